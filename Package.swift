@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// PostgreSQL's server headers describe the parse tree that libpg_query returns. Debian installs them here
+// (package postgresql-server-dev-15); there is no pkg-config file for them.
+let postgresServerHeaders = "/usr/include/postgresql/15/server"
+
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let parseTreeHeaders: [SwiftSetting] = strict + [.unsafeFlags(["-Xcc", "-I\(postgresServerHeaders)"])]
+
+let package = Package(
+    name: "holdfast",
+    products: [.executable(name: "holdfast", targets: ["holdfast"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    ],
+    targets: [
+        // The kernel and C libraries.
+        .target(name: "CLinux"),
+        .target(
+            name: "CPgQuery",
+            cSettings: [.unsafeFlags(["-I\(postgresServerHeaders)"])],
+            linkerSettings: [.linkedLibrary("pg_query")]),
+
+        // The pure ring: no sockets, files, clocks, threads, randomness or logging.
+        .target(name: "PostgresWire", swiftSettings: strict),
+        .target(name: "SQLParsing", dependencies: ["CPgQuery"], swiftSettings: parseTreeHeaders),
+        .target(name: "Policy", dependencies: ["SQLParsing"], swiftSettings: strict),
+        .target(name: "Session", dependencies: ["PostgresWire", "Policy", "SQLParsing"], swiftSettings: strict),
+        .target(
+            name: "Configuration",
+            dependencies: ["Policy", "SQLParsing", .product(name: "TOMLKit", package: "TOMLKit")],
+            swiftSettings: strict),
+
+        // The outer ring.
+        .target(name: "Transport", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(
+            name: "Gateway",
+            dependencies: [
+                "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport", "Audit",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "holdfast",
+            dependencies: [
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+
+        .testTarget(name: "PostgresWireTests", dependencies: ["PostgresWire"], swiftSettings: strict),
+        .testTarget(name: "SQLParsingTests", dependencies: ["SQLParsing"], swiftSettings: strict),
+        .testTarget(name: "PolicyTests", dependencies: ["Policy", "SQLParsing", "Configuration"], swiftSettings: strict),
+        .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+        .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
+        .testTarget(
+            name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "GatewayTests", dependencies: ["Gateway", "Configuration", "Transport", "Audit"],
+            swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

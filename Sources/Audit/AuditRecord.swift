@@ -1,0 +1,125 @@
+/// One line of the audit trail.
+package struct AuditRecord: Sendable, Equatable {
+    package enum Event: String, Sendable, CaseIterable {
+        /// A statement is about to be forwarded. Written and flushed before it is.
+        case intent
+        /// What became of an intent.
+        case outcome
+        /// A statement was refused, and why. Nothing was forwarded.
+        case refusal
+        case sessionStart = "session_start"
+        case sessionEnd = "session_end"
+        case reload
+        case start
+        case stop
+    }
+
+    /// How the transaction around an executed statement ended.
+    package enum TransactionEnd: String, Sendable, CaseIterable {
+        case committed
+        case rolledBack = "rolled_back"
+        /// PREPARE TRANSACTION: decided later, by anybody.
+        case prepared
+        /// The connection ended before the server's answer: nobody told us.
+        case unknown
+    }
+
+    package struct Object: Sendable, Equatable, Codable {
+        package var kind: String
+        package var name: String
+        package init(kind: String, name: String) {
+            self.kind = kind
+            self.name = name
+        }
+    }
+
+    package var event: Event
+    /// Nanoseconds since 1970-01-01 UTC.
+    package var time: Int64
+    /// Links intent and outcome: unique in one instance's trail. Refusals show it to the client.
+    package var id: String
+    package var session: SessionIdentity
+    package var statement: Statement?
+    package var outcome: Outcome?
+
+    package init(
+        event: Event, time: Int64, id: String, session: SessionIdentity, statement: Statement? = nil,
+        outcome: Outcome? = nil
+    ) {
+        self.event = event
+        self.time = time
+        self.id = id
+        self.session = session
+        self.statement = statement
+        self.outcome = outcome
+    }
+
+    /// Whose statement it was.
+    package struct SessionIdentity: Sendable, Equatable {
+        package var session: String
+        package var client: String
+        package var user: String
+        package var database: String
+        package var applicationName: String
+        package var tag: String
+        package init(
+            session: String, client: String, user: String, database: String, applicationName: String, tag: String
+        ) {
+            self.session = session
+            self.client = client
+            self.user = user
+            self.database = database
+            self.applicationName = applicationName
+            self.tag = tag
+        }
+    }
+
+    /// What was to run: intents and refusals.
+    package struct Statement: Sendable, Equatable {
+        package var command: String
+        /// The full text, secrets redacted.
+        package var sql: String
+        package var classes: [String]
+        package var objects: [Object]
+        package var verdict: String
+        package var rule: String?
+        package var remarks: [String]
+        package init(
+            command: String, sql: String, classes: [String], objects: [Object], verdict: String, rule: String?,
+            remarks: [String]
+        ) {
+            self.command = command
+            self.sql = sql
+            self.classes = classes
+            self.objects = objects
+            self.verdict = verdict
+            self.rule = rule
+            self.remarks = remarks
+        }
+    }
+
+    /// What became of it: outcomes.
+    package struct Outcome: Sendable, Equatable {
+        /// The server's command tag (`DROP TABLE`, `INSERT 0 5`), or nil if it failed or nobody knows.
+        package var commandTag: String?
+        /// The server's SQLSTATE if it failed.
+        package var sqlState: String?
+        /// The server's error message if it failed, secrets redacted.
+        package var message: String?
+        package var rows: Int64?
+        /// From forwarding to the server's answer, in microseconds; nil if no answer came.
+        package var durationMicroseconds: Int64?
+        package var transaction: TransactionEnd
+        package init(
+            commandTag: String?, sqlState: String?, message: String?, rows: Int64?, durationMicroseconds: Int64?,
+            transaction: TransactionEnd
+        ) {
+            self.commandTag = commandTag
+            self.sqlState = sqlState
+            self.message = message
+            self.rows = rows
+            self.durationMicroseconds = durationMicroseconds
+            self.transaction = transaction
+        }
+    }
+}

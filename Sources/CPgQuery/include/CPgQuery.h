@@ -1,0 +1,5 @@
+#ifndef CPGQUERY_H
+#define CPGQUERY_H
+#include "postgres.h"
+#include "nodes/parsenodes.h"
+#endif

@@ -1,0 +1,107 @@
+import Policy
+
+/// A valid `proxy.conf`, typed. Every setting's meaning, default and range stands in `docs/configuration.md` and in
+/// the shipped file.
+package struct ProxyConfiguration: Sendable {
+    /// Where clients connect; at least one.
+    package var listeners: [ListenAddress]
+    package var server: ServerAddress
+    package var embedded: EmbeddedServerSettings
+    /// Event loops; 0 means one per core.
+    package var loopCount: Int
+    package var maximumClients: Int
+    /// How long SIGTERM waits for running transactions.
+    package var drainTimeout: Duration
+    /// How long a connection to the server may take to open.
+    package var connectTimeout: Duration
+    /// How long a client may take to say who it is.
+    package var loginTimeout: Duration
+    /// The longest statement that is held whole to be judged, in bytes; longer ones have the class `oversized`.
+    package var maximumStatementBytes: Int
+    package var log: LogSettings
+    package var audit: AuditSettings
+    package var rules: RuleSet
+
+    package init(
+        listeners: [ListenAddress], server: ServerAddress, embedded: EmbeddedServerSettings, loopCount: Int,
+        maximumClients: Int, drainTimeout: Duration, connectTimeout: Duration, loginTimeout: Duration,
+        maximumStatementBytes: Int, log: LogSettings, audit: AuditSettings, rules: RuleSet
+    ) {
+        self.listeners = listeners
+        self.server = server
+        self.embedded = embedded
+        self.loopCount = loopCount
+        self.maximumClients = maximumClients
+        self.drainTimeout = drainTimeout
+        self.connectTimeout = connectTimeout
+        self.loginTimeout = loginTimeout
+        self.maximumStatementBytes = maximumStatementBytes
+        self.log = log
+        self.audit = audit
+        self.rules = rules
+    }
+}
+
+/// An address to listen on.
+package enum ListenAddress: Sendable, Hashable {
+    /// A numeric IPv4 or IPv6 address or a host name, and a port (0 lets the kernel choose).
+    case tcp(host: String, port: UInt16)
+    /// A socket's path.
+    case unix(path: String)
+
+    /// As written in `proxy.conf` and in logs: `127.0.0.1:6543`, `[::1]:6543`, `unix:/run/holdfast/.s.PGSQL.6543`.
+    package var text: String {
+        switch self {
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}
+
+/// The PostgreSQL server behind the proxy.
+package enum ServerAddress: Sendable, Hashable {
+    /// A private server that Holdfast starts and stops itself.
+    case embedded
+    case tcp(host: String, port: UInt16)
+    case unix(path: String)
+
+    package var text: String {
+        switch self {
+        case .embedded: "embedded"
+        case .tcp(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .unix(let path): "unix:\(path)"
+        }
+    }
+}
+
+/// The private server of `server = "embedded"`.
+package struct EmbeddedServerSettings: Sendable, Hashable {
+    /// Its data folder, absolute or relative to the folder of proxy.conf.
+    package var dataDirectory: String
+    /// The operating-system user it runs as when Holdfast is started by root.
+    package var user: String
+    /// PostgreSQL's programs (`/usr/lib/postgresql/15/bin`); empty means the newest found.
+    package var binaryDirectory: String
+    package init(dataDirectory: String, user: String, binaryDirectory: String) {
+        self.dataDirectory = dataDirectory
+        self.user = user
+        self.binaryDirectory = binaryDirectory
+    }
+}
+
+package struct LogSettings: Sendable, Hashable {
+    /// swift-log's level name: trace debug info notice warning error critical.
+    package var level: String
+    package init(level: String) { self.level = level }
+}
+
+package struct AuditSettings: Sendable, Hashable {
+    /// The trail's file, absolute or relative to the folder of proxy.conf.
+    package var path: String
+    /// Whether guarded statements wait for the disk (`fsync`) or for the kernel (`write`).
+    package var waitsForDisk: Bool
+    package init(path: String, waitsForDisk: Bool) {
+        self.path = path
+        self.waitsForDisk = waitsForDisk
+    }
+}

@@ -1,0 +1,24 @@
+/// Who a session is: what tags and rules look at. Fixed when the session starts; nothing that the client does later
+/// changes it.
+package struct Subject: Sendable, Hashable {
+    /// The database as the server will see it: the user's name when none was given, cut to 63 bytes.
+    package var database: String
+    /// The role that logs in, cut to 63 bytes.
+    package var user: String
+    /// `application_name` of the startup packet; empty when absent.
+    package var applicationName: String
+    /// The client's address, or nil for a Unix-domain socket.
+    package var clientAddress: NetworkAddress?
+    /// The listener as written in `proxy.conf` (`127.0.0.1:6543`, `unix:/run/holdfast/.s.PGSQL.6543`).
+    package var listener: String
+
+    package init(
+        database: String, user: String, applicationName: String, clientAddress: NetworkAddress?, listener: String
+    ) {
+        self.database = database
+        self.user = user
+        self.applicationName = applicationName
+        self.clientAddress = clientAddress
+        self.listener = listener
+    }
+}

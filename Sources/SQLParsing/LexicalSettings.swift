@@ -1,0 +1,53 @@
+/// The session settings that change how PostgreSQL reads a text.
+package struct LexicalSettings: Sendable, Hashable {
+    /// `standard_conforming_strings`: off makes backslash an escape in ordinary literals.
+    package var standardConformingStrings: Bool
+    /// `client_encoding`.
+    package var encoding: ClientEncoding
+
+    package init(standardConformingStrings: Bool = true, encoding: ClientEncoding = .asciiSafe) {
+        self.standardConformingStrings = standardConformingStrings
+        self.encoding = encoding
+    }
+}
+
+/// The client encodings, grouped by how one steps over a character.
+///
+/// In most encodings every byte of a multibyte character has its high bit set, so ASCII bytes mean themselves.
+/// The named ones can have trail bytes that look like ASCII (quotes, backslashes).
+package enum ClientEncoding: UInt8, CaseIterable, Sendable {
+    /// UTF8, LATIN1…, EUC_*, SQL_ASCII, MULE_INTERNAL: no byte of a multibyte character is below 0x80.
+    case asciiSafe
+    case sjis
+    case shiftJIS2004
+    case big5
+    case gbk
+    case uhc
+    case gb18030
+    case johab
+
+    /// The encoding that the server reports or a client asks for by that name (any case, punctuation ignored, as
+    /// PostgreSQL's `pg_char_to_encoding` does). Unknown names are `asciiSafe`: the server refuses them.
+    package init(serverName: some StringProtocol) {
+        let folded = serverName.lowercased().filter { $0.isLetter || $0.isNumber }
+        switch folded {
+        case "sjis", "shiftjis", "mskanji", "win932", "windows932", "cp932": self = .sjis
+        case "shiftjis2004": self = .shiftJIS2004
+        case "big5", "win950", "windows950", "cp950": self = .big5
+        case "gbk", "win936", "windows936", "cp936": self = .gbk
+        case "uhc", "win949", "windows949", "cp949": self = .uhc
+        case "gb18030": self = .gb18030
+        case "johab": self = .johab
+        default: self = .asciiSafe
+        }
+    }
+}
+
+/// The readings under which a text must be judged: one when the settings are known, several while something
+/// unanswered could have changed them. The worst verdict counts.
+package struct LexicalReadings: Sendable, Hashable {
+    package var settings: [LexicalSettings]
+
+    package init(_ settings: [LexicalSettings]) { self.settings = settings }
+    package init(_ known: LexicalSettings) { settings = [known] }
+}

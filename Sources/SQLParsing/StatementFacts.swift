@@ -1,0 +1,89 @@
+/// One thing that a statement would do: a class, and the object it would do it to where one is named.
+///
+/// Rules judge effect by effect, so that `DROP TABLE scratch.a, public.users` cannot hide behind its first name.
+package struct Effect: Sendable, Hashable {
+    package var statementClass: StatementClass
+    package var object: ObjectName?
+
+    package init(_ statementClass: StatementClass, _ object: ObjectName? = nil) {
+        self.statementClass = statementClass
+        self.object = object
+    }
+}
+
+/// What a statement does to the transaction it runs in.
+package enum TransactionControl: Sendable, Hashable {
+    case none
+    case begin
+    case commit(chain: Bool)
+    case rollback(chain: Bool)
+    case savepoint(String)
+    case release(String)
+    case rollbackTo(String)
+    case prepareTransaction
+    /// COMMIT PREPARED and ROLLBACK PREPARED: another transaction's end.
+    case endPrepared
+}
+
+/// What a statement does to the session's prepared statements.
+package enum PreparedStatementUse: Sendable, Hashable {
+    case none
+    /// PREPARE name AS …; the facts hold the inner statement's effects.
+    case prepare(String)
+    case execute(String)
+    case deallocate(String)
+    /// DEALLOCATE ALL and DISCARD ALL.
+    case deallocateAll
+}
+
+/// What is known about one statement from its text alone.
+package struct StatementFacts: Sendable, Hashable {
+    /// The statement's bytes in the analyzed text, without the semicolon.
+    package var range: Range<Int>
+    /// The command, as PostgreSQL's own command tag names it where there is one (`DROP TABLE`, `ALTER TABLE`, `DO`).
+    package var command: String
+    /// The classes of all effects.
+    package var classes: ClassSet
+    /// Each class with each object that it concerns; never empty when `classes` is not.
+    package var effects: [Effect]
+    package var transaction: TransactionControl
+    package var prepared: PreparedStatementUse
+    /// IF EXISTS or IF NOT EXISTS was written.
+    package var isConditional: Bool
+    /// What the analysis wants a reader to know (`in a DO body: DROP TABLE users`); empty for most.
+    package var remarks: [String]
+
+    package init(
+        range: Range<Int>, command: String, classes: ClassSet = [], effects: [Effect] = [],
+        transaction: TransactionControl = .none, prepared: PreparedStatementUse = .none, isConditional: Bool = false,
+        remarks: [String] = []
+    ) {
+        self.range = range
+        self.command = command
+        self.classes = classes
+        self.effects = effects
+        self.transaction = transaction
+        self.prepared = prepared
+        self.isConditional = isConditional
+        self.remarks = remarks
+    }
+
+    /// Nothing to judge, to record or to remember.
+    package var isOrdinary: Bool { classes.isEmpty && transaction == .none && prepared == .none }
+}
+
+/// What is known about one text: a Query message's statements, or a Parse message's one.
+package struct TextFacts: Sendable, Hashable {
+    /// The classes of all statements.
+    package var classes: ClassSet
+    /// Every statement in order; empty when all are ordinary (the common case allocates nothing).
+    package var statements: [StatementFacts]
+
+    package init(classes: ClassSet = [], statements: [StatementFacts] = []) {
+        self.classes = classes
+        self.statements = statements
+    }
+
+    /// All statements are ordinary.
+    package var isOrdinary: Bool { statements.isEmpty }
+}
