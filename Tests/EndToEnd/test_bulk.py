@@ -124,11 +124,11 @@ def test_a_copy_that_the_server_fails_ends_with_its_error_and_the_session_goes_o
         assert connection.execute("SELECT count(*) FROM numbers").fetchone()[0] == 0
 
 
-def test_large_objects_go_in_and_out_by_fast_path_calls(
-    holdfast: Holdfast, postgres: PostgresServer, test_database: str
+def test_large_objects_go_in_and_out_by_fast_path_calls_but_cannot_be_unlinked(
+    holdfast: Holdfast, postgres: PostgresServer, production: str
 ) -> None:
     content = os.urandom(3_000_000)
-    connection = psycopg2.connect(host=holdfast.host, port=holdfast.port, dbname=test_database, user="postgres")
+    connection = psycopg2.connect(host=holdfast.host, port=holdfast.port, dbname=production, user="postgres")
     with connection:
         large = connection.lobject(0, "wb")
         assert large.write(content) == len(content)
@@ -140,8 +140,10 @@ def test_large_objects_go_in_and_out_by_fast_path_calls(
         again.seek(0)
         assert again.read() == content
         again.close()
+    with pytest.raises(psycopg2.Error, match="keep tables"), connection:
+        connection.lobject(large.oid).unlink()
     connection.close()
-    assert postgres.value(f"SELECT length(lo_get({large.oid}))", test_database) == len(content)
+    assert postgres.value(f"SELECT length(lo_get({large.oid}))", production) == len(content)
 
 
 def test_one_value_of_thirty_megabytes_passes_as_parameter_and_as_result(
