@@ -63,6 +63,12 @@ package struct Rule: Sendable, Hashable {
         }
     }
 
+    /// Whether nothing of the rule's classes is left to rules below it, for sessions with tags like these.
+    package func decidesEverything(for tags: [Glob]) -> Bool {
+        isUnconditional && exceptions.users.isEmpty && exceptions.databases.isEmpty
+            && (self.tags.contains(where: \.matchesEverything) || tags.allSatisfy(self.tags.contains))
+    }
+
     /// Whether the rule decides every effect of its classes, whatever the object.
     var isUnconditional: Bool { objects.isEmpty && exceptions.objects.isEmpty }
 }

@@ -26,6 +26,9 @@ package struct ObjectPattern: Sendable, Hashable {
         case tooManyParts
     }
 
+    /// The words that may stand in front of the colon.
+    package static let kindNames = ObjectKind.allCases.map(\.rawValue)
+
     package init(_ text: String) throws(Fault) {
         self.text = text
         var rest = Substring(text)
