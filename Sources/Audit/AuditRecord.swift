@@ -12,6 +12,8 @@ package struct AuditRecord: Sendable, Equatable {
         case reload
         case start
         case stop
+        /// Written by the writer itself: records were lost or may not have reached the disk (``Gap``).
+        case gap
     }
 
     /// How the transaction around an executed statement ended.
@@ -41,10 +43,11 @@ package struct AuditRecord: Sendable, Equatable {
     package var session: SessionIdentity
     package var statement: Statement?
     package var outcome: Outcome?
+    package var gap: Gap?
 
     package init(
         event: Event, time: Int64, id: String, session: SessionIdentity, statement: Statement? = nil,
-        outcome: Outcome? = nil
+        outcome: Outcome? = nil, gap: Gap? = nil
     ) {
         self.event = event
         self.time = time
@@ -52,6 +55,7 @@ package struct AuditRecord: Sendable, Equatable {
         self.session = session
         self.statement = statement
         self.outcome = outcome
+        self.gap = gap
     }
 
     /// Whose statement it was.
@@ -120,6 +124,18 @@ package struct AuditRecord: Sendable, Equatable {
             self.rows = rows
             self.durationMicroseconds = durationMicroseconds
             self.transaction = transaction
+        }
+    }
+
+    /// What the trail does not hold: gap records.
+    package struct Gap: Sendable, Equatable {
+        /// How many records are missing from the trail (or, if `reason` says so, may not be on the disk).
+        package var recordCount: Int
+        /// Why, for people.
+        package var reason: String
+        package init(recordCount: Int, reason: String) {
+            self.recordCount = recordCount
+            self.reason = reason
         }
     }
 }

@@ -1,0 +1,182 @@
+/// Why a line of the trail is not a record.
+package enum AuditDecodeFault: Error, Sendable, Equatable {
+    /// Not one whole JSON object; `offset` counts bytes from the line's start. A torn line looks like this.
+    case notJSON(offset: Int)
+    /// A JSON object without this key, or with a value of another kind in it.
+    case missing(key: String)
+    /// A record of an event that this version does not know.
+    case unknownEvent(String)
+    /// The first version of the schema is 1.
+    case unknownVersion(Int64)
+
+    /// For people: what is wrong with the line.
+    package var description: String {
+        switch self {
+        case .notJSON(let offset): "not a whole JSON object (stops making sense at byte \(offset + 1)): torn or foreign"
+        case .missing(let key): "no usable value for '\(key)': not a record of Holdfast"
+        case .unknownEvent(let name): "event '\(name)' is not known to this version of Holdfast"
+        case .unknownVersion(let version): "schema version \(version) does not exist"
+        }
+    }
+}
+
+/// Reads lines of the trail back into records. Keys that it does not know are skipped, so that records of later
+/// versions can be read. Pure; any thread.
+package enum AuditDecoder {
+    /// The record of one line (its `\n` may be there or not).
+    ///
+    /// - Throws: ``AuditDecodeFault``: the line is torn, foreign or of an unknown event.
+    package static func decode(_ line: UnsafeBufferPointer<UInt8>) throws(AuditDecodeFault) -> AuditRecord {
+        var fields = Fields()
+        do throws(JSONScanner.Fault) {
+            var scanner = JSONScanner(line)
+            try scanner.expect("{")
+            if !scanner.take("}") {
+                repeat {
+                    let key = try scanner.string()
+                    try scanner.expect(":")
+                    if try !scanner.takeNull() { try fields.read(key, from: &scanner) }
+                } while scanner.take(",")
+                try scanner.expect("}")
+            }
+            try scanner.expectEnd()
+        } catch {
+            throw .notJSON(offset: error.offset)
+        }
+        return try fields.record()
+    }
+
+    /// The record of one line.
+    ///
+    /// - Throws: as ``decode(_:)-(UnsafeBufferPointer<UInt8>)``.
+    package static func decode(_ line: String) throws(AuditDecodeFault) -> AuditRecord {
+        let bytes = Array(line.utf8)
+        let result = bytes.withUnsafeBufferPointer { buffer -> Result<AuditRecord, AuditDecodeFault> in
+            do throws(AuditDecodeFault) { return .success(try decode(buffer)) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+}
+
+/// The values met so far.
+private struct Fields {
+    var version: Int64?
+    var time: String?
+    var event: String?
+    var id: String?
+    var session = AuditRecord.SessionIdentity(
+        session: "", client: "", user: "", database: "", applicationName: "", tag: "")
+    var command: String?
+    var sql: String?
+    var classes: [String] = []
+    var objects: [AuditRecord.Object] = []
+    var verdict: String?
+    var rule: String?
+    var remarks: [String] = []
+    var commandTag: String?
+    var sqlState: String?
+    var message: String?
+    var rows: Int64?
+    var duration: Int64?
+    var transaction: String?
+    var lost: Int64?
+    var reason: String?
+
+    mutating func read(_ key: String, from scanner: inout JSONScanner) throws(JSONScanner.Fault) {
+        switch key {
+        case "v": version = try scanner.integer()
+        case "time": time = try scanner.string()
+        case "event": event = try scanner.string()
+        case "id": id = try scanner.string()
+        case "session": session.session = try scanner.string()
+        case "client": session.client = try scanner.string()
+        case "user": session.user = try scanner.string()
+        case "database": session.database = try scanner.string()
+        case "application_name": session.applicationName = try scanner.string()
+        case "tag": session.tag = try scanner.string()
+        case "command": command = try scanner.string()
+        case "sql": sql = try scanner.string()
+        case "classes": classes = try Self.strings(from: &scanner)
+        case "objects": objects = try Self.objects(from: &scanner)
+        case "verdict": verdict = try scanner.string()
+        case "rule": rule = try scanner.string()
+        case "remarks": remarks = try Self.strings(from: &scanner)
+        case "command_tag": commandTag = try scanner.string()
+        case "sqlstate": sqlState = try scanner.string()
+        case "message": message = try scanner.string()
+        case "rows": rows = try scanner.integer()
+        case "duration_us": duration = try scanner.integer()
+        case "transaction": transaction = try scanner.string()
+        case "lost": lost = try scanner.integer()
+        case "reason": reason = try scanner.string()
+        default: try scanner.skipValue()
+        }
+    }
+
+    func record() throws(AuditDecodeFault) -> AuditRecord {
+        guard let version else { throw .missing(key: "v") }
+        guard version >= 1 else { throw .unknownVersion(version) }
+        guard let time, let nanoseconds = AuditTime.parse(time) else { throw .missing(key: "time") }
+        guard let event else { throw .missing(key: "event") }
+        guard let knownEvent = AuditRecord.Event(rawValue: event) else { throw .unknownEvent(event) }
+        guard let id else { throw .missing(key: "id") }
+        return AuditRecord(
+            event: knownEvent, time: nanoseconds, id: id, session: session, statement: try statement(),
+            outcome: try outcome(), gap: gap())
+    }
+
+    private func statement() throws(AuditDecodeFault) -> AuditRecord.Statement? {
+        guard command != nil || sql != nil || verdict != nil else { return nil }
+        guard let command else { throw .missing(key: "command") }
+        guard let verdict else { throw .missing(key: "verdict") }
+        return AuditRecord.Statement(
+            command: command, sql: sql ?? "", classes: classes, objects: objects, verdict: verdict, rule: rule,
+            remarks: remarks)
+    }
+
+    private func outcome() throws(AuditDecodeFault) -> AuditRecord.Outcome? {
+        guard let transaction else { return nil }
+        return AuditRecord.Outcome(
+            commandTag: commandTag, sqlState: sqlState, message: message, rows: rows, durationMicroseconds: duration,
+            transaction: AuditRecord.TransactionEnd(rawValue: transaction) ?? .unknown)
+    }
+
+    private func gap() -> AuditRecord.Gap? {
+        guard let lost else { return nil }
+        return AuditRecord.Gap(recordCount: Int(clamping: lost), reason: reason ?? "")
+    }
+
+    private static func strings(from scanner: inout JSONScanner) throws(JSONScanner.Fault) -> [String] {
+        var values: [String] = []
+        try scanner.expect("[")
+        if scanner.take("]") { return values }
+        repeat { values.append(try scanner.string()) } while scanner.take(",")
+        try scanner.expect("]")
+        return values
+    }
+
+    private static func objects(from scanner: inout JSONScanner) throws(JSONScanner.Fault) -> [AuditRecord.Object] {
+        var values: [AuditRecord.Object] = []
+        try scanner.expect("[")
+        if scanner.take("]") { return values }
+        repeat {
+            var object = AuditRecord.Object(kind: "", name: "")
+            try scanner.expect("{")
+            if !scanner.take("}") {
+                repeat {
+                    let key = try scanner.string()
+                    try scanner.expect(":")
+                    switch key {
+                    case "kind": object.kind = try scanner.string()
+                    case "name": object.name = try scanner.string()
+                    default: try scanner.skipValue()
+                    }
+                } while scanner.take(",")
+                try scanner.expect("}")
+            }
+            values.append(object)
+        } while scanner.take(",")
+        try scanner.expect("]")
+        return values
+    }
+}

@@ -1,0 +1,149 @@
+/// Turns records into lines of the trail: JSON Lines, schema version 1 (`docs/audit.md` describes every field).
+///
+/// Written by hand because the trail is a promise: the order of the keys never changes, a record is always exactly one
+/// line, and no text can break out of its string. Pure; any thread.
+package enum AuditEncoder {
+    /// The `v` of every line written by this version.
+    package static let schemaVersion: Int64 = 1
+
+    /// Appends the record as one line, its final `\n` included. Costs one pass over its texts.
+    package static func append(_ record: AuditRecord, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: #"{"v":1,"time":""#.utf8)
+        AuditTime.append(record.time, to: &bytes)
+        bytes.append(UInt8(ascii: "\""))
+        field("event", record.event.rawValue, to: &bytes)
+        field("id", record.id, to: &bytes)
+        field("session", record.session.session, to: &bytes)
+        field("client", record.session.client, to: &bytes)
+        field("user", record.session.user, to: &bytes)
+        field("database", record.session.database, to: &bytes)
+        field("application_name", record.session.applicationName, to: &bytes)
+        field("tag", record.session.tag, to: &bytes)
+        if let statement = record.statement { append(statement, to: &bytes) }
+        if let outcome = record.outcome { append(outcome, to: &bytes) }
+        if let gap = record.gap {
+            field("lost", Int64(gap.recordCount), to: &bytes)
+            field("reason", gap.reason, to: &bytes)
+        }
+        bytes.append(contentsOf: "}\n".utf8)
+    }
+
+    /// The record as one line of text without its final `\n`.
+    package static func line(_ record: AuditRecord) -> String {
+        var bytes: [UInt8] = []
+        append(record, to: &bytes)
+        return String(decoding: bytes.dropLast(), as: UTF8.self)
+    }
+
+    private static func append(_ statement: AuditRecord.Statement, to bytes: inout [UInt8]) {
+        field("command", statement.command, to: &bytes)
+        field("sql", statement.sql, to: &bytes)
+        key("classes", to: &bytes)
+        strings(statement.classes, to: &bytes)
+        key("objects", to: &bytes)
+        bytes.append(UInt8(ascii: "["))
+        for (index, object) in statement.objects.enumerated() {
+            bytes.append(contentsOf: index == 0 ? #"{"kind":"#.utf8 : #",{"kind":"#.utf8)
+            string(object.kind, to: &bytes)
+            field("name", object.name, to: &bytes)
+            bytes.append(UInt8(ascii: "}"))
+        }
+        bytes.append(UInt8(ascii: "]"))
+        field("verdict", statement.verdict, to: &bytes)
+        if let rule = statement.rule { field("rule", rule, to: &bytes) }
+        key("remarks", to: &bytes)
+        strings(statement.remarks, to: &bytes)
+    }
+
+    private static func append(_ outcome: AuditRecord.Outcome, to bytes: inout [UInt8]) {
+        if let commandTag = outcome.commandTag { field("command_tag", commandTag, to: &bytes) }
+        if let sqlState = outcome.sqlState { field("sqlstate", sqlState, to: &bytes) }
+        if let message = outcome.message { field("message", message, to: &bytes) }
+        if let rows = outcome.rows { field("rows", rows, to: &bytes) }
+        if let duration = outcome.durationMicroseconds { field("duration_us", duration, to: &bytes) }
+        field("transaction", outcome.transaction.rawValue, to: &bytes)
+    }
+
+    private static func key(_ name: StaticString, to bytes: inout [UInt8]) {
+        bytes.append(contentsOf: ",\"".utf8)
+        name.withUTF8Buffer { bytes.append(contentsOf: $0) }
+        bytes.append(contentsOf: "\":".utf8)
+    }
+
+    private static func field(_ name: StaticString, _ value: String, to bytes: inout [UInt8]) {
+        key(name, to: &bytes)
+        string(value, to: &bytes)
+    }
+
+    private static func field(_ name: StaticString, _ value: Int64, to bytes: inout [UInt8]) {
+        key(name, to: &bytes)
+        bytes.append(contentsOf: String(value).utf8)
+    }
+
+    private static func strings(_ values: [String], to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "["))
+        for (index, value) in values.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            string(value, to: &bytes)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    private static func string(_ value: String, to bytes: inout [UInt8]) {
+        bytes.append(UInt8(ascii: "\""))
+        var value = value
+        value.withUTF8 { escape($0, to: &bytes) }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Copies what needs no escape in runs. Besides what JSON demands, every other character that some reader takes
+    /// for a line end or a terminal for a command is escaped: DEL, the C1 controls (U+0080 to U+009F, NEL among them),
+    /// U+2028 and U+2029.
+    private static func escape(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
+        var copied = 0
+        var index = 0
+        while index < text.count {
+            let byte = text[index]
+            var length = 1
+            var scalar = UInt32(byte)
+            switch byte {
+            case 0x20, 0x21, 0x23...0x5B, 0x5D...0x7E:
+                index += 1
+                continue
+            case 0xC2 where index + 1 < text.count && text[index + 1] < 0xA0:
+                length = 2
+                scalar = UInt32(text[index + 1])
+            case 0xE2 where index + 2 < text.count && text[index + 1] == 0x80 && text[index + 2] & 0xFE == 0xA8:
+                length = 3
+                scalar = 0x2000 + UInt32(text[index + 2] & 0x3F)
+            case 0x80...:
+                index += 1
+                continue
+            default: break
+            }
+            bytes.append(contentsOf: text[copied..<index])
+            escape(scalar, to: &bytes)
+            index += length
+            copied = index
+        }
+        bytes.append(contentsOf: text[copied..<text.count])
+    }
+
+    private static func escape(_ scalar: UInt32, to bytes: inout [UInt8]) {
+        switch scalar {
+        case 0x22: bytes.append(contentsOf: #"\""#.utf8)
+        case 0x5C: bytes.append(contentsOf: #"\\"#.utf8)
+        case 0x08: bytes.append(contentsOf: #"\b"#.utf8)
+        case 0x09: bytes.append(contentsOf: #"\t"#.utf8)
+        case 0x0A: bytes.append(contentsOf: #"\n"#.utf8)
+        case 0x0C: bytes.append(contentsOf: #"\f"#.utf8)
+        case 0x0D: bytes.append(contentsOf: #"\r"#.utf8)
+        default:
+            bytes.append(contentsOf: #"\u"#.utf8)
+            for shift in [12, 8, 4, 0] as [UInt32] {
+                let digit = UInt8(truncatingIfNeeded: scalar >> shift & 0xF)
+                bytes.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") - 10 + digit)
+            }
+        }
+    }
+}
