@@ -140,7 +140,7 @@ def test_large_objects_go_in_and_out_by_fast_path_calls_but_cannot_be_unlinked(
         again.seek(0)
         assert again.read() == content
         again.close()
-    with pytest.raises(psycopg2.Error, match="keep tables"), connection:
+    with pytest.raises(psycopg2.Error, match="holdfast refused"), connection:
         connection.lobject(large.oid).unlink()
     connection.close()
     assert postgres.value(f"SELECT length(lo_get({large.oid}))", production) == len(content)

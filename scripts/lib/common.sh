@@ -4,6 +4,10 @@
 # The libraries and headers that Package.swift names, and the server behind `server = "embedded"`.
 readonly build_packages=(libpq-dev libssl-dev libpg-query-dev postgresql-server-dev-15)
 readonly server_packages=(postgresql)
+# Other procedural languages and contrib modules that cases of Tests/Corpus use.
+readonly corpus_packages=(
+    openssl postgresql-contrib postgresql-plperl-15 postgresql-plpython3-15 postgresql-pltcl-15
+)
 
 say() { printf '==> %s\n' "$*" >&2; }
 

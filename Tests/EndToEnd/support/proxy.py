@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import threading
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +17,10 @@ from .programs import eventually, run
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
-# The rules of the shipped proxy.conf: what loses tables is refused on production, the rest is recorded.
-TAGS: list[dict[str, Any]] = [{"name": "test", "database": ["*_test"]}]
-RULES: list[dict[str, Any]] = [
-    {
-        "name": "keep tables",
-        "tags": ["production"],
-        "classes": ["table_loss", "truncate", "opaque", "escape"],
-        "action": "block",
-    }
-]
+# Tests run under the tags and rules that users get.
+SHIPPED = tomllib.loads((REPOSITORY / "proxy.conf").read_text())
+TAGS: list[dict[str, Any]] = SHIPPED["tag"]
+RULES: list[dict[str, Any]] = SHIPPED["rule"]
 
 
 def binary() -> Path:
