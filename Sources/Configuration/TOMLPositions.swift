@@ -9,14 +9,17 @@ typealias TOMLPath = [TOMLStep]
 
 /// Where the keys and values of a TOML text stand.
 ///
-/// A scanner over text that TOMLKit has already accepted: it follows tables, arrays of tables, dotted and quoted keys,
-/// arrays and inline tables, and takes the rest on trust. On text that is no TOML it finds nonsense, but ends.
+/// A scanner that follows tables, arrays of tables, dotted and quoted keys, arrays and inline tables, and leaves the
+/// judgement of values to TOMLKit. On text that is no TOML it may find nonsense, but ends.
 struct TOMLPositions {
     /// Byte offsets of keys (for a table: of its header) and of values.
     private var keyOffsets: [TOMLPath: Int] = [:]
     private var valueOffsets: [TOMLPath: Int] = [:]
     /// Where a string escapes the NUL character.
     private(set) var escapedNULs: [Int] = []
+    /// The first place where a key should stand and none does. TOMLKit must not see such a text: it stops the process
+    /// with an assertion (`[=`), also in release builds.
+    private(set) var missingKey: Int?
     private let bytes: [UInt8]
 
     init(of text: String) {
@@ -26,6 +29,7 @@ struct TOMLPositions {
         keyOffsets = scanner.keyOffsets
         valueOffsets = scanner.valueOffsets
         escapedNULs = scanner.escapedNULs
+        missingKey = scanner.missingKey
     }
 
     /// Where the key stands that the path ends with, or the nearest one above it.
@@ -64,6 +68,7 @@ private struct TOMLScanner {
     var keyOffsets: [TOMLPath: Int] = [:]
     var valueOffsets: [TOMLPath: Int] = [:]
     var escapedNULs: [Int] = []
+    var missingKey: Int?
     private let bytes: [UInt8]
     private var offset = 0
     /// How many blocks each array of tables has so far.
@@ -171,28 +176,32 @@ private struct TOMLScanner {
 
     private static let endsBareValue = Set(",]}#\r\n".utf8)
 
-    /// A dotted key's parts.
+    /// A dotted key's parts. Where one is missing, or there are absurdly many, ``missingKey`` is set.
     private mutating func keys() -> [String] {
         var found: [String] = []
-        while found.count <= Self.maximumDepth, skipBlanks(newlinesToo: false), let byte = current {
-            if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") {
+        while true {
+            _ = skipBlanks(newlinesToo: false)
+            if let byte = current, byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "'") {
                 found.append(quoted())
             } else {
                 let start = offset
                 while let next = current, Self.isBareKey(next) { offset += 1 }
-                guard offset > start else { return found }
+                guard offset > start, found.count < Self.maximumDepth else {
+                    missingKey = missingKey ?? start
+                    return found
+                }
                 found.append(String(decoding: bytes[start..<offset], as: UTF8.self))
             }
-            guard skipBlanks(newlinesToo: false), current == UInt8(ascii: ".") else { return found }
+            _ = skipBlanks(newlinesToo: false)
+            guard current == UInt8(ascii: ".") else { return found }
             offset += 1
         }
-        return found
     }
 
     private static func isBareKey(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), 0x80...:
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"):
             true
         default: false
         }
