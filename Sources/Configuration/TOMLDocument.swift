@@ -17,10 +17,8 @@ struct TOMLDocument {
                 message: "the file holds a NUL character")
         }
         let positions = TOMLPositions(of: text)
-        if let offset = positions.missingKey {
-            throw TOMLFault(
-                position: positions.position(of: offset),
-                message: "a key is expected here (letters, digits, \"_\" and \"-\"; anything else in quotes)")
+        if let fault = positions.fault {
+            throw TOMLFault(position: positions.position(of: fault.offset), message: fault.message)
         }
         if let offset = positions.escapedNULs.first {
             throw TOMLFault(

@@ -30,8 +30,9 @@ private let tables = """
 @Suite struct `An invalid proxy.conf` {
     static let rows: [FaultRow] = [
         // The file as a whole.
-        FaultRow("no TOML", "listen = [\"a:1\"\nserver = 1", ("2:", ["error", "not valid TOML"])),
-        FaultRow("an unquoted text", "server = localhost", ("1:", ["not valid TOML", "double quotes"])),
+        FaultRow(
+            "no TOML", "listen = [\"a:1\"\nserver = 1", ("2:1:", ["error", "not valid TOML", ", or ] is expected"])),
+        FaultRow("an unquoted text", "server = localhost", ("1:10:", ["not valid TOML", "double quotes"])),
         FaultRow("a key twice", "loops = 1\nloops = 2", ("2:9:", ["not valid TOML"])),
         FaultRow("no name in brackets", "[=]", ("1:2:", ["not valid TOML", "a key is expected"])),
         FaultRow("an unquoted key outside ASCII", "größe = 1", ("1:3:", ["not valid TOML"])),
