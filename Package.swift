@@ -41,6 +41,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport", "Audit",
+                "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

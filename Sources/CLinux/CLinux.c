@@ -1,1 +1,102 @@
+// _GNU_SOURCE stays out of the header: it would change the types that Swift's own Glibc module exports.
+#define _GNU_SOURCE
 #include "CLinux.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+static inline int result(int value) { return value < 0 ? -errno : value; }
+
+int linux_epoll_create(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
+
+int linux_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t value) {
+    struct epoll_event event = {.events = events, .data.u64 = value};
+    return result(epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event));
+}
+
+int linux_epoll_remove(int epoll, int descriptor) {
+    struct epoll_event event = {0};
+    return result(epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &event));
+}
+
+int linux_epoll_wait(int epoll, struct epoll_event *events, int capacity, int timeout_milliseconds) {
+    return result(epoll_wait(epoll, events, capacity, timeout_milliseconds));
+}
+
+int linux_eventfd(void) { return result(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
+int linux_eventfd_signal(int descriptor) { return result(eventfd_write(descriptor, 1)); }
+int linux_eventfd_clear(int descriptor) {
+    eventfd_t value;
+    return result(eventfd_read(descriptor, &value));
+}
+
+int linux_accept(int listener, struct sockaddr *address, socklen_t *length) {
+    return result(accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+ssize_t linux_receive(int descriptor, void *buffer, size_t capacity) {
+    ssize_t count;
+    do { count = recv(descriptor, buffer, capacity, 0); } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : count;
+}
+
+ssize_t linux_send(int descriptor, const void *buffer, size_t count) {
+    ssize_t sent;
+    do { sent = send(descriptor, buffer, count, MSG_NOSIGNAL); } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : sent;
+}
+
+int linux_signal_descriptor(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int i = 0; i < count; i++) sigaddset(&set, signals[i]);
+    int error = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (error) return -error;
+    return result(signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
+}
+
+int linux_signal_read(int descriptor) {
+    struct signalfd_siginfo info;
+    ssize_t count = read(descriptor, &info, sizeof info);
+    if (count < 0) return -errno;
+    return count == sizeof info ? (int)info.ssi_signo : -EAGAIN;
+}
+
+static int64_t nanoseconds(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+int64_t linux_clock_monotonic(void) { return nanoseconds(CLOCK_MONOTONIC); }
+int64_t linux_clock_realtime(void) { return nanoseconds(CLOCK_REALTIME); }
+
+uint64_t linux_random(void) {
+    uint64_t value = 0;
+    while (getrandom(&value, sizeof value, 0) != (ssize_t)sizeof value) {}
+    return value;
+}
+
+void linux_name_thread(const char *name) {
+    char cut[16];
+    strncpy(cut, name, sizeof cut - 1);
+    cut[sizeof cut - 1] = 0;
+    pthread_setname_np(pthread_self(), cut);
+}
+
+uint64_t linux_raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0) getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_cur;
+}

@@ -21,6 +21,10 @@ package struct ProxyConfiguration: Sendable {
     package var log: LogSettings
     package var audit: AuditSettings
     package var rules: RuleSet
+    /// What works but looks like a mistake; `holdfast check` and `serve` show it.
+    package var warnings: [ConfigurationIssue] = []
+    /// The folder of the file, absolute; empty when the text came from no file.
+    package var folder = ""
 
     package init(
         listeners: [ListenAddress], server: ServerAddress, embedded: EmbeddedServerSettings, loopCount: Int,
@@ -39,6 +43,12 @@ package struct ProxyConfiguration: Sendable {
         self.log = log
         self.audit = audit
         self.rules = rules
+    }
+
+    /// A path of the file made absolute: relative ones start in the file's folder.
+    package func resolve(_ path: String) -> String {
+        if path.hasPrefix("/") || folder.isEmpty { return path }
+        return folder.hasSuffix("/") ? folder + path : folder + "/" + path
     }
 }
 

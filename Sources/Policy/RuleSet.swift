@@ -4,29 +4,43 @@ import SQLParsing
 package struct RuleSet: Sendable {
     /// Counts up with every reload; sessions compare it to know when to ask again.
     package var version: Int
+    /// The `[[tag]]` blocks in the order of the file; the first that matches gives the tag.
+    package var tagRules: [TagRule]
+    /// The `[[rule]]` blocks in the order of the file; for each effect the first that matches decides.
+    package var rules: [Rule]
+    /// What goes to the audit trail even when it is allowed. Every statement that changes the catalog is always in it.
+    package var auditedClasses: ClassSet {
+        didSet { auditedClasses.formUnion(ClassGroup.ddl.classes) }
+    }
 
-    package init(version: Int) { self.version = version }
+    /// The classes that are audited when `[audit] record` is not given.
+    package static let defaultAuditedClasses: ClassSet = [
+        ClassGroup.ddl.classes, ClassGroup.tableLoss.classes, ClassGroup.dataLoss.classes, ClassGroup.opaque.classes,
+        ClassGroup.escape.classes, ClassSet(.doBlock),
+    ]
+
+    package init(
+        version: Int, tagRules: [TagRule] = [], rules: [Rule] = [],
+        auditedClasses: ClassSet = RuleSet.defaultAuditedClasses
+    ) {
+        self.version = version
+        self.tagRules = tagRules
+        self.rules = rules
+        self.auditedClasses = auditedClasses.union(ClassGroup.ddl.classes)
+    }
 
     /// The rules that can concern one session, compiled for its subject.
     package func rules(for subject: Subject) -> SubjectRules {
-        SubjectRules(tag: "production", isGuarded: true)
-    }
-}
-
-/// The rules for one session's subject. Cheap to keep, cheap to ask.
-package struct SubjectRules: Sendable {
-    package var tag: String
-    /// Some rule may block something for this subject. Doubt ends in a refusal only here.
-    package var isGuarded: Bool
-
-    package init(tag: String, isGuarded: Bool) {
-        self.tag = tag
-        self.isGuarded = isGuarded
+        rules(forTag: tag(of: subject), subject: subject)
     }
 
-    /// The verdict on known facts (used again at Execute, after a reload).
-    package func verdict(on facts: TextFacts) -> Verdict { .allow }
+    /// The rules for a session whose tag is given rather than found (`holdfast classify --tag`).
+    package func rules(forTag tag: String, subject: Subject) -> SubjectRules {
+        SubjectRules(tag: tag, rules: rules.filter { $0.concerns(tag: tag, subject: subject) }, audited: auditedClasses)
+    }
 
-    /// Whether a text with these facts and this verdict belongs in the audit trail.
-    package func isAudited(_ facts: TextFacts, verdict: Verdict) -> Bool { false }
+    /// The tag of the first `[[tag]]` block that matches; `production` when none does.
+    package func tag(of subject: Subject) -> String {
+        tagRules.first { $0.matches(subject) }?.tag ?? Tag.production
+    }
 }

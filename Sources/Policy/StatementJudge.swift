@@ -1,6 +1,8 @@
 import SQLParsing
 
 /// **Where a statement is judged.** Text, readings and rules in; facts and verdict out. Pure: no clock, no I/O.
+///
+/// One judge belongs to one thread. On ordinary traffic judging costs the analysis of the text and one AND.
 package struct StatementJudge: ~Copyable {
     private var analyzer = StatementAnalyzer()
 
@@ -8,16 +10,93 @@ package struct StatementJudge: ~Copyable {
 
     /// Judges one text under every reading that may hold; the worst verdict counts, and its facts are returned.
     ///
+    /// Between equal verdicts the reading that puts the text into the audit trail counts, then the first.
+    ///
     /// - Parameter text: a Query's or a Parse's SQL without the terminating NUL.
     package mutating func judge(
         _ text: UnsafeRawBufferPointer, readings: LexicalReadings, rules: borrowing SubjectRules
     ) -> Judgement {
-        Judgement(facts: TextFacts(), verdict: .allow, isAudited: false)
+        guard let first = readings.settings.first else {
+            // Nobody knows how the server reads: take both ways of reading a backslash.
+            let both = [true, false].map { LexicalSettings(standardConformingStrings: $0) }
+            return judge(text, readings: LexicalReadings(both), rules: rules)
+        }
+        var worst = judge(text, settings: first, rules: rules)
+        for settings in readings.settings.dropFirst() {
+            let other = judge(text, settings: settings, rules: rules)
+            if other.isWorse(than: worst) { worst = other }
+        }
+        return worst
     }
 
     /// Judges facts that were remembered from a Parse under the rules of now.
     package func judge(remembered facts: TextFacts, rules: borrowing SubjectRules) -> Judgement {
-        Judgement(facts: facts, verdict: .allow, isAudited: false)
+        guard !rules.isOfNoInterest(facts.classes) else {
+            return Judgement(facts: facts, verdict: .allow, isAudited: false)
+        }
+        let verdict = rules.verdict(on: facts)
+        return Judgement(facts: facts, verdict: verdict, isAudited: rules.isAudited(facts, verdict: verdict))
+    }
+
+    /// Judges a statement that is too large to be held and read: its class is `oversized`.
+    ///
+    /// - Parameter oversizedByteCount: the text's length as the message header says.
+    package func judge(oversizedByteCount: Int, rules: borrowing SubjectRules) -> Judgement {
+        let facts = Self.singleEffect(
+            Effect(.oversized), command: "", byteCount: oversizedByteCount,
+            remarks: ["the statement has \(oversizedByteCount) bytes, more than max_statement allows to be read"])
+        return judge(remembered: facts, rules: rules)
+    }
+
+    /// Judges a FunctionCall message, which runs a function by its OID without any SQL text.
+    ///
+    /// The large-object functions that libpq and JDBC call this way are ordinary. Every other function has the class
+    /// `function_call`: which one it is only the server's catalog knows.
+    package func judge(functionCall oid: UInt32, rules: borrowing SubjectRules) -> Judgement {
+        let facts =
+            switch FastPathFunction(oid: oid) {
+            case .largeObjectAccess:
+                TextFacts()
+            case .largeObjectRemoval:
+                Self.singleEffect(
+                    Effect(.dangerousFunction, ObjectName(.largeObject, name: "lo_unlink")), command: "FUNCTION CALL")
+            case .other:
+                Self.singleEffect(
+                    Effect(.functionCall, ObjectName(.function, name: String(oid))), command: "FUNCTION CALL")
+            }
+        return judge(remembered: facts, rules: rules)
+    }
+
+    /// Judges a Query on a connection in replication mode: the walsender's own commands by what they do, all else,
+    /// which the walsender runs as SQL, as SQL.
+    ///
+    /// - Parameter text: the Query's text without the terminating NUL.
+    package mutating func judge(
+        replicationCommand text: UnsafeRawBufferPointer, readings: LexicalReadings, rules: borrowing SubjectRules
+    ) -> Judgement {
+        guard let command = ReplicationCommand(text) else { return judge(text, readings: readings, rules: rules) }
+        guard let effectClass = command.statementClass else {
+            return Judgement(facts: TextFacts(), verdict: .allow, isAudited: false)
+        }
+        let facts = Self.singleEffect(
+            Effect(effectClass, ObjectName(.other, name: command.slotName(in: text))), command: command.rawValue,
+            byteCount: text.count)
+        return judge(remembered: facts, rules: rules)
+    }
+
+    private mutating func judge(
+        _ text: UnsafeRawBufferPointer, settings: LexicalSettings, rules: borrowing SubjectRules
+    ) -> Judgement {
+        judge(remembered: analyzer.facts(of: text, settings: settings), rules: rules)
+    }
+
+    private static func singleEffect(
+        _ effect: Effect, command: String, byteCount: Int = 0, remarks: [String] = []
+    ) -> TextFacts {
+        let classes = ClassSet(effect.statementClass)
+        let statement = StatementFacts(
+            range: 0..<max(0, byteCount), command: command, classes: classes, effects: [effect], remarks: remarks)
+        return TextFacts(classes: classes, statements: [statement])
     }
 }
 
@@ -32,5 +111,22 @@ package struct Judgement: Sendable {
         self.facts = facts
         self.verdict = verdict
         self.isAudited = isAudited
+    }
+
+    /// Whether this reading of a text must count rather than another.
+    func isWorse(than other: Judgement) -> Bool {
+        let (mine, theirs) = (verdict.action.strictness, other.verdict.action.strictness)
+        return mine == theirs ? isAudited && !other.isAudited : mine > theirs
+    }
+}
+
+extension RuleAction {
+    /// block > warn > allow.
+    var strictness: Int {
+        switch self {
+        case .allow: 0
+        case .warn: 1
+        case .block: 2
+        }
     }
 }

@@ -6,5 +6,6 @@ struct Holdfast: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "holdfast",
         abstract: "A PostgreSQL proxy that will not let a table vanish.",
-        version: "0.1.0")
+        version: "0.1.0",
+        subcommands: [ServeCommand.self])
 }

@@ -1,0 +1,218 @@
+import Policy
+
+/// Reads the text of `proxy.conf` (TOML) into a ``ProxyConfiguration``. Pure: no file is touched.
+package struct ConfigurationReader {
+    private let root: SectionReader
+    private let log: IssueLog
+
+    /// Reads and validates a whole file.
+    ///
+    /// - Parameters:
+    ///   - file: the file's name for messages.
+    ///   - folder: where its relative paths start, absolute.
+    ///   - version: the version of the rules: one more with every reload.
+    /// - Throws: `ConfigurationError` with everything that is wrong, when any of it is an error.
+    package static func read(
+        _ text: String, file: String, folder: String = "", version: Int
+    ) throws(ConfigurationError) -> ProxyConfiguration {
+        let document: TOMLDocument
+        do throws(TOMLFault) {
+            document = try TOMLDocument(text)
+        } catch {
+            throw ConfigurationError(issues: [
+                ConfigurationIssue(
+                    file: file, position: error.position, message: "not valid TOML: \(error.message)",
+                    remedy: "texts stand in double quotes, lists in [ ], and each key has a line of its own")
+            ])
+        }
+        let log = IssueLog(file: file, positions: document.positions)
+        guard case .table(let members) = document.root else { throw ConfigurationError(issues: []) }
+        let reader = ConfigurationReader(root: SectionReader(members, path: [], log: log), log: log)
+        var configuration = reader.configuration(version: version)
+        let issues = log.issues.sorted { $0.position < $1.position }
+        if issues.contains(where: { $0.severity == .error }) { throw ConfigurationError(issues: issues) }
+        configuration.folder = folder
+        configuration.warnings = issues
+        return configuration
+    }
+
+    private static let keys = [
+        "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
+        "max_statement", "embedded", "log", "audit", "tag", "rule",
+    ]
+
+    private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
+    private static let (kilobyte, megabyte) = (1 << 10, 1 << 20)
+
+    private func configuration(version: Int) -> ProxyConfiguration {
+        root.rejectKeys(besides: Self.keys)
+        let listeners = listeners()
+        return ProxyConfiguration(
+            listeners: listeners, server: server(), embedded: embedded(),
+            loopCount: root.integer("loops", in: 0...256, otherwise: 0),
+            maximumClients: root.integer("max_clients", in: 1...1_000_000, otherwise: 1000),
+            drainTimeout: root.duration("drain_timeout", in: 0...24 * Self.hour, otherwise: 30 * Self.second),
+            connectTimeout: root.duration("connect_timeout", in: 100...10 * Self.minute, otherwise: 10 * Self.second),
+            loginTimeout: root.duration("login_timeout", in: Self.second...Self.hour, otherwise: Self.minute),
+            maximumStatementBytes: root.size(
+                "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte),
+            log: logSettings(), audit: auditSettings(),
+            rules: ruleSet(listeners: listeners, version: version))
+    }
+
+    private func listeners() -> [ListenAddress] {
+        let standard = ListenAddress.tcp(host: "127.0.0.1", port: 6543)
+        guard let entries = root.strings("listen", example: standard.text) else { return [standard] }
+        var listeners: [ListenAddress] = []
+        for entry in entries {
+            do throws(AddressText.Fault) {
+                let address: ListenAddress =
+                    switch try AddressText.parse(entry.text, examplePort: 6543) {
+                    case .tcp(let host, let port): .tcp(host: host, port: port)
+                    case .unix(let path): .unix(path: path)
+                    }
+                if listeners.contains(address), !address.letsKernelChoose {
+                    log.error(at: entry.path, "\"\(address.text)\" stands in the list twice", "take one away")
+                } else {
+                    listeners.append(address)
+                }
+            } catch {
+                log.error(at: entry.path, error.message, error.remedy)
+            }
+        }
+        return listeners
+    }
+
+    private func server() -> ServerAddress {
+        guard let entry = root.string("server", example: "localhost:5432"), entry.text != "embedded" else {
+            return .embedded
+        }
+        do throws(AddressText.Fault) {
+            switch try AddressText.parse(entry.text, examplePort: 5432) {
+            case .unix(let path):
+                return .unix(path: path)
+            case .tcp(_, 0):
+                log.error(at: entry.path, "port 0 cannot be connected to", "write the server's port, usually 5432")
+            case .tcp(let host, let port):
+                return .tcp(host: host, port: port)
+            }
+        } catch {
+            let isNearlyEmbedded = Nearest.name(to: entry.text, among: ["embedded"]) != nil
+            log.error(at: entry.path, error.message, isNearlyEmbedded ? "did you mean \"embedded\"?" : error.remedy)
+        }
+        return .embedded
+    }
+
+    private func embedded() -> EmbeddedServerSettings {
+        let section = root.section("embedded")
+        section.rejectKeys(besides: ["data", "user", "bin"])
+        return EmbeddedServerSettings(
+            dataDirectory: path("data", in: section, otherwise: "var/embedded"),
+            user: nonEmpty("user", in: section, otherwise: "postgres"),
+            binaryDirectory: section.has("bin")
+                ? path("bin", in: section, otherwise: "", example: "/usr/lib/postgresql/15/bin", mayBeEmpty: true) : "")
+    }
+
+    private func logSettings() -> LogSettings {
+        let section = root.section("log")
+        section.rejectKeys(besides: ["level"])
+        let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+        return LogSettings(level: section.word("level", among: levels) ?? "info")
+    }
+
+    private func auditSettings() -> AuditSettings {
+        let section = root.section("audit")
+        section.rejectKeys(besides: ["file", "durability", "record"])
+        return AuditSettings(
+            path: path("file", in: section, otherwise: "var/audit.jsonl"),
+            waitsForDisk: section.word("durability", among: ["fsync", "write"]) != "write")
+    }
+
+    private func ruleSet(listeners: [ListenAddress], version: Int) -> RuleSet {
+        let tagReader = TagReader(listeners: listeners)
+        let tagRules = root.blocks("tag").compactMap(tagReader.read)
+        let ruleReader = RuleReader(tags: Set(tagRules.map(\.tag)).union([Tag.production]))
+        var rules: [Rule] = []
+        var paths: [TOMLPath] = []
+        for block in root.blocks("rule") {
+            guard let rule = ruleReader.read(block) else { continue }
+            if rules.contains(where: { $0.name == rule.name }) {
+                log.error(
+                    at: block.path(of: "name"), "two rules are called \"\(rule.name)\"",
+                    "give each its own name: refusals and the audit trail show it")
+            }
+            rules.append(rule)
+            paths.append(block.path)
+        }
+        warnOfIdleRules(rules, paths: paths)
+        let audit = root.section("audit")
+        let recordsNothingMore = audit.listIsEmpty("record")
+        let audited = recordsNothingMore ? [] : RuleReader.classes("record", in: audit)
+        let set = RuleSet(
+            version: version, tagRules: tagRules, rules: rules,
+            auditedClasses: audited ?? RuleSet.defaultAuditedClasses)
+        warnIfUnguarded(set)
+        return set
+    }
+
+    /// Rules that can never decide anything, because those above leave nothing for them.
+    private func warnOfIdleRules(_ rules: [Rule], paths: [TOMLPath]) {
+        for (index, rule) in rules.enumerated() {
+            var left = rule.classes
+            for above in rules[..<index] where above.decidesEverything(for: rule.tags) {
+                left.subtract(above.classes)
+                if left.isEmpty, !rule.classes.isEmpty {
+                    log.warning(
+                        atKey: paths[index],
+                        "the rule \"\(rule.name)\" never applies: \"\(above.name)\" stands above it",
+                        "for each effect the first rule that matches decides; move the narrower rule up")
+                    break
+                }
+            }
+        }
+    }
+
+    private func warnIfUnguarded(_ set: RuleSet) {
+        let isGuarded = set.rules.contains { $0.action == .block && $0.tags.matches(Tag.production) }
+        if !isGuarded {
+            log.warning(
+                atKey: [], "no rule blocks anything on \"production\": Holdfast will refuse nothing there",
+                "take the [[rule]] blocks over from the shipped proxy.conf")
+        }
+    }
+
+    private func path(
+        _ key: String, in section: SectionReader, otherwise fallback: String, example: String? = nil,
+        mayBeEmpty: Bool = false
+    ) -> String {
+        guard let entry = section.string(key, example: example ?? fallback) else { return fallback }
+        if entry.text.isEmpty, !mayBeEmpty {
+            log.error(at: entry.path, "\"\(key)\" is empty", "write a path: \(key) = \"\(example ?? fallback)\"")
+            return fallback
+        }
+        if entry.text.hasPrefix("~") {
+            log.error(
+                at: entry.path, "\"~\" is not expanded here", "write the path from / on, or relative to this file")
+            return fallback
+        }
+        return entry.text
+    }
+
+    private func nonEmpty(_ key: String, in section: SectionReader, otherwise fallback: String) -> String {
+        guard let entry = section.string(key, example: fallback) else { return fallback }
+        guard !entry.text.isEmpty else {
+            log.error(at: entry.path, "\"\(key)\" is empty", "write \(key) = \"\(fallback)\"")
+            return fallback
+        }
+        return entry.text
+    }
+}
+
+extension ListenAddress {
+    fileprivate var letsKernelChoose: Bool {
+        switch self {
+        case .tcp(_, let port): port == 0
+        case .unix: false
+        }
+    }
+}

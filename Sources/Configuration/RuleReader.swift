@@ -1,0 +1,126 @@
+import Policy
+import SQLParsing
+
+/// Reads `[[rule]]` blocks, and the lists of class and group names that `[audit]` has too.
+struct RuleReader {
+    /// The tags that sessions can have.
+    let tags: Set<String>
+
+    static let keys = ["name", "tags", "classes", "objects", "except", "action", "message", "hint"]
+    static let exceptionKeys = ["users", "databases", "objects"]
+    static let maximumNameBytes = 100
+    static let maximumTextBytes = 1000
+
+    func read(_ block: SectionReader) -> Rule? {
+        block.rejectKeys(besides: Self.keys)
+        let name = name(of: block)
+        let action = action(of: block)
+        if !block.has("classes") {
+            block.log.error(
+                atKey: block.path, "a [[rule]] block has no classes",
+                "write classes = [\"table_loss\"], or [\"any\"] for every statement that has a class")
+        }
+        let classes = Self.classes("classes", in: block)
+        let rule = Rule(
+            name: name ?? "", tags: tags(of: block), classes: classes ?? [], objects: objects("objects", in: block),
+            exceptions: exceptions(of: block), action: action ?? .block, message: text("message", in: block),
+            hint: text("hint", in: block))
+        return name == nil || action == nil || classes == nil ? nil : rule
+    }
+
+    /// The union of the classes and groups of a list.
+    static func classes(_ key: String, in block: SectionReader) -> ClassSet? {
+        guard let entries = block.strings(key, example: "table_loss") else { return nil }
+        var classes: ClassSet = []
+        for entry in entries {
+            if let group = ClassGroup(rawValue: entry.text) {
+                classes.formUnion(group.classes)
+            } else if let member = StatementClass(name: entry.text) {
+                classes.insert(member)
+            } else {
+                let groups = ClassGroup.allCases.map(\.rawValue)
+                let nearest = Nearest.name(to: entry.text, among: groups + StatementClass.allCases.map(\.name))
+                block.log.error(
+                    at: entry.path, "no class or group is called \"\(SectionReader.shown(entry.text))\"",
+                    nearest.map { "did you mean \"\($0)\"?" }
+                        ?? "groups are \(groups.joined(separator: ", ")); the classes stand in docs/configuration.md")
+            }
+        }
+        return classes
+    }
+
+    private func name(of block: SectionReader) -> String? {
+        guard block.has("name") else {
+            block.log.error(
+                atKey: block.path, "a [[rule]] block has no name",
+                "write name = \"keep tables\": refusals and the audit trail show it")
+            return nil
+        }
+        guard let entry = block.string("name", example: "keep tables") else { return nil }
+        let isFit =
+            !entry.text.isEmpty && entry.text.utf8.count <= Self.maximumNameBytes
+            && entry.text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+        guard isFit else {
+            block.log.error(
+                at: entry.path, "\"\(SectionReader.shown(entry.text))\" is no name for a rule",
+                "write 1 to \(Self.maximumNameBytes) bytes on one line")
+            return nil
+        }
+        guard !entry.text.hasPrefix("holdfast:") else {
+            block.log.error(
+                at: entry.path, "names that begin with \"holdfast:\" are Holdfast's own", "choose another name")
+            return nil
+        }
+        return entry.text
+    }
+
+    private func action(of block: SectionReader) -> RuleAction? {
+        guard block.has("action") else {
+            block.log.error(
+                atKey: block.path, "a [[rule]] block has no action",
+                "write action = \"block\", \"warn\" or \"allow\"")
+            return nil
+        }
+        return block.word("action", among: ["block", "warn", "allow"]).flatMap(RuleAction.init(rawValue:))
+    }
+
+    /// A tag that no block gives is most likely a slip, and then the rule protects nothing.
+    private func tags(of block: SectionReader) -> [Glob] {
+        guard let entries = block.strings("tags", example: Tag.production) else { return [Glob("*")] }
+        return entries.compactMap { entry in
+            guard let glob = PatternReader.glob(entry, log: block.log) else { return nil }
+            if !tags.contains(where: { glob.matches($0) }) {
+                block.log.warning(
+                    at: entry.path, "no [[tag]] block gives the tag \"\(SectionReader.shown(entry.text))\"",
+                    Nearest.suggestion(for: entry.text, among: tags.sorted()))
+            }
+            return glob
+        }
+    }
+
+    private func objects(_ key: String, in block: SectionReader) -> [ObjectPattern] {
+        (block.strings(key, example: "public.*") ?? []).compactMap { PatternReader.object($0, log: block.log) }
+    }
+
+    private func exceptions(of block: SectionReader) -> Rule.Exceptions {
+        let except = block.section("except")
+        except.rejectKeys(besides: Self.exceptionKeys)
+        let names = { (key: String, example: String) in
+            (except.strings(key, example: example) ?? []).compactMap { PatternReader.glob($0, log: block.log) }
+        }
+        return Rule.Exceptions(
+            users: names("users", "migrator"), databases: names("databases", "scratch"),
+            objects: objects("objects", in: except))
+    }
+
+    private func text(_ key: String, in block: SectionReader) -> String? {
+        guard let entry = block.string(key, example: "…") else { return nil }
+        guard entry.text.utf8.count <= Self.maximumTextBytes else {
+            block.log.error(
+                at: entry.path, "\"\(key)\" has \(entry.text.utf8.count) bytes",
+                "write at most \(Self.maximumTextBytes): it goes into one error message")
+            return nil
+        }
+        return entry.text.isEmpty ? nil : entry.text
+    }
+}

@@ -1,0 +1,158 @@
+/// The `proxy.conf` that Holdfast is shipped with, for commands that run where no file is.
+///
+/// The same text as the file at the top of the repository; a test compares them. To change it, change the file and copy
+/// it here.
+package enum ShippedConfiguration {
+    // swift-format-ignore
+    package static let text = #"""
+        # proxy.conf: the settings of Holdfast, in TOML (https://toml.io).
+        #
+        #   holdfast check                      says what this file does, and what is wrong in it
+        #   holdfast classify 'DROP TABLE x'    says what would happen to a statement
+        #   kill -HUP <pid of holdfast>         reloads: tags, rules and what is recorded change at once, for open sessions
+        #                                       too; a file with an error changes nothing
+        #
+        # Every key with its default and range: docs/configuration.md. A key that is left out has its default. Unknown keys are
+        # errors, so a slip of the pen cannot switch a protection off.
+
+
+        # ---- Where clients connect, and the server behind ---------------------------------------------------------------
+
+        # Addresses to listen on: "host:port", "[IPv6]:port" or "unix:/path". Loopback only, until you write something else
+        # ("0.0.0.0:6543" is every IPv4 address of this machine).
+        listen = ["127.0.0.1:6543"]
+
+        # The PostgreSQL server: "host:port", "unix:/var/run/postgresql/.s.PGSQL.5432" (the fastest way to a server on the same
+        # machine), or "embedded": a private server for trying Holdfast out, which it starts and stops itself.
+        server = "embedded"
+
+        loops = 0                   # threads that move the traffic; 0 is one for each core
+        max_clients = 1000          # more connections than this are turned away with an error
+        connect_timeout = "10s"     # how long opening a connection to the server may take
+        login_timeout = "1m"        # how long a client may take to say who it is
+        drain_timeout = "30s"       # how long a stop (SIGTERM) waits for running transactions
+        max_statement = "16MB"      # longer statements cannot be read whole: their class is "oversized"
+
+        [embedded]
+        data = "var/embedded"       # its data folder; relative paths start in the folder of this file
+        user = "postgres"           # the system user it runs as when Holdfast is started by root
+        bin = ""                    # the folder of initdb and postgres; "" is the newest that is installed
+
+        [log]
+        level = "info"              # trace, debug, info, notice, warning, error or critical; goes to standard error
+
+        [audit]
+        file = "var/audit.jsonl"    # one JSON object a line
+        durability = "fsync"        # "fsync": a recorded statement is on the disk before the server sees it; "write": in the
+                                    # kernel (faster; lost if the machine loses power)
+        # What is recorded although it is allowed (classes and groups, as in rules below). Whatever a rule blocks or warns about
+        # and every statement that changes the catalog ("ddl") are always recorded.
+        record = ["ddl", "table_loss", "data_loss", "opaque", "escape", "do_block"]
+
+
+        # ---- Tags: which environment a connection belongs to ------------------------------------------------------------
+        #
+        # Every connection has exactly one tag, fixed when it starts. The [[tag]] blocks are tried from top to bottom; the first
+        # one that matches gives the tag. A connection that none matches is tagged "production": what is not known is guarded.
+        #
+        # Conditions are lists. All conditions that a block gives must hold; of a list, any one entry is enough.
+        #   database           database names; "*" is any run of characters, "?" exactly one; upper and lower case differ
+        #   user               role names, in the same way
+        #   application_name   what the client calls itself, in the same way
+        #   client             client addresses: "10.1.2.3", "10.0.0.0/8", "fd00::/8", or "local" for a Unix-domain socket
+        #   listener           which of the addresses under "listen" the client came in by, written as there
+        #
+        # A client chooses its application_name freely. A block with no other condition could be used by anybody to step out of
+        # "production", so it is an error unless the block says trust_application_name = true.
+
+        [[tag]]
+        name = "test"
+        database = ["test", "test_*", "*_test"]
+
+        # [[tag]]
+        # name = "staging"
+        # database = ["shop_staging"]
+        # client = ["10.20.0.0/16", "local"]
+
+
+        # ---- Rules: what is refused -------------------------------------------------------------------------------------
+        #
+        # A statement is taken apart into effects: a class (what is done), and the object it is done to. For each effect the
+        # rules are tried from top to bottom, and the first rule that matches decides it; an effect that no rule matches is
+        # allowed. The strictest decision over all effects decides the whole text that the client sent: "block" before "warn"
+        # before "allow". So one blocked table in a long DROP TABLE, or one blocked statement among ten in a message, and none
+        # of it is run.
+        #
+        #   name      shown in refusals and in the audit trail
+        #   tags      which tags the rule is for (patterns with * and ?); left out: all
+        #   classes   what is done: classes and groups of classes, see below
+        #   objects   to which objects; left out: any
+        #   except    what the rule leaves alone: except = { users = ["dba"], databases = ["scratch"], objects = ["tmp_*"] }
+        #   action    "block": refuse; "warn": pass, with a notice to the client and a mark in the audit trail; "allow": pass
+        #   message   your words for the person who is refused; hint: what to do instead
+        #
+        # Groups:  table_loss   a table, schema or database disappears, or is no longer found under its name (DROP, RENAME, SET
+        #                       SCHEMA, DETACH PARTITION, anything with CASCADE)
+        #          data_loss    rows, columns or values are lost and the table stays (TRUNCATE, DELETE and UPDATE without WHERE,
+        #                       DROP COLUMN)
+        #          ddl          every statement that changes the catalog
+        #          opaque       statements that cannot be read, and so not be judged (dynamic SQL, unknown syntax, too long)
+        #          escape       ways out of what can be read (programs, server files, other servers, untrusted languages)
+        #          any          everything that has a class; plain SELECT, INSERT, and UPDATE and DELETE with WHERE have none
+        # Classes: drop_table, drop_column, truncate, rename, … : the list is in docs/configuration.md, and
+        #          "holdfast classify" tells those of a statement.
+        #
+        # Objects are written "users", "public.users", "public.*" or "public.users.email", with * and ?, in the spelling that
+        # PostgreSQL stores (lower case unless the name was quoted). A kind may stand in front: "table:public.*",
+        # "schema:archive", "role:app", "file:/srv/import/*". Holdfast reads the statement, not the catalog: it does not know
+        # which schema an unqualified name will be found in. Every such doubt goes to the safe side:
+        #   - for "block" and "warn", whatever could be meant matches. "public.users" also matches DROP TABLE users, DROP SCHEMA
+        #     public, anything with CASCADE, and an effect that names no object (a statement that cannot be read). "users"
+        #     matches users in every schema.
+        #   - for "allow" and under "except", only what is certain matches. "scratch.*" matches DROP TABLE scratch.a, not DROP
+        #     TABLE a; "a" matches DROP TABLE a, not DROP TABLE public.a; "*.a" matches both; "*" matches every named object.
+        #   - tables named as temporary (pg_temp.a) are not production tables: no rule about table_loss or data_loss matches.
+        # An "allow" rule must stand above the rule that it relaxes.
+
+        # Example: a schema that the application may empty and drop tables in.
+        # [[rule]]
+        # name = "scratch is free"
+        # tags = ["production"]
+        # classes = ["drop_table", "truncate"]
+        # objects = ["scratch.*"]
+        # action = "allow"
+
+        [[rule]]
+        name = "keep tables"
+        tags = ["production"]
+        classes = ["table_loss"]
+        action = "block"
+        message = "this would make tables disappear, and this connection is tagged production"
+        hint = "For tests, point DATABASE_URL at a disposable database, for example one whose name ends in _test. If it must be done here, ask the keeper of proxy.conf for an exception."
+
+        [[rule]]
+        name = "keep rows"
+        tags = ["production"]
+        classes = ["truncate"]
+        action = "block"
+        message = "this would empty whole tables, and this connection is tagged production"
+        hint = "For tests, use a disposable database. To remove certain rows, use DELETE with a WHERE clause."
+
+        [[rule]]
+        name = "readable statements only"
+        tags = ["production"]
+        classes = ["opaque"]
+        action = "block"
+        message = "this statement cannot be read well enough to know that it keeps the tables"
+        hint = "Write it as plain SQL: without dynamic SQL, in a syntax that the server knows, and shorter than max_statement of proxy.conf."
+
+        [[rule]]
+        name = "no ways out"
+        tags = ["production"]
+        classes = ["escape"]
+        action = "block"
+        message = "this could do things on the server that cannot be read from the statement"
+        hint = "If the application needs it, ask the keeper of proxy.conf for an exception by user or by object."
+
+        """#
+}

@@ -1,0 +1,131 @@
+import Policy
+
+/// Reads `[[tag]]` blocks.
+struct TagReader {
+    let listeners: [ListenAddress]
+
+    static let keys = [
+        "name", "database", "user", "application_name", "client", "listener", "trust_application_name",
+    ]
+    private static let conditions = ["database", "user", "application_name", "client", "listener"]
+
+    func read(_ block: SectionReader) -> TagRule? {
+        block.rejectKeys(besides: Self.keys)
+        let name = name(of: block)
+        let rule = TagRule(
+            tag: name ?? Tag.production, databases: globs("database", in: block, example: "*_test"),
+            users: globs("user", in: block, example: "ci"),
+            applicationNames: globs("application_name", in: block, example: "pytest*"), clients: clients(in: block),
+            listeners: listeners(in: block))
+        let trustsApplicationName = block.boolean("trust_application_name") ?? false
+        guard let name else { return nil }
+        if !Self.conditions.contains(where: block.has) {
+            block.log.error(
+                atKey: block.path, "the tag \"\(name)\" has no condition and would claim every session",
+                "give one of \(Self.conditions.joined(separator: ", ")); for every session write database = [\"*\"]")
+            return nil
+        }
+        if rule.restsOnApplicationNameAlone, name != Tag.production, !trustsApplicationName {
+            block.log.error(
+                atKey: block.path(of: "application_name"),
+                "the tag \"\(name)\" rests on application_name alone, which every client chooses freely: anyone could "
+                    + "leave \"production\" by naming itself so",
+                "add database, user, client or listener, or accept it with trust_application_name = true in this block")
+        }
+        return rule
+    }
+
+    /// The tag's name: letters, digits, `_`, `-` and `.`.
+    private func name(of block: SectionReader) -> String? {
+        guard block.has("name") else {
+            block.log.error(atKey: block.path, "a [[tag]] block has no name", "write name = \"test\"")
+            return nil
+        }
+        guard let entry = block.string("name", example: "test") else { return nil }
+        let isFit = entry.text.unicodeScalars.allSatisfy { scalar in
+            scalar.properties.isAlphabetic || ("0"..."9").contains(scalar) || scalar == "_" || scalar == "-"
+                || scalar == "."
+        }
+        guard isFit, !entry.text.isEmpty, entry.text.utf8.count <= 63 else {
+            block.log.error(
+                at: entry.path, "\"\(SectionReader.shown(entry.text))\" is no name for a tag",
+                "write 1 to 63 letters, digits, \"_\", \"-\" or \".\"")
+            return nil
+        }
+        return entry.text
+    }
+
+    private func globs(_ key: String, in block: SectionReader, example: String) -> [Glob] {
+        (block.strings(key, example: example) ?? []).compactMap { PatternReader.glob($0, log: block.log) }
+    }
+
+    private func clients(in block: SectionReader) -> [ClientPattern] {
+        (block.strings("client", example: "10.0.0.0/8") ?? []).compactMap { entry in
+            if entry.text == "local" { return .local }
+            let message = "\"\(SectionReader.shown(entry.text))\" is no address range"
+            do throws(AddressRange.Fault) {
+                return .range(try AddressRange(entry.text))
+            } catch {
+                switch error {
+                case .notAnAddress:
+                    block.log.error(
+                        at: entry.path, message,
+                        "write an address or a range like \"10.0.0.0/8\" or \"fd00::/8\", or \"local\" for a Unix-domain socket"
+                    )
+                case .prefixOutOfRange(let maximum):
+                    block.log.error(at: entry.path, message, "the prefix is a number from 0 to \(maximum)")
+                case .bitsAfterPrefix(let meant):
+                    block.log.error(at: entry.path, message, "bits after the prefix are set; write \"\(meant)\"")
+                }
+                return nil
+            }
+        }
+    }
+
+    /// Listeners are named as under `listen`; a name that is no listener can never match.
+    private func listeners(in block: SectionReader) -> [Glob] {
+        (block.strings("listener", example: listeners.first?.text ?? "127.0.0.1:6543") ?? []).compactMap { entry in
+            guard let glob = PatternReader.glob(entry, log: block.log) else { return nil }
+            if !listeners.contains(where: { glob.matches($0.text) }) {
+                block.log.error(
+                    at: entry.path, "no listener is called \"\(SectionReader.shown(entry.text))\"",
+                    "write one of those under listen: \(listeners.map(\.text).joined(separator: ", "))")
+                return nil
+            }
+            return glob
+        }
+    }
+}
+
+/// Reads patterns that tags and rules share.
+enum PatternReader {
+    static func glob(_ entry: SectionReader.Entry, log: IssueLog) -> Glob? {
+        guard !entry.text.isEmpty else {
+            log.error(at: entry.path, "an empty pattern matches nothing", "write a name, or \"*\" for every name")
+            return nil
+        }
+        return Glob(entry.text)
+    }
+
+    static func object(_ entry: SectionReader.Entry, log: IssueLog) -> ObjectPattern? {
+        let message = "\"\(SectionReader.shown(entry.text))\" is no object pattern"
+        do throws(ObjectPattern.Fault) {
+            return try ObjectPattern(entry.text)
+        } catch {
+            switch error {
+            case .unknownKind(let word):
+                log.error(
+                    at: entry.path, "\"\(SectionReader.shown(word))\" is no kind of object",
+                    Nearest.suggestion(for: word, among: ObjectPattern.kindNames))
+            case .emptyPart:
+                log.error(
+                    at: entry.path, message, "write \"users\", \"public.users\", \"public.*\" or \"table:public.*\"")
+            case .tooManyParts:
+                log.error(
+                    at: entry.path, message,
+                    "at most schema.table.column; for a dot within a name write \"?\"")
+            }
+            return nil
+        }
+    }
+}

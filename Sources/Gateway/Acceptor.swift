@@ -1,0 +1,76 @@
+import CLinux
+import Foundation
+import Glibc
+import Logging
+import Transport
+
+/// Accepts clients on all listeners and gives each to a loop. One thread.
+package final class Acceptor: Sendable {
+    private let wake: Int32
+    private let ended = DispatchGroup()
+
+    /// Starts to accept.
+    ///
+    /// - Parameter listeners: with the name of each in `proxy.conf`; closed when the acceptor stops.
+    package init(
+        listeners: sending [(name: String, listener: Listener)], group: LoopGroup, maximumClients: @escaping @Sendable () -> Int,
+        logger: Logger
+    ) throws(TransportError) {
+        wake = linux_eventfd()
+        guard wake >= 0 else { throw TransportError(operation: "create", address: "eventfd", code: -wake) }
+        let (wake, ended) = (wake, ended)
+        ended.enter()
+        let run = AcceptorRun(listeners: listeners, wake: wake)
+        let thread = Thread {
+            linux_name_thread("acceptor")
+            run.accept(into: group, maximumClients: maximumClients, logger: logger)
+            ended.leave()
+        }
+        thread.start()
+    }
+
+    deinit { _ = Glibc.close(wake) }
+
+    /// Stops accepting and closes the listeners.
+    package func stop() {
+        _ = linux_eventfd_signal(wake)
+        ended.wait()
+    }
+}
+
+/// What the acceptor's thread works with.
+// Handed to one thread before it starts, and touched by nobody else.
+private final class AcceptorRun: @unchecked Sendable {
+    private var listeners: [(name: String, listener: Listener)]
+    private let wake: Int32
+
+    init(listeners: [(name: String, listener: Listener)], wake: Int32) {
+        self.listeners = listeners
+        self.wake = wake
+    }
+
+    func accept(into group: LoopGroup, maximumClients: () -> Int, logger: Logger) {
+        defer { listeners = [] }
+        var isOutOfDescriptors = false
+        while true {
+            // Out of descriptors, a listener stays readable: look away for a moment, then try again.
+            let watched = isOutOfDescriptors ? [] : listeners
+            var polled = watched.map { pollfd(fd: $0.listener.descriptor, events: Int16(POLLIN), revents: 0) }
+            polled.append(pollfd(fd: wake, events: Int16(POLLIN), revents: 0))
+            let count = poll(&polled, nfds_t(polled.count), isOutOfDescriptors ? 100 : -1)
+            isOutOfDescriptors = false
+            if count < 0 && errno != EINTR { return logger.critical("accepting ended: \(TransportError.text(errno))") }
+            if polled.last.map({ $0.revents != 0 }) == true { return }
+            for (entry, result) in zip(watched, polled) where result.revents != 0 {
+                var failure: Int32 = 0
+                if let (socket, peer) = entry.listener.accept(failure: &failure) {
+                    let isOverLimit = group.sessionCount >= maximumClients()
+                    group.adopt(socket: socket, peer: peer, listener: entry.name, isOverLimit: isOverLimit)
+                } else if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(failure) {
+                    logger.error("cannot accept a client: \(TransportError.text(failure))")
+                    isOutOfDescriptors = true
+                }
+            }
+        }
+    }
+}

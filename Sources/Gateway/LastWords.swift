@@ -1,0 +1,18 @@
+import PostgresWire
+
+/// What the proxy itself says to a client before it closes; SQLSTATE and words are PostgreSQL's own where it has them.
+extension ErrorFields {
+    /// `ProcessInterrupts` (tcop/postgres.c).
+    static let shuttingDown = ErrorFields(
+        severity: "FATAL", sqlState: "57P01", message: "terminating connection due to administrator command",
+        hint: "Holdfast is shutting down.")
+
+    /// `InitProcess` (storage/lmgr/proc.c).
+    static let tooManyClients = ErrorFields(
+        severity: "FATAL", sqlState: "53300", message: "sorry, too many clients already",
+        hint: "The limit is max_clients in Holdfast's proxy.conf.")
+
+    static let loginTimeout = ErrorFields(
+        severity: "FATAL", sqlState: "08P01", message: "no startup packet came in time",
+        hint: "The limit is login_timeout in Holdfast's proxy.conf.")
+}

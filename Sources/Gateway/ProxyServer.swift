@@ -1,0 +1,192 @@
+import Audit
+import CLinux
+import Configuration
+import Foundation
+import Logging
+import Policy
+import Synchronization
+import Transport
+
+/// A running proxy: listeners, loops, the audit trail, the server behind it. Started, reloaded and stopped by the main
+/// thread.
+package final class ProxyServer {
+    private let logger: Logger
+    private let audit: AuditWriter
+    private let group: LoopGroup
+    private let acceptor: Acceptor
+    private let resolver: Resolver
+    private let maximumClients: Box<Int>
+    private var configuration: ProxyConfiguration
+
+    /// What clients can connect to, each as an address with the port that is really bound.
+    package let addresses: [String]
+
+    /// Starts everything.
+    ///
+    /// - Parameters:
+    ///   - server: where the server is; never `embedded` (the embedded server is running by now).
+    ///   - auditPath: the trail's file, absolute.
+    /// - Throws: ``ProxyError`` with place and remedy. Nothing is left running.
+    package init(
+        configuration: ProxyConfiguration, server: ServerAddress, auditPath: String, logger: Logger
+    ) throws(ProxyError) {
+        self.configuration = configuration
+        self.logger = logger
+        var listeners: [(name: String, listener: Listener)] = []
+        for wanted in configuration.listeners { listeners += try Self.open(wanted) }
+        addresses = listeners.map(\.listener.address.text)
+        let upstream = Upstream(server)
+        do {
+            try upstream.resolve()
+        } catch {
+            // The server may get its name later; clients are told meanwhile.
+            logger.error("cannot resolve the server's address \(error.address): \(error.reason)")
+        }
+        do {
+            let durability: AuditDurability = configuration.audit.waitsForDisk ? .fsync : .write
+            audit = try AuditWriter(path: auditPath, durability: durability)
+        } catch {
+            throw ProxyError(message: error.description, remedy: "see [audit] file in proxy.conf")
+        }
+        let limit = linux_raise_descriptor_limit()
+        let needed = UInt64(configuration.maximumClients) * 2 + 64
+        if limit < needed {
+            logger.warning(
+                "max_clients = \(configuration.maximumClients) needs \(needed) file descriptors, the limit is \(limit)")
+        }
+        let resolver = Resolver(upstream: upstream, logger: logger)
+        self.resolver = resolver
+        let maximumClients = Box(configuration.maximumClients)
+        self.maximumClients = maximumClients
+        do throws(TransportError) {
+            let loopCount =
+                configuration.loopCount > 0 ? configuration.loopCount : ProcessInfo.processInfo.activeProcessorCount
+            group = try LoopGroup(
+                count: loopCount,
+                context: LoopContext(
+                    upstream: upstream, audit: audit, logger: logger, serverUnreachable: { resolver.resolveSoon() }),
+                settings: LoopSettings(configuration))
+            acceptor = try Acceptor(
+                listeners: listeners, group: group, maximumClients: { maximumClients.value }, logger: logger)
+        } catch {
+            throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
+        }
+    }
+
+    /// Takes over what of a new `proxy.conf` can change while sessions are open.
+    ///
+    /// - Returns: the settings that wait for a restart, as messages.
+    package func reload(_ changed: ProxyConfiguration) -> [String] {
+        var waiting: [String] = []
+        if changed.listeners != configuration.listeners { waiting.append("listen") }
+        if changed.server != configuration.server || changed.embedded != configuration.embedded {
+            waiting.append("server")
+        }
+        if changed.loopCount != configuration.loopCount { waiting.append("loops") }
+        if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
+        configuration = changed
+        maximumClients.value = changed.maximumClients
+        group.apply(LoopSettings(changed))
+        return waiting
+    }
+
+    /// Stops accepting, lets running transactions end (at most `drain_timeout`; a second signal cuts that short), then
+    /// ends everything. The trail has all records when this returns.
+    package func drain(signals: SignalSource) {
+        acceptor.stop()
+        let deadline = linux_clock_monotonic() &+ configuration.drainTimeout.nanoseconds
+        logger.info("draining: \(group.sessionCount) sessions")
+        group.drain(deadline: deadline)
+        while group.sessionCount > 0 {
+            // A little longer than the sessions themselves get, so that each can still tell its client.
+            let left = deadline &+ 3_000_000_000 - linux_clock_monotonic()
+            if left <= 0 { break }
+            let event = signals.next(orReadable: group.idleDescriptor, milliseconds: Int32(clamping: left / 1_000_000))
+            if event == .stop { break }
+            if event == .other { _ = linux_eventfd_clear(group.idleDescriptor) }
+        }
+        group.stop()
+        resolver.stop()
+        audit.close()
+    }
+
+    private static func open(_ wanted: ListenAddress) throws(ProxyError) -> [(name: String, listener: Listener)] {
+        do throws(TransportError) {
+            let addresses =
+                switch wanted {
+                case .tcp(let host, let port): try SocketAddress.resolve(host: host, port: port, passive: true)
+                case .unix(let path): [try SocketAddress(unixPath: path)]
+                }
+            var listeners: [(name: String, listener: Listener)] = []
+            for address in addresses { listeners.append((wanted.text, try Listener(address))) }
+            return listeners
+        } catch {
+            let remedy =
+                switch error.code {
+                case EADDRINUSE:
+                    "another process listens there: stop it, or change \"listen\" in proxy.conf"
+                case EACCES: "choose a port above 1023 or a folder that this user may write to"
+                case EADDRNOTAVAIL: "this machine does not have the address: change \"listen\" in proxy.conf"
+                default: "see \"listen\" in proxy.conf"
+                }
+            throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: remedy)
+        }
+    }
+}
+
+/// Why a proxy cannot start, and what to do about it.
+package struct ProxyError: Error, Sendable, CustomStringConvertible {
+    package var message: String
+    package var remedy: String?
+
+    package var description: String { remedy.map { "\(message) (\($0))" } ?? message }
+}
+
+/// A value that the main thread sets and others read.
+final class Box<Value: Sendable>: Sendable {
+    private let content: Mutex<Value>
+
+    init(_ value: Value) { content = Mutex(value) }
+
+    var value: Value {
+        get { content.withLock { $0 } }
+        set { content.withLock { $0 = newValue } }
+    }
+}
+
+/// Looks the server's name up again after connections have failed: on a thread of its own, since that can block.
+private final class Resolver: Sendable {
+    private let wanted = DispatchSemaphore(value: 0)
+    private let stopped = Box(false)
+    private let pending = Box(false)
+
+    init(upstream: Upstream, logger: Logger) {
+        let (wanted, stopped, pending) = (wanted, stopped, pending)
+        let thread = Thread {
+            linux_name_thread("resolver")
+            while true {
+                wanted.wait()
+                if stopped.value { return }
+                pending.value = false
+                do throws(TransportError) {
+                    try upstream.resolve()
+                } catch {
+                    logger.error("cannot resolve the server's address \(error.address): \(error.reason)")
+                }
+            }
+        }
+        thread.start()
+    }
+
+    /// Any thread. Several calls before the look-up begins are one.
+    func resolveSoon() {
+        guard !pending.value else { return }
+        pending.value = true
+        wanted.signal()
+    }
+
+    func stop() {
+        stopped.value = true
+        wanted.signal()
+    }
+}

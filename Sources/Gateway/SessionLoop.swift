@@ -1,0 +1,188 @@
+import Audit
+import CLinux
+import Configuration
+import Logging
+import Policy
+import Session
+import Synchronization
+import Transport
+
+/// What the loops of one proxy share: immutable, or safe to use from any thread.
+package struct LoopContext: Sendable {
+    package var upstream: Upstream
+    package var audit: AuditWriter
+    package var logger: Logger
+    /// Asks a thread that may block to resolve the server's name anew.
+    package var serverUnreachable: @Sendable () -> Void
+}
+
+/// What of `proxy.conf` a loop goes by: swapped whole at a reload.
+package struct LoopSettings: Sendable {
+    package var rules: RuleSet
+    package var connectTimeout: Duration
+    package var loginTimeout: Duration
+    package var maximumStatementBytes: Int
+
+    package init(_ configuration: ProxyConfiguration) {
+        rules = configuration.rules
+        connectTimeout = configuration.connectTimeout
+        loginTimeout = configuration.loginTimeout
+        maximumStatementBytes = configuration.maximumStatementBytes
+    }
+}
+
+/// What may be said to a loop from outside.
+package enum LoopLetter: Sendable {
+    /// A client's socket, which the loop owns from here on.
+    case adopt(socket: Int32, peer: SocketAddress, listener: String, isOverLimit: Bool)
+    /// The audit trail has answered the session's intents; `fault` is nil if it has them.
+    case trailAnswered(owner: UInt64, fault: String?)
+    case settings(LoopSettings)
+    /// End idle sessions now, others when they become idle, all at the deadline (monotonic nanoseconds).
+    case drain(deadline: Int64)
+    /// End the thread. No session is left.
+    case stop
+}
+
+/// One thread's event loop and the sessions on it. A session lives here from accept to close.
+///
+/// Everything but the handle is used on the loop's own thread only.
+package final class SessionLoop {
+    let context: LoopContext
+    let mailbox: Mailbox<LoopLetter>
+    private(set) var settings: LoopSettings
+    let selector: EpollSelector
+    /// What is read is looked at here first; only what cannot go on at once is copied.
+    let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
+    var judge = StatementJudge()
+
+    private struct Slot {
+        var generation: UInt32 = 0
+        var session: SessionDriver?
+    }
+    private var slots: [Slot] = []
+    private var freeSlots: [Int] = []
+    private var timers = TimerHeap()
+    private var turnQueue: [SessionDriver] = []
+    private let load: LoopLoad
+    private(set) var isDraining = false
+    private var isStopping = false
+
+    private static let mailboxValue = UInt64.max
+
+    /// - Parameter epoll: from `linux_epoll_create`; the loop owns it from here on.
+    init(context: LoopContext, settings: LoopSettings, mailbox: Mailbox<LoopLetter>, load: LoopLoad, epoll: Int32) {
+        self.context = context
+        self.settings = settings
+        self.mailbox = mailbox
+        self.load = load
+        selector = EpollSelector(epoll: epoll)
+    }
+
+    deinit { scratch.deallocate() }
+
+    /// Runs until told to stop.
+    func run() {
+        do {
+            try selector.addReadable(mailbox.descriptor, value: Self.mailboxValue)
+        } catch {
+            // Unreachable short of a kernel out of memory: a loop that hears nothing must not get sessions.
+            return context.logger.critical("an event loop cannot start: \(error.reason)")
+        }
+        while !isStopping {
+            selector.wait(milliseconds: timeToWait()) { value, events in
+                if value == Self.mailboxValue {
+                    readMail()
+                } else if let session = session(owner: value & ~1) {
+                    session.ready(isServer: value & 1 == 1, events: events)
+                }
+            }
+            let turns = turnQueue
+            turnQueue.removeAll(keepingCapacity: true)
+            for session in turns { session.continueTurn() }
+            fireTimers()
+        }
+    }
+
+    /// The session goes on after others have had their turn.
+    func requestTurn(_ session: SessionDriver) { turnQueue.append(session) }
+
+    func addTimer(_ delay: Duration, owner: UInt64) -> Int64 {
+        let deadline = linux_clock_monotonic() &+ delay.nanoseconds
+        timers.add(deadline: deadline, owner: owner)
+        return deadline
+    }
+
+    /// The session is over; its slot may be used again.
+    func release(_ session: SessionDriver) {
+        let index = Int(session.owner >> 32)
+        guard slots.indices.contains(index), slots[index].session === session else { return }
+        slots[index].session = nil
+        freeSlots.append(index)
+        load.sessionEnded()
+    }
+
+    private func session(owner: UInt64) -> SessionDriver? {
+        let index = Int(owner >> 32)
+        guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: owner) >> 1 else {
+            return nil
+        }
+        return slots[index].session
+    }
+
+    private func timeToWait() -> Int32 {
+        if !turnQueue.isEmpty { return 0 }
+        guard let earliest = timers.earliest else { return -1 }
+        let left = earliest - linux_clock_monotonic()
+        return left <= 0 ? 0 : Int32(clamping: left / 1_000_000 + 1)
+    }
+
+    private func fireTimers() {
+        guard timers.earliest != nil else { return }
+        let now = linux_clock_monotonic()
+        while let timer = timers.popDue(now: now) {
+            session(owner: timer.owner)?.timerFired(deadline: timer.deadline)
+        }
+    }
+
+    private func readMail() {
+        for letter in mailbox.drain() {
+            switch letter {
+            case .adopt(let socket, let peer, let listener, let isOverLimit):
+                adopt(socket, peer, listener, isOverLimit)
+            case .trailAnswered(let owner, let fault):
+                session(owner: owner)?.trailAnswered(fault)
+            case .settings(let changed):
+                settings = changed
+            case .drain(let deadline):
+                isDraining = true
+                for slot in slots { slot.session?.drain(deadline: deadline) }
+            case .stop:
+                for slot in slots { slot.session?.abandon() }
+                isStopping = true
+            }
+        }
+    }
+
+    private func adopt(_ socket: Int32, _ peer: SocketAddress, _ listener: String, _ isOverLimit: Bool) {
+        let index = freeSlots.popLast() ?? slots.count
+        if index == slots.count { slots.append(Slot()) }
+        // 31 bits: the lowest bit of an event's value tells the session's two sockets apart.
+        slots[index].generation = (slots[index].generation &+ 1) & 0x7fff_ffff
+        let owner = UInt64(index) << 32 | UInt64(slots[index].generation) << 1
+        let session = SessionDriver(
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket)), peer: peer, listener: listener,
+            isOverLimit: isOverLimit)
+        slots[index].session = session
+        session.begin()
+    }
+}
+
+extension Duration {
+    /// Nanoseconds, as far as 64 bits reach.
+    var nanoseconds: Int64 {
+        let (seconds, attoseconds) = components
+        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? Int64.max / 2 : whole &+ attoseconds / 1_000_000_000
+    }
+}

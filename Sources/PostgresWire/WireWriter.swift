@@ -1,0 +1,71 @@
+/// Makes whole messages.
+package enum WireWriter {
+    /// An ErrorResponse.
+    package static func errorResponse(_ fields: ErrorFields) -> [UInt8] {
+        fieldsMessage(BackendType.errorResponse, fields)
+    }
+
+    /// A NoticeResponse.
+    package static func noticeResponse(_ fields: ErrorFields) -> [UInt8] {
+        fieldsMessage(BackendType.noticeResponse, fields)
+    }
+
+    /// A Query with ASCII text.
+    package static func query(_ text: String) -> [UInt8] {
+        message(FrontendType.query.rawValue) { $0.append(string: text) }
+    }
+
+    /// A Parse with no parameter types; `name` is passed on as it came.
+    package static func parse(name: UnsafeRawBufferPointer, text: String) -> [UInt8] {
+        message(FrontendType.parse.rawValue) {
+            $0.append(contentsOf: name)
+            $0.append(0)
+            $0.append(string: text)
+            $0.append(contentsOf: [0, 0])
+        }
+    }
+
+    /// An Execute without a row limit.
+    package static func execute(portal: String) -> [UInt8] {
+        message(FrontendType.execute.rawValue) {
+            $0.append(string: portal)
+            $0.append(contentsOf: [0, 0, 0, 0])
+        }
+    }
+
+    /// A Terminate.
+    package static let terminate: [UInt8] = [FrontendType.terminate.rawValue, 0, 0, 0, 4]
+
+    private static func fieldsMessage(_ type: UInt8, _ fields: ErrorFields) -> [UInt8] {
+        message(type) { body in
+            func field(_ code: Unicode.Scalar, _ value: String?) {
+                guard let value, !value.isEmpty else { return }
+                body.append(UInt8(ascii: code))
+                body.append(string: value)
+            }
+            field("S", fields.severity)
+            field("V", fields.severity)
+            field("C", fields.sqlState)
+            field("M", fields.message)
+            field("D", fields.detail)
+            field("H", fields.hint)
+            body.append(0)
+        }
+    }
+
+    private static func message(_ type: UInt8, _ fill: (inout [UInt8]) -> Void) -> [UInt8] {
+        var bytes: [UInt8] = [type, 0, 0, 0, 0]
+        fill(&bytes)
+        let length = UInt32(truncatingIfNeeded: bytes.count - 1)
+        for index in 0..<4 { bytes[1 + index] = UInt8(truncatingIfNeeded: length >> UInt32(24 - 8 * index)) }
+        return bytes
+    }
+}
+
+extension [UInt8] {
+    /// The text without any NUL, then a NUL.
+    fileprivate mutating func append(string: String) {
+        append(contentsOf: string.utf8.lazy.filter { $0 != 0 })
+        append(0)
+    }
+}

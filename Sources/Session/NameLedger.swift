@@ -1,0 +1,108 @@
+/// Which statement a name stands for, while the server's answers are still under way.
+///
+/// Used for prepared statements and for portals. Only statements that do something worth judging or recording are
+/// held; a name that is not held is an ordinary statement's, or nobody's. Names count by their first 63 bytes, as in
+/// the server's hash tables (`hash_search` with string keys of `NAMEDATALEN`, utils/hash/dynahash.c).
+///
+/// A message may be skipped by the server after an earlier error, so a later message of *another* segment (behind a
+/// Sync) may find the name as it was. Where that cannot be told, the look-up answers with every candidate.
+struct NameLedger: ~Copyable {
+    private struct Slot {
+        /// The newest definition, in the segment it was forwarded in.
+        var newest: (segment: UInt64, record: RememberedStatement?)?
+        /// Definitions that may still hold: older ones, unconfirmed.
+        var older: [RememberedStatement] = []
+        /// What the server has confirmed.
+        var confirmed: RememberedStatement?
+
+        var isEmpty: Bool { newest == nil && older.isEmpty && confirmed == nil }
+    }
+
+    private var slots: [[UInt8]: Slot] = [:]
+    /// Candidates for every name, once replies and requests no longer fit together.
+    private var suspects: [RememberedStatement] = []
+
+    /// Nothing is held: every name is ordinary, and an ordinary definition changes nothing.
+    var isEmpty: Bool { slots.isEmpty && suspects.isEmpty }
+
+    /// The key of a name as it came on the wire.
+    static func key(_ name: UnsafeRawBufferPointer) -> [UInt8] { Array(name.prefix(63)) }
+
+    /// A definition was forwarded.
+    mutating func define(_ key: [UInt8], _ record: RememberedStatement?, segment: UInt64) {
+        if record == nil && isEmpty { return }
+        var slot = slots[key] ?? Slot()
+        if let previous = slot.newest?.record { slot.older = Self.adding(previous, to: slot.older) }
+        slot.newest = (segment, record)
+        slots[key] = slot
+    }
+
+    /// SQL text was forwarded that may define the name.
+    mutating func mayDefine(_ key: [UInt8], _ record: RememberedStatement) {
+        slots[key, default: Slot()].older = Self.adding(record, to: slots[key]?.older ?? [])
+    }
+
+    /// The server confirmed a definition.
+    mutating func confirm(_ key: [UInt8], _ record: RememberedStatement?) {
+        if record == nil && slots[key] == nil { return }
+        slots[key, default: Slot()].confirmed = record
+    }
+
+    /// The server confirmed that the name is free.
+    mutating func remove(_ key: [UInt8]) {
+        guard !isEmpty else { return }
+        slots[key]?.confirmed = nil
+        if slots[key]?.isEmpty == true { slots[key] = nil }
+    }
+
+    /// The server confirmed that all names are free.
+    mutating func removeAll() {
+        guard !slots.isEmpty else { return }
+        for key in slots.keys { slots[key]?.confirmed = nil }
+        slots = slots.filter { !$0.value.isEmpty }
+    }
+
+    /// Every reply has come: only what was confirmed holds.
+    mutating func settle() {
+        guard !slots.isEmpty else { return }
+        slots = slots.compactMapValues { slot in slot.confirmed.map { Slot(confirmed: $0) } }
+    }
+
+    /// What the name may stand for; nil if it is ordinary for certain.
+    func lookUp(_ key: [UInt8], segment: UInt64) -> RememberedStatement? {
+        guard !isEmpty else { return nil }
+        var candidates = suspects
+        if let slot = slots[key] {
+            if let newest = slot.newest, newest.segment == segment {
+                if let record = newest.record { candidates.append(record) }
+            } else {
+                candidates += slot.older
+                if let record = slot.newest?.record { candidates.append(record) }
+                if let record = slot.confirmed { candidates.append(record) }
+            }
+        }
+        guard let first = candidates.first else { return nil }
+        return candidates.dropFirst().allSatisfy { $0 === first } ? first : .merged(Self.distinct(candidates))
+    }
+
+    /// Replies and requests no longer fit together: from now on every name may stand for any definition held.
+    mutating func loseTrack() {
+        for slot in slots.values {
+            for record in slot.older + [slot.newest?.record, slot.confirmed].compactMap({ $0 }) {
+                suspects = Self.adding(record, to: suspects)
+            }
+        }
+    }
+
+    private static func adding(_ record: RememberedStatement, to records: [RememberedStatement])
+        -> [RememberedStatement]
+    {
+        if records.contains(where: { $0 === record }) { return records }
+        return records.count < 16 ? records + [record] : [.merged(distinct(records + [record]))]
+    }
+
+    private static func distinct(_ records: [RememberedStatement]) -> [RememberedStatement] {
+        var seen = Set<ObjectIdentifier>()
+        return records.filter { seen.insert(ObjectIdentifier($0)).inserted }
+    }
+}

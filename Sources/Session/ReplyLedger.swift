@@ -1,0 +1,164 @@
+import PostgresWire
+
+/// What the server still owes for the messages that were forwarded, in order.
+///
+/// It follows what `PostgresMain` (tcop/postgres.c) does rather than what the manual says: after an error in the
+/// extended protocol the server skips everything up to a Sync, Query and FunctionCall messages too; during COPY FROM
+/// STDIN it ignores Sync and Flush (`CopyGetData`, commands/copyfromparse.c).
+package struct ReplyLedger: ~Copyable {
+    /// What was asked for, and so what ends the wait.
+    package enum Kind: UInt8 {
+        /// Ends with ReadyForQuery.
+        case query, functionCall, sync
+        case parse, bind, describe, execute, close
+        /// CopyDone or CopyFail went by: no reply of its own, but it ends the time in which Sync is ignored.
+        case copyEnd
+    }
+
+    package struct Entry {
+        package var kind: Kind
+        /// What has to be done when the reply comes; nil for ordinary messages.
+        package var note: ReplyNote?
+    }
+
+    /// Past so many owed replies the client is not read until the server has answered some.
+    package static let capacity = 65_536
+
+    private var entries: [Entry?] = Array(repeating: nil, count: 8)
+    private var head = 0
+    package private(set) var count = 0
+    /// An error was answered whose Sync has not been forwarded yet: the server throws away what comes.
+    private var isSkipping = false
+    /// COPY FROM STDIN runs and its end has not been forwarded yet.
+    private var isCopyingIn = false
+    /// Counts Syncs: messages of one segment are skipped together.
+    package private(set) var segment: UInt64 = 0
+
+    package init() {}
+
+    package var isEmpty: Bool { count == 0 }
+    package var isFull: Bool { count >= Self.capacity }
+
+    /// The entry whose reply comes next.
+    package var first: Entry? { count == 0 ? nil : entries[head] }
+
+    /// Notes a forwarded message.
+    ///
+    /// - Returns: false if the server will throw the message away unread.
+    package mutating func push(_ kind: Kind, note: ReplyNote? = nil) -> Bool {
+        switch kind {
+        case .sync:
+            segment &+= 1
+            if isCopyingIn { return true }
+            isSkipping = false
+        case .query, .functionCall:
+            if isSkipping { return false }
+            segment &+= 1
+        case .copyEnd:
+            // A marker is needed only for a COPY that the server has not answered yet.
+            if isCopyingIn || count == 0 || isSkipping {
+                isCopyingIn = false
+                return true
+            }
+        case .parse, .bind, .describe, .execute, .close:
+            if isSkipping { return false }
+        }
+        append(Entry(kind: kind, note: note))
+        return true
+    }
+
+    /// Takes the first entry: its reply is complete.
+    @discardableResult
+    package mutating func pop() -> Entry? {
+        let entry = takeFirst()
+        dropCopyEnds()
+        return entry
+    }
+
+    private mutating func takeFirst() -> Entry? {
+        guard count > 0 else { return nil }
+        let entry = entries[head]
+        entries[head] = nil
+        head = (head + 1) & (entries.count - 1)
+        count -= 1
+        if count == 0, entries.count > 1024 {
+            entries = Array(repeating: nil, count: 8)
+            head = 0
+        }
+        return entry
+    }
+
+    /// Copy markers at the front have done their work: nothing before them is owed.
+    private mutating func dropCopyEnds() {
+        while count > 0, entries[head]?.kind == .copyEnd { _ = takeFirst() }
+    }
+
+    /// The server answered CopyInResponse for the first entry.
+    package mutating func copyInStarted() {
+        var kept: [Entry] = []
+        var sawEnd = false
+        let executing = takeFirst()
+        while let entry = takeFirst() {
+            if entry.kind == .copyEnd { sawEnd = true }
+            if entry.kind == .sync && !sawEnd { continue }
+            kept.append(entry)
+        }
+        if let executing { append(executing) }
+        for entry in kept { append(entry) }
+        isCopyingIn = !sawEnd
+    }
+
+    /// The server answered ErrorResponse.
+    ///
+    /// - Returns: the notes of the entries that the server skips; the failed entry itself is not among them and is
+    ///   taken only if it has no ReadyForQuery to come.
+    package mutating func errorAnswered() -> [ReplyNote] {
+        isCopyingIn = false
+        guard count > 0, let failed = entries[head] else { return [] }
+        switch failed.kind {
+        case .query, .functionCall, .sync, .copyEnd:
+            return []
+        case .parse, .bind, .describe, .execute, .close:
+            _ = takeFirst()
+            var skipped: [ReplyNote] = []
+            while count > 0, let next = entries[head] {
+                if next.kind == .sync { return skipped }
+                if let note = next.note { skipped.append(note) }
+                _ = takeFirst()
+            }
+            isSkipping = true
+            return skipped
+        }
+    }
+
+    /// Takes everything up to the next message that ReadyForQuery answers, and that one: the server is ready although
+    /// more was owed.
+    package mutating func popSegment() -> [ReplyNote] {
+        var notes: [ReplyNote] = []
+        while let entry = takeFirst() {
+            if let note = entry.note { notes.append(note) }
+            if entry.kind == .sync || entry.kind == .query || entry.kind == .functionCall { break }
+        }
+        return notes
+    }
+
+    /// All notes still owed: the connection ended.
+    package mutating func drain() -> [ReplyNote] {
+        var notes: [ReplyNote] = []
+        while let entry = takeFirst() {
+            if let note = entry.note { notes.append(note) }
+        }
+        return notes
+    }
+
+    private mutating func append(_ entry: Entry) {
+        if count == entries.count {
+            var grown: [Entry?] = Array(repeating: nil, count: entries.count * 2)
+            for index in 0..<count { grown[index] = entries[(head + index) & (entries.count - 1)] }
+            entries = grown
+            head = 0
+        }
+        entries[(head + count) & (entries.count - 1)] = entry
+        count += 1
+    }
+}

@@ -1,0 +1,70 @@
+import Policy
+import SQLParsing
+
+/// What has to be done when the reply to a forwarded message comes. Ordinary messages have none.
+///
+/// Belongs to the one session machine that made it; never shared.
+package final class ReplyNote {
+    /// The message was replaced; its error has to be put into words.
+    var refusal: Refusal?
+    /// Sent to the client in front of the first reply.
+    var notice: [UInt8]?
+    /// A Query's statements, or an Execute's one, for transactions and prepared names; empty if all are ordinary.
+    var statements: [StatementFacts] = []
+    /// The audited statements, by their index in the text.
+    var audited: [(index: Int, statement: AuditedStatement)] = []
+    /// How many of the Query's statements the server has completed.
+    var completedCount = 0
+    /// What a Parse, Bind or Close does to the names once the server has done it.
+    var naming: Naming = .none
+    /// The text that SQL-level PREPARE statements in it stem from.
+    var remembered: RememberedStatement?
+
+    enum Naming {
+        case none
+        case parsed([UInt8], RememberedStatement?)
+        case bound([UInt8], RememberedStatement?)
+        case closedStatement([UInt8])
+        case closedPortal([UInt8])
+    }
+}
+
+/// An audited statement on its way through the server.
+final class AuditedStatement {
+    let id: String
+    let startedAt: Int64
+    var finishedAt: Int64?
+    var commandTag: String?
+    var sqlState: String?
+    var message: String?
+
+    init(id: String, startedAt: Int64) {
+        self.id = id
+        self.startedAt = startedAt
+    }
+}
+
+/// A Parse's statement, kept until its name is free again: what an Execute of it would do.
+final class RememberedStatement {
+    let facts: TextFacts
+    /// The text, secrets redacted.
+    let sql: String
+
+    init(facts: TextFacts, sql: String) {
+        self.facts = facts
+        self.sql = sql
+    }
+
+    /// Several statements of which one is meant and nobody knows which: all that any of them does.
+    static func merged(_ records: [RememberedStatement]) -> RememberedStatement {
+        var statements: [StatementFacts] = []
+        var classes = ClassSet()
+        for record in records {
+            classes.formUnion(record.facts.classes)
+            statements += record.facts.statements
+        }
+        return RememberedStatement(
+            facts: TextFacts(classes: classes, statements: statements),
+            sql: records.map(\.sql).joined(separator: "\n-- or --\n"))
+    }
+}

@@ -1,0 +1,458 @@
+import Policy
+import PostgresWire
+import SQLParsing
+
+extension SessionMachine {
+    /// Looks at bytes from the client: all that have arrived and were neither forwarded nor dropped.
+    ///
+    /// - Parameter now: a monotonic clock in nanoseconds, asked only for audited statements.
+    package mutating func consumeClient(
+        _ bytes: UnsafeRawBufferPointer, judge: inout StatementJudge, now: () -> Int64
+    ) -> RelayStep {
+        var position = 0
+        while true {
+            switch clientState {
+            case .forwarding(let remaining):
+                let taken = min(remaining, bytes.count - position)
+                position += taken
+                guard taken == remaining else {
+                    clientState = .forwarding(remaining - taken)
+                    return RelayStep(forward: position, next: .wait(byteCount: 1))
+                }
+                clientState = .boundary
+            case .discarding(let remaining, let replacement):
+                let dropped = min(remaining, bytes.count - position)
+                guard dropped == remaining else {
+                    clientState = .discarding(remaining - dropped, replacement: replacement)
+                    let next: RelayStep.Next =
+                        dropped == 0 ? .wait(byteCount: 1) : .substitute(dropping: dropped, with: [])
+                    return RelayStep(forward: position, next: next)
+                }
+                clientState = .boundary
+                return RelayStep(forward: position, next: .substitute(dropping: dropped, with: replacement))
+            case .awaitingTrail:
+                return RelayStep(forward: position, next: .wait(byteCount: Int.max))
+            case .decided(let decision):
+                carryOut(decision)
+            case .boundary:
+                if ledger.isFull { return RelayStep(forward: position, next: .pause) }
+                let header: FrameHeader
+                do throws(WireFault) {
+                    guard let found = try FrameSplitter.frontendHeader(in: bytes, at: position) else {
+                        let needed = bytes.count == position ? 1 : FrameSplitter.headerByteCount
+                        return RelayStep(forward: position, next: .wait(byteCount: needed))
+                    }
+                    header = found
+                    let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+                    if let next = try messageArrived(header, rest, judge: &judge, now: now) {
+                        return RelayStep(forward: position, next: next)
+                    }
+                } catch {
+                    return RelayStep(forward: position, next: .close(error))
+                }
+            }
+        }
+    }
+
+    /// The audit trail has taken the intents of the message at the front, or cannot.
+    ///
+    /// - Parameter fault: why it cannot, in words for the client. A guarded session's statement is then refused.
+    package mutating func trailAnswered(_ fault: String?) {
+        guard case .awaitingTrail(var decision) = clientState else { return }
+        if let fault, rules.isGuarded, let note = decision.note {
+            refuseUnrecorded(&decision, note, fault)
+        }
+        clientState = .decided(decision)
+    }
+
+    /// Decides on the message that begins `rest`, or says what is missing for that.
+    ///
+    /// - Returns: nil once `clientState` says what happens to it.
+    private mutating func messageArrived(
+        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer, judge: inout StatementJudge, now: () -> Int64
+    ) throws(WireFault) -> RelayStep.Next? {
+        guard let type = FrontendType(rawValue: header.type) else { throw .frontendType(header.type) }
+        // Before the server has let the client in, nobody may make the proxy hold much.
+        if !isAuthenticated && header.byteCount > FrameLimits.authentication + 1 {
+            throw .frontendLength(type: header.type, length: header.byteCount - 1)
+        }
+        switch type {
+        case .copyData, .authentication, .terminate, .flush:
+            clientState = .forwarding(header.byteCount)
+            return nil
+        case .copyDone, .copyFail:
+            forward(.copyEnd, header)
+            return nil
+        case .sync:
+            forward(.sync, header)
+            return nil
+        case .describe:
+            forward(.describe, header)
+            return nil
+        case .query:
+            return try queryArrived(header, rest, judge: &judge, now: now)
+        case .parse:
+            return try parseArrived(header, rest, judge: &judge)
+        case .bind:
+            return try bindArrived(header, rest)
+        case .execute:
+            return try executeArrived(header, rest, judge: &judge, now: now)
+        case .close:
+            return try closeArrived(header, rest)
+        case .functionCall:
+            return functionCallArrived(header, rest, judge: &judge, now: now)
+        }
+    }
+
+    // MARK: - Simple query
+
+    private mutating func queryArrived(
+        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer, judge: inout StatementJudge, now: () -> Int64
+    ) throws(WireFault) -> RelayStep.Next? {
+        let judgement: Judgement
+        let text: UnsafeRawBufferPointer
+        if header.byteCount > maximumStatementBytes {
+            text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest.prefix(Self.oversizedHead)))
+            judgement = judge.judge(oversizedByteCount: header.byteCount, rules: rules)
+        } else {
+            guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
+            text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount]))
+            let readings = settings.readings(of: text)
+            judgement =
+                isReplication
+                ? judge.judge(replicationCommand: text, readings: readings, rules: rules)
+                : judge.judge(text, readings: readings, rules: rules)
+        }
+        let joined = withExecutedNames(judgement, judge: judge)
+        settings.mayChange()
+        if joined.facts.isOrdinary, case .allow = joined.verdict, !joined.isAudited {
+            forward(.query, header)
+            return nil
+        }
+        return decide(
+            MessageDecision(kind: .query, byteCount: header.byteCount), joined, text: text, now: now
+        ) { WireWriter.query($0.text) }
+    }
+
+    /// Adds what `EXECUTE name` in the text would do, from the facts kept under the name.
+    private func withExecutedNames(_ judgement: Judgement, judge: borrowing StatementJudge) -> Judgement {
+        guard !statements.isEmpty else { return judgement }
+        var joined = judgement
+        for (index, statement) in judgement.facts.statements.enumerated() {
+            guard case .execute(let name) = statement.prepared else { continue }
+            let key = Array(name.utf8.prefix(63))
+            guard let record = statements.lookUp(key, segment: ledger.segment) else { continue }
+            for inner in record.facts.statements {
+                joined.facts.statements[index].effects += inner.effects
+                joined.facts.statements[index].classes.formUnion(inner.classes)
+                joined.facts.classes.formUnion(inner.classes)
+            }
+        }
+        return joined.facts == judgement.facts ? judgement : judge.judge(remembered: joined.facts, rules: rules)
+    }
+
+    // MARK: - Extended query
+
+    private mutating func parseArrived(
+        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer, judge: inout StatementJudge
+    ) throws(WireFault) -> RelayStep.Next? {
+        let isOversized = header.byteCount > maximumStatementBytes
+        if !isOversized && rest.count < header.byteCount { return .wait(byteCount: header.byteCount) }
+        let available = UnsafeRawBufferPointer(rebasing: rest.prefix(isOversized ? Self.oversizedHead : header.byteCount))
+        guard let message = ParseMessage(available) else {
+            if isOversized && available.count < Self.oversizedHead {
+                return .wait(byteCount: Self.oversizedHead)
+            }
+            throw .layout(type: header.type)
+        }
+        let judgement =
+            isOversized
+            ? judge.judge(oversizedByteCount: header.byteCount, rules: rules)
+            : judge.judge(message.text, readings: settings.readings(of: message.text), rules: rules)
+        settings.mayChange()
+        let key = NameLedger.key(message.name)
+        var decision = MessageDecision(kind: .parse, byteCount: header.byteCount)
+        if case .block(let match) = judgement.verdict {
+            let note = ReplyNote()
+            let refusal = refuse(match, judgement, text: message.text)
+            note.refusal = refusal
+            note.naming = .parsed(key, nil)
+            decision.note = note
+            decision.replacement = WireWriter.parse(name: message.name, text: refusal.text)
+            clientState = .decided(decision)
+            return nil
+        }
+        let record = judgement.facts.isOrdinary ? nil : remember(judgement.facts, message.text)
+        let definesNothing = record == nil && statements.isEmpty
+        statements.define(key, record, segment: ledger.segment)
+        if !definesNothing {
+            let note = ReplyNote()
+            note.naming = .parsed(key, record)
+            if case .warn(let match) = judgement.verdict {
+                note.notice = notice(match, judgement.facts, sql: record?.sql ?? "")
+            }
+            decision.note = note
+        }
+        clientState = .decided(decision)
+        return nil
+    }
+
+    private mutating func bindArrived(
+        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer
+    ) throws(WireFault) -> RelayStep.Next? {
+        let available = UnsafeRawBufferPointer(rebasing: rest.prefix(header.byteCount))
+        guard let message = BindMessage(available) else {
+            if available.count < header.byteCount && available.count < FrameLimits.name {
+                return .wait(byteCount: available.count + 1)
+            }
+            throw .layout(type: header.type)
+        }
+        // Planning may run functions of the user's.
+        settings.mayChange()
+        let record =
+            statements.isEmpty
+            ? nil : statements.lookUp(NameLedger.key(message.statement), segment: ledger.segment)
+        if record == nil && portals.isEmpty {
+            forward(.bind, header)
+            return nil
+        }
+        let key = NameLedger.key(message.portal)
+        portals.define(key, record, segment: ledger.segment)
+        let note = ReplyNote()
+        note.naming = .bound(key, record)
+        clientState = .decided(MessageDecision(kind: .bind, byteCount: header.byteCount, note: note))
+        return nil
+    }
+
+    private mutating func executeArrived(
+        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer, judge: inout StatementJudge, now: () -> Int64
+    ) throws(WireFault) -> RelayStep.Next? {
+        settings.mayChange()
+        if portals.isEmpty {
+            forward(.execute, header)
+            return nil
+        }
+        guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
+        guard let message = ExecuteMessage(UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount])) else {
+            throw .layout(type: header.type)
+        }
+        guard let record = portals.lookUp(NameLedger.key(message.portal), segment: ledger.segment) else {
+            forward(.execute, header)
+            return nil
+        }
+        let remembered = judge.judge(remembered: record.facts, rules: rules)
+        let judgement = withExecutedNames(remembered, judge: judge)
+        var sql = record.sql
+        return sql.withUTF8 { text in
+            decide(
+                MessageDecision(kind: .execute, byteCount: header.byteCount), judgement,
+                text: UnsafeRawBufferPointer(text), remembered: record, now: now
+            ) { WireWriter.execute(portal: $0.portal) }
+        }
+    }
+
+    private mutating func closeArrived(
+        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer
+    ) throws(WireFault) -> RelayStep.Next? {
+        if statements.isEmpty && portals.isEmpty {
+            forward(.close, header)
+            return nil
+        }
+        guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
+        guard let message = CloseMessage(UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount])) else {
+            throw .layout(type: header.type)
+        }
+        let note = ReplyNote()
+        let key = NameLedger.key(message.name)
+        note.naming = message.isStatement ? .closedStatement(key) : .closedPortal(key)
+        clientState = .decided(MessageDecision(kind: .close, byteCount: header.byteCount, note: note))
+        return nil
+    }
+
+    // MARK: - Function call
+
+    private mutating func functionCallArrived(
+        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer, judge: inout StatementJudge, now: () -> Int64
+    ) -> RelayStep.Next? {
+        let available = UnsafeRawBufferPointer(rebasing: rest.prefix(header.byteCount))
+        let needed = min(header.byteCount, FrameSplitter.headerByteCount + 4)
+        guard available.count >= needed else { return .wait(byteCount: needed) }
+        settings.mayChange()
+        let function = FunctionCallMessage.function(in: available) ?? 0
+        let judgement = judge.judge(functionCall: function, rules: rules)
+        if judgement.facts.isOrdinary {
+            forward(.functionCall, header)
+            return nil
+        }
+        // The answer to a refused FunctionCall has the shape of a refused Query's: an error, then ReadyForQuery.
+        var text = "function call of OID \(function)"
+        return text.withUTF8 { text in
+            decide(
+                MessageDecision(kind: .functionCall, byteCount: header.byteCount), judgement,
+                text: UnsafeRawBufferPointer(text), now: now
+            ) { WireWriter.query($0.text) }
+        }
+    }
+
+    // MARK: - Decisions
+
+    /// How much of an oversized message is looked at.
+    private static let oversizedHead = 1024 + FrameLimits.name
+
+    /// Forwards a message that nobody has to look into.
+    private mutating func forward(_ kind: ReplyLedger.Kind, _ header: FrameHeader) {
+        _ = ledger.push(kind)
+        clientState = .forwarding(header.byteCount)
+    }
+
+    /// Notes what the server will owe and begins to forward the message, or to throw it away.
+    private mutating func carryOut(_ decision: MessageDecision) {
+        if !ledger.push(decision.kind, note: decision.note), let note = decision.note {
+            skipped(note)
+        }
+        if let replacement = decision.replacement {
+            clientState = .discarding(decision.byteCount, replacement: replacement)
+        } else {
+            clientState = .forwarding(decision.byteCount)
+        }
+    }
+
+    /// Refuses, records, or lets go a message that runs statements.
+    private mutating func decide(
+        _ undecided: MessageDecision, _ judgement: Judgement, text: UnsafeRawBufferPointer,
+        remembered: RememberedStatement? = nil, now: () -> Int64, replacement: (Refusal) -> [UInt8]
+    ) -> RelayStep.Next? {
+        var decision = undecided
+        let note = ReplyNote()
+        decision.note = note
+        if case .block(let match) = judgement.verdict {
+            let refusal = refuse(match, judgement, text: text)
+            note.refusal = refusal
+            decision.replacement = replacement(refusal)
+            clientState = .decided(decision)
+            return nil
+        }
+        note.statements = judgement.facts.statements
+        if judgement.facts.statements.contains(where: \.definesName) {
+            let record = remembered ?? remember(judgement.facts, text)
+            note.remembered = record
+            for statement in record.facts.statements {
+                if case .prepare(let name) = statement.prepared {
+                    statements.mayDefine(Array(name.utf8.prefix(63)), record)
+                }
+            }
+        }
+        guard judgement.isAudited else {
+            clientState = .decided(decision)
+            return nil
+        }
+        let intents = recordIntents(judgement, text: text, note: note, startedAt: now())
+        if case .warn(let match) = judgement.verdict, remembered == nil {
+            note.notice = notice(match, judgement.facts, sql: intents.first?.sql ?? "")
+        }
+        clientState = .awaitingTrail(decision)
+        return .record(intents)
+    }
+
+    /// One intent for each statement that belongs in the trail.
+    private mutating func recordIntents(
+        _ judgement: Judgement, text: UnsafeRawBufferPointer, note: ReplyNote, startedAt: Int64
+    ) -> [StatementNote] {
+        var intents: [StatementNote] = []
+        for (index, statement) in judgement.facts.statements.enumerated() {
+            let alone = TextFacts(classes: statement.classes, statements: [statement])
+            let verdict = rules.verdict(on: alone)
+            guard rules.isAudited(alone, verdict: verdict) else { continue }
+            let id = nextID()
+            note.audited.append((index, AuditedStatement(id: id, startedAt: startedAt)))
+            // A lone statement is recorded with the comments around it.
+            let range = statement.range.clamped(to: 0..<text.count)
+            let isAlone = judgement.facts.statements.count == 1 || range.isEmpty
+            let part = isAlone ? text : UnsafeRawBufferPointer(rebasing: text[range])
+            intents.append(
+                StatementNote(
+                    event: .intent, id: id, command: statement.command, sql: redacted(part),
+                    classes: statement.classes.names, objects: statement.objects, action: verdict.action,
+                    rule: verdict.rule, remarks: statement.remarks))
+        }
+        return intents
+    }
+
+    private mutating func refuse(
+        _ match: RuleMatch, _ judgement: Judgement, text: UnsafeRawBufferPointer
+    ) -> Refusal {
+        suspicion.refused(judgement.facts, text: text)
+        let id = nextID()
+        let sql = redacted(text)
+        let statements = judgement.facts.statements
+        let refused = statements.indices.contains(match.statementIndex) ? statements[match.statementIndex] : nil
+        refusalNotes.append(
+            StatementNote(
+                event: .refusal, id: id, command: refused?.command ?? "", sql: sql,
+                classes: judgement.facts.classes.names, objects: statements.flatMap(\.objects), action: .block,
+                rule: match.rule, remarks: statements.flatMap(\.remarks)))
+        return Refusal(id: id, fields: context(match, judgement.facts, sql: sql).fields(id: id))
+    }
+
+    /// The trail cannot take the intents: the message is refused after all.
+    private mutating func refuseUnrecorded(_ decision: inout MessageDecision, _ note: ReplyNote, _ fault: String) {
+        let facts = TextFacts(
+            classes: note.statements.reduce(into: ClassSet()) { $0.formUnion($1.classes) }, statements: note.statements)
+        let match = RuleMatch(
+            rule: "the audit trail cannot be written", message: fault,
+            hint: "Statements that must be recorded pass again as soon as the audit trail can be written.",
+            statementIndex: note.audited.first?.index ?? 0, effects: [])
+        let judgement = Judgement(facts: facts, verdict: .block(match), isAudited: true)
+        let label = note.remembered?.sql ?? note.statements.map(\.command).joined(separator: "; ")
+        var text = label
+        let refusal = text.withUTF8 { refuse(match, judgement, text: UnsafeRawBufferPointer($0)) }
+        note.refusal = refusal
+        note.audited = []
+        note.statements = []
+        note.notice = nil
+        decision.replacement =
+            decision.kind == .execute
+            ? WireWriter.execute(portal: refusal.portal) : WireWriter.query(refusal.text)
+    }
+
+    private mutating func notice(_ match: RuleMatch, _ facts: TextFacts, sql: String) -> [UInt8] {
+        WireWriter.noticeResponse(context(match, facts, sql: sql).notice(id: nextID()))
+    }
+
+    private func context(_ match: RuleMatch, _ facts: TextFacts, sql: String) -> RefusalContext {
+        RefusalContext(
+            match: match, facts: facts, sql: sql, tag: rules.tag, subject: subject,
+            clientReadsUTF8: settings.clientReadsUTF8, suspicion: suspicion)
+    }
+
+    private func remember(_ facts: TextFacts, _ text: UnsafeRawBufferPointer) -> RememberedStatement {
+        RememberedStatement(facts: facts, sql: redacted(text))
+    }
+
+    private func redacted(_ text: UnsafeRawBufferPointer) -> String {
+        SecretRedaction.redacted(text, settings: settings.readings(of: text).settings.first ?? LexicalSettings())
+    }
+}
+
+extension StatementFacts {
+    /// The objects that the statement names, each once.
+    var objects: [ObjectName] {
+        var seen = Set<ObjectName>()
+        return effects.compactMap(\.object).filter { seen.insert($0).inserted }
+    }
+
+    /// PREPARE.
+    var definesName: Bool {
+        if case .prepare = prepared { return true }
+        return false
+    }
+}
+
+extension Verdict {
+    var rule: String? {
+        switch self {
+        case .allow: nil
+        case .warn(let match), .block(let match): match.rule
+        }
+    }
+}

@@ -1,0 +1,238 @@
+import PostgresWire
+import SQLParsing
+
+extension SessionMachine {
+    /// Looks at bytes from the server: all that have arrived and were neither forwarded nor dropped.
+    ///
+    /// - Parameter now: a monotonic clock in nanoseconds, asked only for audited statements.
+    package mutating func consumeServer(_ bytes: UnsafeRawBufferPointer, now: () -> Int64) -> RelayStep {
+        var position = 0
+        while true {
+            if serverRemaining > 0 {
+                let taken = min(serverRemaining, bytes.count - position)
+                position += taken
+                serverRemaining -= taken
+                if serverRemaining > 0 { return RelayStep(forward: position, next: .wait(byteCount: 1)) }
+            }
+            do throws(WireFault) {
+                guard let header = try FrameSplitter.backendHeader(in: bytes, at: position) else {
+                    let needed = bytes.count == position ? 1 : FrameSplitter.headerByteCount
+                    return RelayStep(forward: position, next: .wait(byteCount: needed))
+                }
+                // Rows are most of what comes, and say nothing.
+                if header.type == BackendType.dataRow || header.type == BackendType.copyData {
+                    serverRemaining = header.byteCount
+                    continue
+                }
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+                if let next = serverMessageArrived(header, rest, now: now) {
+                    return RelayStep(forward: position, next: next)
+                }
+            } catch {
+                return RelayStep(forward: position, next: .close(error))
+            }
+        }
+    }
+
+    /// The longest server message that is held whole to be read; longer ones pass unread.
+    private static let readableByteCount = 1 << 20
+
+    /// - Returns: nil once `serverRemaining` says how much of the message passes.
+    private mutating func serverMessageArrived(
+        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer, now: () -> Int64
+    ) -> RelayStep.Next? {
+        let needsBody =
+            switch header.type {
+            case BackendType.readyForQuery, BackendType.parameterStatus: true
+            case BackendType.commandComplete: ledger.first?.note != nil
+            case BackendType.errorResponse: ledger.first?.note != nil || !transactions.isEmpty
+            default: false
+            }
+        if needsBody && rest.count < header.byteCount && header.byteCount <= Self.readableByteCount {
+            return .wait(byteCount: header.byteCount)
+        }
+        if let notice = pendingNotice(before: header) { return .substitute(dropping: 0, with: notice) }
+        let message = UnsafeRawBufferPointer(rebasing: rest.prefix(header.byteCount))
+        serverRemaining = header.byteCount
+        switch header.type {
+        case BackendType.readyForQuery:
+            readyForQuery(message)
+        case BackendType.parameterStatus:
+            parameterStatus(message)
+        case BackendType.errorResponse:
+            if let replacement = errorResponse(message, now: now) {
+                serverRemaining = 0
+                return .substitute(dropping: header.byteCount, with: replacement)
+            }
+        case BackendType.commandComplete:
+            commandComplete(message, now: now)
+        case BackendType.emptyQueryResponse, BackendType.portalSuspended:
+            replied(.execute)
+        case BackendType.parseComplete:
+            replied(.parse)
+        case BackendType.bindComplete:
+            replied(.bind)
+        case BackendType.closeComplete:
+            replied(.close)
+        case BackendType.rowDescription, BackendType.noData:
+            // Within a Query or behind an Execute a RowDescription completes nothing.
+            if ledger.first?.kind == .describe { ledger.pop() }
+        case BackendType.copyInResponse:
+            ledger.copyInStarted()
+        default:
+            break
+        }
+        return nil
+    }
+
+    /// The warning of the statement whose first reply begins.
+    private func pendingNotice(before header: FrameHeader) -> [UInt8]? {
+        switch header.type {
+        case BackendType.noticeResponse, BackendType.notificationResponse, BackendType.parameterStatus,
+            BackendType.errorResponse:
+            return nil
+        default:
+            guard let note = ledger.first?.note, let notice = note.notice else { return nil }
+            note.notice = nil
+            return notice
+        }
+    }
+
+    /// A message that completes an extended-protocol request arrived. Within a Query it completes nothing.
+    private mutating func replied(_ kind: ReplyLedger.Kind) {
+        guard let first = ledger.first else { return lostTrack() }
+        if first.kind == .query { return }
+        guard first.kind == kind else { return lostTrack() }
+        ledger.pop()
+        guard let note = first.note else { return }
+        switch note.naming {
+        case .none: break
+        case .parsed(let key, let record): statements.confirm(key, record)
+        case .bound(let key, let record): portals.confirm(key, record)
+        case .closedStatement(let key): statements.remove(key)
+        case .closedPortal(let key): portals.remove(key)
+        }
+    }
+
+    private mutating func commandComplete(_ message: UnsafeRawBufferPointer, now: () -> Int64) {
+        guard let first = ledger.first else { return }
+        guard first.kind == .query || first.kind == .execute else { return lostTrack() }
+        if let note = first.note {
+            var reader = WireReader(message, from: FrameSplitter.headerByteCount)
+            completed(note, tag: reader.string()?.text ?? "", now: now)
+        }
+        if first.kind == .execute { ledger.pop() }
+    }
+
+    /// The server completed the next statement of a message.
+    private mutating func completed(_ note: ReplyNote, tag: String, now: () -> Int64) {
+        let index = note.completedCount
+        note.completedCount += 1
+        let facts = note.statements.indices.contains(index) ? note.statements[index] : nil
+        outcomes += transactions.completed(tag: tag, control: facts?.transaction ?? .none)
+        if let audited = note.audited.first(where: { $0.index == index })?.statement {
+            audited.commandTag = tag
+            audited.finishedAt = now()
+            transactions.finished(audited)
+        }
+        switch facts?.prepared ?? .none {
+        case .prepare(let name):
+            statements.confirm(Array(name.utf8.prefix(63)), note.remembered)
+        case .deallocate(let name):
+            statements.remove(Array(name.utf8.prefix(63)))
+        case .deallocateAll:
+            statements.removeAll()
+        case .execute, .none:
+            break
+        }
+    }
+
+    /// - Returns: what the client is to see instead, if the error answers a refusal.
+    private mutating func errorResponse(_ message: UnsafeRawBufferPointer, now: () -> Int64) -> [UInt8]? {
+        let note = ledger.first?.note
+        transactions.errorAnswered()
+        var replacement: [UInt8]?
+        if let note {
+            let fields = ErrorFields(message: message)
+            if let refusal = note.refusal, !fields.isFatal {
+                replacement = WireWriter.errorResponse(refusal.fields)
+            }
+            failed(note, fields, now: now)
+        }
+        for skippedNote in ledger.errorAnswered() { skipped(skippedNote) }
+        return replacement
+    }
+
+    /// The statement of the message that the server was at failed; those behind it do not run.
+    private mutating func failed(_ note: ReplyNote, _ fields: ErrorFields, now: () -> Int64) {
+        for audited in note.audited where audited.statement.finishedAt == nil {
+            let statement = audited.statement
+            if audited.index == note.completedCount {
+                statement.sqlState = fields.sqlState
+                statement.message = redacted(fields.message)
+                statement.finishedAt = now()
+                transactions.finished(statement)
+            } else {
+                notRun(statement)
+            }
+        }
+        note.audited.removeAll { $0.statement.finishedAt == nil }
+    }
+
+    /// Error messages quote statements.
+    private func redacted(_ message: String) -> String {
+        var text = message
+        return text.withUTF8 {
+            SecretRedaction.redacted(UnsafeRawBufferPointer($0), settings: LexicalSettings())
+        }
+    }
+
+    /// The server throws the message away unread.
+    mutating func skipped(_ note: ReplyNote) {
+        for audited in note.audited { notRun(audited.statement) }
+    }
+
+    private mutating func notRun(_ statement: AuditedStatement) {
+        statement.message = "not run: the server skipped it after an earlier error"
+        outcomes.append(statement.outcome(.rolledBack))
+    }
+
+    private mutating func parameterStatus(_ message: UnsafeRawBufferPointer) {
+        var reader = WireReader(message, from: FrameSplitter.headerByteCount)
+        guard let name = reader.string(), let value = reader.string() else { return }
+        settings.reported(name: name.text, value: value.text)
+    }
+
+    private mutating func readyForQuery(_ message: UnsafeRawBufferPointer) {
+        let status = message.count > 5 ? TransactionStatus(rawValue: message[5]) : nil
+        if isAuthenticated {
+            switch ledger.first?.kind {
+            case .query, .functionCall, .sync:
+                ledger.pop()
+            case .parse, .bind, .describe, .execute, .close, .copyEnd, nil:
+                lostTrack()
+                for note in ledger.popSegment() { skipped(note) }
+            }
+        }
+        isAuthenticated = true
+        setTransactionStatus(status ?? .failed)
+        if status == .idle {
+            outcomes += transactions.readyIdle()
+        } else {
+            transactions.readyInTransaction()
+        }
+        if ledger.isEmpty {
+            settings.settled()
+            statements.settle()
+            portals.settle()
+            // Portals end with their transaction; DECLARE … WITH HOLD can hold no statement that matters.
+            if status == .idle { portals.removeAll() }
+        }
+    }
+
+    /// A reply came that nothing owed. Names can no longer be told apart, so each may stand for any.
+    private mutating func lostTrack() {
+        statements.loseTrack()
+        portals.loseTrack()
+    }
+}

@@ -1,0 +1,158 @@
+import Policy
+import PostgresWire
+import SQLParsing
+
+/// One proxied connection after its startup packet: bytes in, steps out, no I/O.
+///
+/// The client's bytes go through ``consumeClient(_:judge:now:)``, the server's through ``consumeServer(_:now:)``. Both
+/// forward the bytes as they came and stop only where something has to be done. Owned by one thread.
+package struct SessionMachine: ~Copyable {
+    /// Where the client's bytes stand.
+    enum ClientState {
+        /// The next byte begins a message.
+        case boundary
+        /// So many bytes of a message that has been looked at are still to be forwarded.
+        case forwarding(Int)
+        /// So many bytes of a refused message are still to be thrown away, then the replacement is sent.
+        case discarding(Int, replacement: [UInt8])
+        /// The message at the front waits for the audit trail: left by ``trailAnswered(_:)``.
+        case awaitingTrail(MessageDecision)
+        /// The message at the front has been decided.
+        case decided(MessageDecision)
+    }
+
+    let sessionID: String
+    let subject: Subject
+    let isReplication: Bool
+    let maximumStatementBytes: Int
+    var rules: SubjectRules
+
+    var clientState = ClientState.boundary
+    var serverRemaining = 0
+    var isAuthenticated = false
+    package private(set) var transactionStatus = TransactionStatus.idle
+
+    var ledger = ReplyLedger()
+    var statements = NameLedger()
+    var portals = NameLedger()
+    var settings = SettingsTracker()
+    var transactions = TransactionLog()
+    var suspicion: TestRunSuspicion
+    var outcomes: [OutcomeNote] = []
+    var refusalNotes: [StatementNote] = []
+    var lastID: UInt64 = 0
+
+    /// - Parameters:
+    ///   - sessionID: 16 characters that no other session has; part of every id in the audit trail.
+    ///   - maximumStatementBytes: the longest text that is held whole to be judged.
+    package init(
+        sessionID: String, subject: Subject, parameters: StartupParameters, rules: SubjectRules,
+        maximumStatementBytes: Int
+    ) {
+        self.sessionID = sessionID
+        self.subject = subject
+        self.rules = rules
+        self.maximumStatementBytes = maximumStatementBytes
+        isReplication = parameters.replication != .none
+        suspicion = TestRunSuspicion(subject: subject)
+    }
+
+    /// The rules of a new proxy.conf: they hold from the next message on.
+    package mutating func rulesChanged(_ rules: SubjectRules) { self.rules = rules }
+
+    package var tag: String { rules.tag }
+
+    /// Something may be refused here, so doubt ends in a refusal.
+    package var isGuarded: Bool { rules.isGuarded }
+
+    /// Nothing is owed, no transaction is open, no message is half forwarded: the session may be closed unnoticed.
+    package var isIdle: Bool {
+        guard case .boundary = clientState else { return false }
+        return isAuthenticated && ledger.isEmpty && transactionStatus == .idle && serverRemaining == 0
+    }
+
+    /// The server's stream stands between two messages: a message of ours may be put there.
+    package var isServerAtBoundary: Bool { serverRemaining == 0 }
+
+    /// The client is not read while the server owes too much.
+    package var isLedgerFull: Bool { ledger.isFull }
+
+    /// Something waits in ``takeOutcomes()`` or ``takeRefusals()``.
+    package var hasNotes: Bool { !outcomes.isEmpty || !refusalNotes.isEmpty }
+
+    /// What has become of audited statements since the last call.
+    package mutating func takeOutcomes() -> [OutcomeNote] {
+        defer { outcomes.removeAll() }
+        return outcomes
+    }
+
+    /// The refusals since the last call.
+    package mutating func takeRefusals() -> [StatementNote] {
+        defer { refusalNotes.removeAll() }
+        return refusalNotes
+    }
+
+    /// The connection ended: what is still owed will never be known.
+    package mutating func connectionEnded() {
+        switch clientState {
+        case .awaitingTrail(let decision), .decided(let decision):
+            for audited in decision.note?.audited ?? [] {
+                audited.statement.message = "not run: the connection ended before it was forwarded"
+                outcomes.append(audited.statement.outcome(.rolledBack))
+            }
+        case .boundary, .forwarding, .discarding:
+            break
+        }
+        clientState = .boundary
+        for note in ledger.drain() {
+            for audited in note.audited where audited.statement.finishedAt == nil {
+                outcomes.append(audited.statement.outcome(.unknown))
+            }
+        }
+        outcomes += transactions.lost()
+    }
+
+    mutating func setTransactionStatus(_ status: TransactionStatus) { transactionStatus = status }
+
+    mutating func nextID() -> String {
+        lastID &+= 1
+        return "\(sessionID)-\(lastID)"
+    }
+}
+
+/// What is done with bytes of one direction.
+package struct RelayStep {
+    /// So many leading bytes go to the other side as they are.
+    package var forward: Int
+    /// What comes after them.
+    package var next: Next
+
+    package init(forward: Int, next: Next) {
+        self.forward = forward
+        self.next = next
+    }
+
+    package enum Next {
+        /// Call again when at least so many bytes from here on are there.
+        case wait(byteCount: Int)
+        /// Throw so many bytes away and send these to the other side instead; call again.
+        case substitute(dropping: Int, with: [UInt8])
+        /// Client's side only. These must be in the audit trail before the bytes from here on are looked at again:
+        /// write them, then ``SessionMachine/trailAnswered(_:)``, then call again with the same bytes.
+        case record([StatementNote])
+        /// Client's side only. Call again when ``SessionMachine/isLedgerFull`` no longer holds.
+        case pause
+        /// Tell the client and close.
+        case close(WireFault)
+    }
+}
+
+/// What happens to one message of the client's.
+struct MessageDecision {
+    var kind: ReplyLedger.Kind
+    /// The whole message's length.
+    var byteCount: Int
+    var note: ReplyNote?
+    /// Sent instead of the message; nil forwards it.
+    var replacement: [UInt8]?
+}

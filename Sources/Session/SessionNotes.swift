@@ -1,0 +1,30 @@
+import Policy
+import SQLParsing
+
+/// An audited statement before it is forwarded, or a refused one: what the trail is told. Time and the session's
+/// identity are added by whoever writes it.
+package struct StatementNote: Sendable, Equatable {
+    package enum Event: Sendable { case intent, refusal }
+    package var event: Event
+    package var id: String
+    package var command: String
+    /// The text, secrets redacted.
+    package var sql: String
+    package var classes: [String]
+    package var objects: [ObjectName]
+    package var action: RuleAction
+    package var rule: String?
+    package var remarks: [String]
+}
+
+/// What became of an audited statement.
+package struct OutcomeNote: Sendable, Equatable {
+    package enum TransactionEnd: Sendable { case committed, rolledBack, prepared, unknown }
+    package var id: String
+    package var commandTag: String?
+    package var sqlState: String?
+    package var message: String?
+    package var rows: Int64?
+    package var durationNanoseconds: Int64?
+    package var transaction: TransactionEnd
+}

@@ -1,0 +1,83 @@
+import SQLParsing
+
+/// The audited statements whose transaction has not ended, and how it ends.
+struct TransactionLog: ~Copyable {
+    private var open: [AuditedStatement] = []
+    private var savepoints: [(name: String, openCount: Int)] = []
+    /// An error was answered since the last ReadyForQuery.
+    private var hasFailed = false
+
+    var isEmpty: Bool { open.isEmpty }
+
+    /// The server completed an audited statement, or failed it.
+    mutating func finished(_ statement: AuditedStatement) { open.append(statement) }
+
+    mutating func errorAnswered() { hasFailed = true }
+
+    /// The server completed a statement with this command tag.
+    ///
+    /// - Returns: the outcomes that are known now.
+    mutating func completed(tag: String, control: TransactionControl) -> [OutcomeNote] {
+        switch tag {
+        case "COMMIT":
+            return end(.committed)
+        case "PREPARE TRANSACTION":
+            return end(.prepared)
+        case "ROLLBACK":
+            guard case .rollbackTo(let name) = control else { return end(.rolledBack) }
+            return rollBack(to: name)
+        case "SAVEPOINT":
+            if case .savepoint(let name) = control { savepoints.append((name, open.count)) }
+            return []
+        case "RELEASE":
+            if case .release(let name) = control, let index = savepoints.lastIndex(where: { $0.name == name }) {
+                savepoints.removeSubrange(index...)
+            }
+            return []
+        default:
+            return []
+        }
+    }
+
+    /// The server is ready, in the state idle: whatever is open was in an implicit transaction.
+    mutating func readyIdle() -> [OutcomeNote] {
+        defer { hasFailed = false }
+        return open.isEmpty ? [] : end(hasFailed ? .rolledBack : .committed)
+    }
+
+    /// The server is ready inside a transaction.
+    mutating func readyInTransaction() { hasFailed = false }
+
+    /// The connection ended.
+    mutating func lost() -> [OutcomeNote] { end(.unknown) }
+
+    private mutating func rollBack(to name: String) -> [OutcomeNote] {
+        guard let index = savepoints.lastIndex(where: { $0.name == name }) else { return [] }
+        let kept = min(savepoints[index].openCount, open.count)
+        savepoints.removeSubrange((index + 1)...)
+        defer { open.removeSubrange(kept...) }
+        return open[kept...].map { $0.outcome(.rolledBack) }
+    }
+
+    private mutating func end(_ transaction: OutcomeNote.TransactionEnd) -> [OutcomeNote] {
+        defer {
+            open.removeAll()
+            savepoints.removeAll()
+        }
+        return open.map { $0.outcome($0.sqlState == nil ? transaction : .rolledBack) }
+    }
+}
+
+extension AuditedStatement {
+    func outcome(_ transaction: OutcomeNote.TransactionEnd) -> OutcomeNote {
+        OutcomeNote(
+            id: id, commandTag: commandTag, sqlState: sqlState, message: message,
+            rows: commandTag.flatMap(Self.rowCount), durationNanoseconds: finishedAt.map { $0 - startedAt },
+            transaction: transaction)
+    }
+
+    /// The number at the end of a command tag (`INSERT 0 5`, `DELETE 3`), where it has one.
+    private static func rowCount(_ tag: String) -> Int64? {
+        tag.split(separator: " ").last.flatMap { Int64($0) }
+    }
+}

@@ -1,0 +1,89 @@
+import CLinux
+import Glibc
+
+/// A socket that clients connect to. Used by the acceptor's thread.
+package final class Listener {
+    package let descriptor: Int32
+    /// What it is really bound to (the port that the kernel chose, if it was asked to).
+    package let address: SocketAddress
+    private let ownedPath: String?
+
+    /// Binds and listens.
+    ///
+    /// A Unix-domain path that a dead process left behind is taken over; one that somebody listens on is not.
+    package init(_ wanted: SocketAddress, backlog: Int32 = 1024) throws(TransportError) {
+        let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let number = socket(wanted.family, flags, 0)
+        guard number >= 0 else { throw TransportError(operation: "open a socket for", address: wanted.text, code: errno) }
+        var isDone = false
+        defer { if !isDone { _ = Glibc.close(number) } }
+        var on: Int32 = 1
+        if wanted.isUnix {
+            try Self.clearStalePath(wanted)
+        } else {
+            setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+            if wanted.family == AF_INET6 {
+                setsockopt(number, Int32(IPPROTO_IPV6), IPV6_V6ONLY, &on, socklen_t(MemoryLayout<Int32>.size))
+            }
+        }
+        guard wanted.withSockaddr({ bind(number, $0, $1) }) == 0 else {
+            throw TransportError(operation: "listen on", address: wanted.text, code: errno)
+        }
+        let path = wanted.isUnix ? String(wanted.text.dropFirst("unix:".count)) : nil
+        // As PostgreSQL's own unix_socket_permissions: who may log in is the server's to say.
+        if let path { chmod(path, 0o777) }
+        guard listen(number, backlog) == 0 else {
+            throw TransportError(operation: "listen on", address: wanted.text, code: errno)
+        }
+        address = wanted.isUnix ? wanted : Self.boundAddress(number) ?? wanted
+        descriptor = number
+        ownedPath = path
+        isDone = true
+    }
+
+    deinit {
+        _ = Glibc.close(descriptor)
+        if let ownedPath { unlink(ownedPath) }
+    }
+
+    /// Takes the next client that waits, if one does (EAGAIN).
+    ///
+    /// - Returns: its non-blocking socket, which the caller owns, and its address; nil with the errno in `failure`.
+    package func accept(failure: inout Int32) -> (socket: Int32, peer: SocketAddress)? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { linux_accept(descriptor, $0, &length) }
+        }
+        guard result >= 0 else {
+            failure = -result
+            return nil
+        }
+        return (result, SocketAddress(storage, length: length))
+    }
+
+    private static func boundAddress(_ number: Int32) -> SocketAddress? {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+        }
+        return result == 0 ? SocketAddress(storage, length: length) : nil
+    }
+
+    private static func clearStalePath(_ address: SocketAddress) throws(TransportError) {
+        let path = String(address.text.dropFirst("unix:".count))
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw TransportError(operation: "listen on", address: address.text, reason: "the path exists and is no socket")
+        }
+        let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard probe >= 0 else { throw TransportError(operation: "listen on", address: address.text, code: errno) }
+        defer { _ = Glibc.close(probe) }
+        if address.withSockaddr({ connect(probe, $0, $1) }) == 0 {
+            throw TransportError(operation: "listen on", address: address.text, code: EADDRINUSE)
+        }
+        if errno == ECONNREFUSED { unlink(path) }
+    }
+}

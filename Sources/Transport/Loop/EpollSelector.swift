@@ -1,0 +1,40 @@
+import CLinux
+
+/// Waits for sockets of one loop. Every socket is registered once, for everything, edge-triggered.
+package final class EpollSelector {
+    private let epoll: OwnedDescriptor
+    private let events: UnsafeMutableBufferPointer<epoll_event>
+
+    /// - Parameter epoll: from `linux_epoll_create`; owned from here on.
+    package init(epoll number: Int32) {
+        epoll = OwnedDescriptor(number)
+        events = .allocate(capacity: 256)
+    }
+
+    deinit { events.deallocate() }
+
+    /// Reports the socket's events with `value` from now on, until it is closed.
+    package func add(_ descriptor: Int32, value: UInt64) throws(TransportError) {
+        let bits = LINUX_EPOLL_IN | LINUX_EPOLL_OUT | LINUX_EPOLL_RDHUP | LINUX_EPOLL_EDGE
+        let result = linux_epoll_add(epoll.number, descriptor, bits, value)
+        guard result >= 0 else { throw TransportError(operation: "register", address: "a socket", code: -result) }
+    }
+
+    /// Reports the descriptor, level-triggered, whenever it can be read.
+    package func addReadable(_ descriptor: Int32, value: UInt64) throws(TransportError) {
+        let result = linux_epoll_add(epoll.number, descriptor, LINUX_EPOLL_IN, value)
+        guard result >= 0 else { throw TransportError(operation: "register", address: "a descriptor", code: -result) }
+    }
+
+    /// Waits for events and hands each to `body`.
+    ///
+    /// - Parameter milliseconds: how long at most; 0 looks only, -1 waits for ever.
+    package func wait(milliseconds: Int32, _ body: (_ value: UInt64, _ events: UInt32) -> Void) {
+        guard let base = events.baseAddress else { return }
+        let count = linux_epoll_wait(epoll.number, base, Int32(events.count), milliseconds)
+        guard count > 0 else { return }
+        for index in 0..<Int(count) {
+            body(linux_epoll_value(base + index), linux_epoll_bits(base + index))
+        }
+    }
+}

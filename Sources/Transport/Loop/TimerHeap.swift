@@ -1,0 +1,50 @@
+/// Deadlines of one loop, earliest first. Deadlines are never taken back: who gets one checks that it still holds.
+package struct TimerHeap {
+    package struct Timer: Sendable, Hashable {
+        /// Nanoseconds of the monotonic clock.
+        package var deadline: Int64
+        /// Whose it is.
+        package var owner: UInt64
+    }
+
+    private var timers: [Timer] = []
+
+    package init() {}
+
+    package var earliest: Int64? { timers.first?.deadline }
+
+    package mutating func add(deadline: Int64, owner: UInt64) {
+        timers.append(Timer(deadline: deadline, owner: owner))
+        var child = timers.count - 1
+        while child > 0 {
+            let parent = (child - 1) / 2
+            guard timers[child].deadline < timers[parent].deadline else { break }
+            timers.swapAt(child, parent)
+            child = parent
+        }
+    }
+
+    /// The earliest timer that is due at `now`, taken out.
+    package mutating func popDue(now: Int64) -> Timer? {
+        guard let first = timers.first, first.deadline <= now else { return nil }
+        let last = timers.removeLast()
+        if !timers.isEmpty {
+            timers[0] = last
+            sink()
+        }
+        return first
+    }
+
+    private mutating func sink() {
+        var parent = 0
+        while true {
+            var smallest = parent
+            for child in [2 * parent + 1, 2 * parent + 2] where child < timers.count {
+                if timers[child].deadline < timers[smallest].deadline { smallest = child }
+            }
+            if smallest == parent { return }
+            timers.swapAt(parent, smallest)
+            parent = smallest
+        }
+    }
+}
