@@ -8,7 +8,7 @@ import pytest
 
 from support.corpus import CORPUS, corpus_proxy, corpus_server, runner_command
 
-CASES: list[dict[str, Any]] = [json.loads(line) for line in (CORPUS / "cases.jsonl").read_text().splitlines()]
+CASES: list[dict[str, Any]] = [json.loads(line) for line in (CORPUS / "cases.jsonl").open()]
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, An
             stdout=subprocess.DEVNULL,
             timeout=900,
         )
-    results = [json.loads(line) for line in report.read_text().splitlines()]
+    results = [json.loads(line) for line in report.open()]
     return {result["id"]: result for result in results}
 
 
