@@ -134,8 +134,12 @@ extension StatementClass {
         self != .doBlock && self != .roleChange && self != .sessionSetting
     }
 
-    /// Whether more than the named object goes: dependents, or everything that a role or an extension owns.
-    var reachesBeyondItsObject: Bool { self == .cascade || self == .dropOwned || self == .dropExtension }
+    /// Whether more than the named object goes: dependents, what a role or an extension owns, or what the rows of a
+    /// system catalog stand for.
+    var reachesBeyondItsObject: Bool {
+        self == .cascade || self == .cascadeDependents || self == .dropOwned || self == .dropExtension
+            || self == .catalogWrite
+    }
 }
 
 extension ObjectKind {
