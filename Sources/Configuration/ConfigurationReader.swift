@@ -174,7 +174,8 @@ package struct ConfigurationReader {
 
     private func warnIfUnguarded(_ set: RuleSet) {
         let isGuarded = set.rules.contains { $0.action == .block && $0.tags.matches(Tag.production) }
-        if !isGuarded {
+        // Among errors this could be the consequence of one.
+        if !isGuarded, !log.issues.contains(where: { $0.severity == .error }) {
             log.warning(
                 atKey: [], "no rule blocks anything on \"production\": Holdfast will refuse nothing there",
                 "take the [[rule]] blocks over from the shipped proxy.conf")

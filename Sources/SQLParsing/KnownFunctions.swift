@@ -10,26 +10,28 @@ struct KnownFunction: Sendable {
 
     enum Runs: Sendable {
         case nothing
-        /// Every constant text among the arguments may be SQL (dblink takes a connection's name first, or not).
-        case anyText
+        /// The last argument that is no flag is SQL (dblink takes a connection's name before it, or not). Where it is
+        /// not constant, the call has this class.
+        case text(ifUnknown: StatementClass?)
         /// The first argument is a setting's name, the second its value (set_config).
         case setting
     }
 
     private static let dangerous = KnownFunction(statementClass: .dangerousFunction)
-    private static let dangerousSQL = KnownFunction(statementClass: .dangerousFunction, runs: .anyText)
+    private static let runsSQL = KnownFunction(statementClass: nil, runs: .text(ifUnknown: .dangerousFunction))
     private static let file = KnownFunction(statementClass: .serverFile)
     /// Runs its text read-only (SPI_execute with read_only): what is not constant can call functions, no more.
-    private static let readOnlySQL = KnownFunction(statementClass: nil, runs: .anyText)
+    private static let readOnlySQL = KnownFunction(statementClass: nil, runs: .text(ifUnknown: nil))
+
+    private static let scheduled = KnownFunction(
+        statementClass: nil, runs: .text(ifUnknown: .dangerousFunction), schema: "cron")
 
     /// By the function's name in lower case.
     static let table: [String: KnownFunction] = [
-        // contrib/dblink: another connection, where nobody watches.
-        "dblink": dangerousSQL, "dblink_exec": dangerousSQL, "dblink_open": dangerousSQL,
-        "dblink_send_query": dangerousSQL, "dblink_connect": dangerous, "dblink_connect_u": dangerous,
-        "dblink_fetch": dangerous, "dblink_get_result": dangerous,
+        // contrib/dblink: another connection, where nobody watches. Connecting and fetching run nothing.
+        "dblink": runsSQL, "dblink_exec": runsSQL, "dblink_open": runsSQL, "dblink_send_query": runsSQL,
         // contrib/xml2: pastes its arguments into a statement of its own.
-        "xpath_table": dangerousSQL,
+        "xpath_table": dangerous,
         // Large objects' data.
         "lo_unlink": dangerous, "lo_truncate": dangerous, "lo_truncate64": dangerous,
         // Files of the server (genfile.c, be-fsstubs.c, contrib/adminpack).
@@ -49,10 +51,10 @@ struct KnownFunction: Sendable {
         // Settings.
         "set_config": KnownFunction(statementClass: nil, runs: .setting),
         // Extensions: pg_cron, pg_background, TimescaleDB, pg_partman, PostGIS.
-        "schedule": KnownFunction(statementClass: .dangerousFunction, runs: .anyText, schema: "cron"),
-        "schedule_in_database": KnownFunction(statementClass: .dangerousFunction, runs: .anyText, schema: "cron"),
-        "alter_job": KnownFunction(statementClass: .dangerousFunction, runs: .anyText, schema: "cron"),
-        "pg_background_launch": dangerousSQL, "drop_chunks": dangerous, "drop_partition_time": dangerous,
+        "schedule": scheduled,
+        "schedule_in_database": scheduled,
+        "alter_job": scheduled,
+        "pg_background_launch": runsSQL, "drop_chunks": dangerous, "drop_partition_time": dangerous,
         "drop_partition_id": dangerous, "undo_partition": dangerous, "dropgeometrytable": dangerous,
         "dropgeometrycolumn": dangerous, "droptopology": dangerous, "droptopogeometrycolumn": dangerous,
     ]

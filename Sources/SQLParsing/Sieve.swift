@@ -247,7 +247,11 @@ struct Sieve {
         guard let known = functions.function(named: name.utf8) else { return }
         if let required = known.schema, schema.map({ self.name($0) }) != required { return }
         if let statementClass = known.statementClass { draft.add(statementClass, ObjectName(.function, name: name)) }
-        if case .setting = known.runs { draft.addOnce(.sessionSetting) }
+        switch known.runs {
+        case .nothing: break
+        case .setting: draft.addOnce(.sessionSetting)
+        case .text(let unknown): if let unknown { draft.add(unknown, ObjectName(.function, name: name)) }
+        }
     }
 
     private mutating func judgeCopy() {

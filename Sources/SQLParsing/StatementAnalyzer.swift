@@ -167,15 +167,19 @@ package struct StatementAnalyzer: ~Copyable {
         for text in inner {
             let facts: TextFacts
             switch text.language {
-            case .sql:
-                var analyzer = StatementAnalyzer(functions: reader.functions, nesting: nesting + 1)
-                facts = text.text.withUnsafeBytes { analyzer.facts(of: $0, settings: settings) }
+            case .sql: facts = readInner(text.text, settings)
+            case .pieces(let pieces): facts = DynamicText.facts(of: pieces) { readInner($0, settings) }
             case .plpgsql:
                 facts = RoutineBody.facts(
                     of: text.text, settings: settings, functions: reader.functions, nesting: nesting + 1)
             }
             entries[index].draft.absorb(facts, from: text.place)
         }
+    }
+
+    private func readInner(_ text: [UInt8], _ settings: LexicalSettings) -> TextFacts {
+        var analyzer = StatementAnalyzer(functions: reader.functions, nesting: nesting + 1)
+        return text.withUnsafeBytes { analyzer.facts(of: $0, settings: settings) }
     }
 }
 

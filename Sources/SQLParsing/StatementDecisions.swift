@@ -122,6 +122,12 @@ struct AlterTableDecision {
 
 /// The value of an option in parentheses.
 enum OptionValue {
+    /// The constant `true` or `false`.
+    static func isBoolean(_ node: TreeNode) -> Bool {
+        guard node.tag == T_A_Const else { return false }
+        return NodeTag(rawValue: cpg_constant_tag(node.node(A_Const.self))) == T_Boolean
+    }
+
     /// Whether `defGetBoolean` (define.c) could read it as true.
     static func mayBeTrue(_ value: UnsafeMutablePointer<Node>?) -> Bool {
         guard let value else { return true }

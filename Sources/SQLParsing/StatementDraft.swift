@@ -49,9 +49,11 @@ struct StatementDraft {
 
 /// A text inside a statement that the server would run as SQL: judged after the statement's own parse tree is freed.
 struct InnerText {
-    enum Language: Sendable {
+    enum Language {
         case sql
         case plpgsql
+        /// SQL of which only pieces are known.
+        case pieces([ConstantText.Piece])
     }
 
     var language: Language

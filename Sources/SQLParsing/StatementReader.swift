@@ -132,15 +132,25 @@ struct StatementReader {
         if let statementClass = known.statementClass { add(statementClass, function) }
         switch known.runs {
         case .nothing: break
-        case .anyText:
-            for argument in TreeList(call.pointee.args) {
-                guard let text = ConstantText.constant(argument) else { continue }
-                innerTexts.append(
-                    InnerText(language: .sql, text: text, place: "in the text given to \(function.name)"))
-            }
+        case .text(let unknown): noteRunText(call, function, unknown)
         case .setting:
             let name = TreeList(call.pointee.args).first.flatMap { ConstantText.constant($0) }
             noteSetting(name.map { Swift.String(decoding: $0, as: UTF8.self) })
+        }
+    }
+
+    /// A function that runs SQL text: its last argument that is no flag; where unknown text is harmless, any constant one.
+    private mutating func noteRunText(
+        _ call: UnsafePointer<FuncCall>, _ function: ObjectName, _ unknown: StatementClass?
+    ) {
+        var texts = TreeList(call.pointee.args).filter { !OptionValue.isBoolean($0) }
+        if unknown != nil { texts = texts.suffix(1) }
+        for text in texts {
+            let pieces = ConstantText().pieces(of: text)
+            if let unknown, pieces.contains(.unknown) { add(unknown, function) }
+            if pieces == [.unknown] { continue }
+            innerTexts.append(
+                InnerText(language: .pieces(pieces), text: [], place: "in the text given to \(function.name)"))
         }
     }
 

@@ -41,6 +41,8 @@ enum ConfigurationOption {
             return configuration
         } catch {
             printError(error.description)
+            let count = error.issues.count { $0.severity == .error }
+            printError("holdfast: \(count == 1 ? "1 error" : "\(count) errors"): this file cannot be used")
             throw ExitCode.failure
         }
     }

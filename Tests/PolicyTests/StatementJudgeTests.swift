@@ -130,14 +130,19 @@ private let strictest = RuleSet(version: 1, rules: [Rule(name: "all", classes: C
         "{\"sql\": \"x\", \"tag\": 7}", "{\"sql\": \"x\", \"settings\": []}", "{\"sql\": \"x\", \"a\": 01}",
         "{\"sql\": \"x\", \"a\": -}", "{\"sql\": \"x\", \"a\": 1.}", "{\"sql\": \"x\", \"a\": tru}",
         "{\"sql\": \"x\", \"settings\": {\"standard_conforming_strings\": \"maybe\"}}",
-        "{\"sql\": \"x\", \"a\": " + String(repeating: "[", count: 100_000),
-        "{\"sql\": \"x\", \"a\": " + String(repeating: "{\"a\":", count: 100_000),
     ])
     func `that cannot be used is answered with an error`(line: String) {
         let output = answer(line)
         #expect(output.hasPrefix("{\"error\": \""), "\(output)")
         #expect(output.hasSuffix("\"}\n"))
         #expect(output.utf8.count < 200)
+    }
+
+    @Test func `that nests without end is answered with an error`() {
+        for opening in ["[", "{\"a\":"] {
+            let output = answer("{\"sql\": \"x\", \"a\": " + String(repeating: opening, count: 100_000))
+            #expect(output.hasPrefix("{\"error\": \"values nest too deeply"))
+        }
     }
 
     @Test func `that is not UTF-8 is answered with an error`() {
