@@ -61,7 +61,7 @@ let package = Package(
         .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],
-            swiftSettings: strict),
+            exclude: ["Transcripts"], swiftSettings: strict),
         .testTarget(
             name: "GatewayTests", dependencies: ["Gateway", "Configuration", "Transport", "Audit"],
             swiftSettings: strict),

@@ -47,6 +47,7 @@ package struct ConfigurationReader {
     private func configuration(version: Int) -> ProxyConfiguration {
         root.rejectKeys(besides: Self.keys)
         let listeners = listeners()
+        let audit = root.section("audit")
         return ProxyConfiguration(
             listeners: listeners, server: server(), embedded: embedded(),
             loopCount: root.integer("loops", in: 0...256, otherwise: 0),
@@ -56,8 +57,8 @@ package struct ConfigurationReader {
             loginTimeout: root.duration("login_timeout", in: Self.second...Self.hour, otherwise: Self.minute),
             maximumStatementBytes: root.size(
                 "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte),
-            log: logSettings(), audit: auditSettings(),
-            rules: ruleSet(listeners: listeners, version: version))
+            log: logSettings(), audit: auditSettings(audit),
+            rules: ruleSet(listeners: listeners, audit: audit, version: version))
     }
 
     private func listeners() -> [ListenAddress] {
@@ -120,15 +121,15 @@ package struct ConfigurationReader {
         return LogSettings(level: section.word("level", among: levels) ?? "info")
     }
 
-    private func auditSettings() -> AuditSettings {
-        let section = root.section("audit")
+    private func auditSettings(_ section: SectionReader) -> AuditSettings {
         section.rejectKeys(besides: ["file", "durability", "record"])
         return AuditSettings(
             path: path("file", in: section, otherwise: "var/audit.jsonl"),
             waitsForDisk: section.word("durability", among: ["fsync", "write"]) != "write")
     }
 
-    private func ruleSet(listeners: [ListenAddress], version: Int) -> RuleSet {
+    /// - Parameter audit: the table `[audit]`.
+    private func ruleSet(listeners: [ListenAddress], audit: SectionReader, version: Int) -> RuleSet {
         let tagReader = TagReader(listeners: listeners)
         let tagRules = root.blocks("tag").compactMap(tagReader.read)
         let ruleReader = RuleReader(tags: Set(tagRules.map(\.tag)).union([Tag.production]))
@@ -145,9 +146,8 @@ package struct ConfigurationReader {
             paths.append(block.path)
         }
         warnOfIdleRules(rules, paths: paths)
-        let audit = root.section("audit")
-        let recordsNothingMore = audit.listIsEmpty("record")
-        let audited = recordsNothingMore ? [] : RuleReader.classes("record", in: audit)
+        // An empty list is an answer here: record nothing beyond what is always recorded.
+        let audited = audit.listIsEmpty("record") ? [] : RuleReader.classes("record", in: audit)
         let set = RuleSet(
             version: version, tagRules: tagRules, rules: rules,
             auditedClasses: audited ?? RuleSet.defaultAuditedClasses)
@@ -174,7 +174,8 @@ package struct ConfigurationReader {
 
     private func warnIfUnguarded(_ set: RuleSet) {
         let isGuarded = set.rules.contains { $0.action == .block && $0.tags.matches(Tag.production) }
-        if !isGuarded {
+        // Among errors this could be the consequence of one.
+        if !isGuarded, !log.issues.contains(where: { $0.severity == .error }) {
             log.warning(
                 atKey: [], "no rule blocks anything on \"production\": Holdfast will refuse nothing there",
                 "take the [[rule]] blocks over from the shipped proxy.conf")

@@ -92,7 +92,7 @@ package enum ShippedConfiguration {
         #   message   your words for the person who is refused; hint: what to do instead
         #
         # Groups:  table_loss   a table, schema or database disappears, or is no longer found under its name (DROP, RENAME, SET
-        #                       SCHEMA, DETACH PARTITION, anything with CASCADE)
+        #                       SCHEMA, DETACH PARTITION, CASCADE from anything that tables can hang on)
         #          data_loss    rows, columns or values are lost and the table stays (TRUNCATE, DELETE and UPDATE without WHERE,
         #                       DROP COLUMN)
         #          ddl          every statement that changes the catalog

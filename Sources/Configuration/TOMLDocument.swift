@@ -16,22 +16,26 @@ struct TOMLDocument {
                 position: TOMLPositions.position(of: offset, in: Array(text.utf8)),
                 message: "the file holds a NUL character")
         }
-        let table: TOMLTable
-        do {
-            table = try TOMLTable(string: text)
-        } catch let error as TOMLParseError {
-            throw TOMLFault(
-                position: SourcePosition(
-                    line: max(1, error.source.begin.line), column: max(1, error.source.begin.column)),
-                message: error.description)
-        } catch {
-            throw TOMLFault(position: SourcePosition(line: 1, column: 1), message: "\(error)")
+        let positions = TOMLPositions(of: text)
+        if let fault = positions.fault {
+            throw TOMLFault(position: positions.position(of: fault.offset), message: fault.message)
         }
-        positions = TOMLPositions(of: text)
         if let offset = positions.escapedNULs.first {
             throw TOMLFault(
                 position: positions.position(of: offset), message: "a text cannot contain the NUL character")
         }
+        let table: TOMLTable
+        do {
+            table = try TOMLTable(string: text)
+        } catch let error as TOMLParseError {
+            let begin = error.source.begin
+            throw TOMLFault(
+                position: SourcePosition(line: max(1, begin.line), column: max(1, begin.column)),
+                message: error.description)
+        } catch {
+            throw TOMLFault(position: SourcePosition(line: 1, column: 1), message: "\(error)")
+        }
+        self.positions = positions
         root = TOMLNode(table)
     }
 }

@@ -86,6 +86,7 @@ final class SessionDriver {
     /// The session has been given to the loop.
     func begin() {
         if !peer.isUnix { Stream.tune(client.number) }
+        client.isWritable = true
         deadline = loop.addTimer(loop.settings.loginTimeout, owner: owner)
         do {
             try loop.selector.add(client.number, value: owner)

@@ -41,29 +41,43 @@ package enum ClassGroup: String, CaseIterable, Sendable {
     /// The group's classes.
     package var classes: ClassSet {
         switch self {
-        case .tableLoss:
-            ClassSet([
-                .dropDatabase, .dropSchema, .dropTable, .dropOwned, .dropPartition, .dropMaterializedView, .dropType,
-                .dropExtension, .cascade, .rename, .moveSchema, .detachPartition,
-            ])
-        case .dataLoss:
-            ClassSet([.truncate, .dropColumn, .deleteAll, .updateAll])
-        case .ddl:
-            ClassSet([
-                .dropDatabase, .dropSchema, .dropTable, .dropOwned, .dropColumn, .dropPartition, .dropView,
-                .dropMaterializedView, .dropSequence, .dropType, .dropFunction, .dropIndex, .dropConstraint,
-                .dropExtension, .dropRole, .dropOther, .cascade, .alterColumnType, .rename, .moveSchema,
-                .detachPartition, .selectInto, .create, .alter, .grant, .comment, .subscription, .foreignServer,
-            ])
-        case .opaque:
-            ClassSet([.opaque, .dynamicSQL, .unparsable, .oversized])
-        case .escape:
-            ClassSet([
-                .copyProgram, .serverFile, .functionCall, .untrustedLanguage, .subscription, .foreignServer,
-                .dangerousFunction,
-            ])
-        case .any:
-            ClassSet(StatementClass.allCases)
+        case .tableLoss: Self.tableLossClasses
+        case .dataLoss: Self.dataLossClasses
+        case .ddl: Self.ddlClasses
+        case .opaque: Self.opaqueClasses
+        case .escape: Self.escapeClasses
+        case .any: ClassSet(StatementClass.allCases)
         }
     }
+
+    /// - drop_extension: the extension's own tables go with it, CASCADE or not.
+    /// - cascade: what hangs on a type, a schema, a function or a table is known to the server only.
+    /// - detach_partition: the parent no longer shows the partition's rows.
+    /// - catalog_write: a row of pg_class is a table.
+    ///
+    /// Not here: drop_type, drop_function, drop_view, drop_sequence and drop_index (without CASCADE they take no table
+    /// along), rename_index, cascade_dependents and drop_column (ordinary migrations; see data_loss).
+    private static let tableLossClasses = ClassSet([
+        .dropDatabase, .dropSchema, .dropTable, .dropOwned, .dropPartition, .dropMaterializedView, .dropExtension,
+        .cascade, .rename, .moveSchema, .detachPartition, .catalogWrite,
+    ])
+
+    /// cascade_dependents: a materialized view's rows can go with the column or constraint that it hangs on.
+    private static let dataLossClasses = ClassSet([
+        .truncate, .dropColumn, .overwriteColumn, .cascadeDependents, .deleteAll, .updateAll,
+    ])
+
+    private static let ddlClasses = ClassSet([
+        .dropDatabase, .dropSchema, .dropTable, .dropOwned, .dropColumn, .dropPartition, .dropView,
+        .dropMaterializedView, .dropSequence, .dropType, .dropFunction, .dropIndex, .dropConstraint, .dropExtension,
+        .dropRole, .dropOther, .cascade, .cascadeDependents, .truncate, .alterColumnType, .overwriteColumn, .alterOwner,
+        .disableTrigger, .disableRowSecurity, .rename, .renameIndex, .moveSchema, .detachPartition, .selectInto, .create,
+        .alter, .grant, .comment, .subscription, .foreignServer, .catalogWrite,
+    ])
+
+    private static let opaqueClasses = ClassSet([.opaque, .dynamicSQL, .unparsable, .oversized])
+
+    private static let escapeClasses = ClassSet([
+        .copyProgram, .serverFile, .functionCall, .untrustedLanguage, .subscription, .foreignServer, .dangerousFunction,
+    ])
 }

@@ -2,12 +2,208 @@
 ///
 /// One analyzer belongs to one thread. It holds reusable buffers, no state of any session.
 package struct StatementAnalyzer: ~Copyable {
-    package init() {}
+    /// Texts up to these limits are parsed in one go; what is larger, statement by statement.
+    static let wholeTextLimit = 256 << 10
+    /// A statement with more tokens is judged by the sieve: libpg_query needs about 40 ns and up to 250 bytes for each.
+    static let tokenLimit = 60_000
+    /// A statement with more bytes is parsed with its long literals left out.
+    static let statementLimit = 1 << 20
+    /// A routine, whose body is a literal, may be this large.
+    static let routineLimit = 8 << 20
+    /// Texts within texts (a DO in a DO …) are followed this deep.
+    static let nestingLimit = 5
 
-    /// The facts of a text that is one Query message's (`isExtended` false) or one Parse message's.
+    private var canonical = CanonicalText()
+    private var reader: StatementReader
+    private var entries: [Entry] = []
+    private let nesting: Int
+
+    /// One statement's draft, until the text's parse tree is freed.
+    private struct Entry {
+        var range: Range<Int>
+        var draft: StatementDraft
+        var innerTexts: [InnerText]
+    }
+
+    package init() {
+        self.init(functions: KnownFunctionIndex(), nesting: 0)
+    }
+
+    /// An analyzer for a text that stands inside another.
+    init(functions: KnownFunctionIndex, nesting: Int) {
+        reader = StatementReader(functions: functions)
+        self.nesting = nesting
+    }
+
+    /// The facts of a text that is one Query message's or one Parse message's.
     ///
-    /// - Parameter text: the bytes without the terminating NUL.
+    /// - Parameter text: the bytes without the terminating NUL; a NUL within ends the text, as it does for the server.
     package mutating func facts(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> TextFacts {
-        TextFacts()
+        canonical.load(text, settings: settings)
+        var facts = readCanonical(settings)
+        if canonical.hasInvalidCharacter {
+            // The server refuses such a text, if the encoding is what it is believed to be: read it the other way too.
+            canonical.load(
+                text, settings: LexicalSettings(standardConformingStrings: settings.standardConformingStrings))
+            let other = readCanonical(settings)
+            facts.classes.formUnion(other.classes)
+            facts.statements += other.statements
+        }
+        canonical.release()
+        return facts
+    }
+
+    private mutating func readCanonical(_ settings: LexicalSettings) -> TextFacts {
+        entries.removeAll(keepingCapacity: true)
+        if canonical.statements.isEmpty { return TextFacts() }
+        if !parseWhole() {
+            for span in canonical.statements { read(span) }
+        }
+        var isOrdinary = !canonical.isTruncated
+        for index in entries.indices {
+            if !entries[index].innerTexts.isEmpty { readInnerTexts(of: index, settings) }
+            isOrdinary = isOrdinary && entries[index].draft.isOrdinary
+        }
+        if isOrdinary { return TextFacts() }
+        return gathered()
+    }
+
+    private func gathered() -> TextFacts {
+        var facts = TextFacts()
+        facts.statements.reserveCapacity(entries.count + 1)
+        for entry in entries {
+            facts.classes.formUnion(entry.draft.classes)
+            facts.statements.append(entry.draft.facts(range: entry.range))
+        }
+        if canonical.isTruncated {
+            facts.classes.insert(.oversized)
+            let end = canonical.statements.last?.range.upperBound ?? 0
+            facts.statements.append(
+                StatementFacts(
+                    range: end..<max(end, canonical.count), command: "", classes: ClassSet(.oversized),
+                    effects: [Effect(.oversized)], remarks: ["more statements than are told apart"]))
+        }
+        return facts
+    }
+
+    /// Parses the text in one go; false if that cannot be or fails.
+    private mutating func parseWhole() -> Bool {
+        guard canonical.isParseable, !canonical.isTruncated, canonical.count <= Self.wholeTextLimit,
+            canonical.tokenCount <= Self.tokenLimit
+        else { return false }
+        return parse(0..<canonical.count)
+    }
+
+    private mutating func parse(_ range: Range<Int>, isWhole: Bool = true) -> Bool {
+        var reader = self.reader
+        var entries = self.entries
+        self.entries = []
+        let bytes = canonical.bytes
+        let parsed = canonical.withCString(range) { text in
+            StatementParser.parse(text) { node, place in
+                reader.reset()
+                reader.read(node)
+                let location = range.lowerBound + place.location
+                let end = place.length > 0 ? location + place.length : range.upperBound
+                entries.append(
+                    Entry(
+                        range: Self.trimmed(location..<max(location, min(end, range.upperBound)), bytes),
+                        draft: reader.draft, innerTexts: reader.innerTexts))
+            }
+        }
+        self.entries = entries
+        self.reader = reader
+        return parsed ?? false
+    }
+
+    /// Without white space (blanked comments included) at either end.
+    private static func trimmed(_ range: Range<Int>, _ bytes: UnsafeRawBufferPointer) -> Range<Int> {
+        var start = range.lowerBound
+        var end = min(range.upperBound, bytes.count)
+        while start < end, Lexer.isSpace(bytes[start]) { start += 1 }
+        while end > start, Lexer.isSpace(bytes[end - 1]) { end -= 1 }
+        return start..<max(start, end)
+    }
+
+    /// Reads one statement: by the grammar if it can, else by the sieve.
+    private mutating func read(_ span: StatementSpan) {
+        let size = span.range.count
+        let fits = span.isParseable && span.tokenCount <= Self.tokenLimit
+        if fits, size <= (span.isRoutine ? Self.routineLimit : Self.statementLimit) {
+            if parse(span.range) { return }
+        } else if fits, !span.isRoutine, parseElided(span) {
+            return
+        }
+        let statement = UnsafeRawBufferPointer(rebasing: canonical.bytes[span.range])
+        let draft = Sieve.draft(of: statement, functions: reader.functions, isOversized: !fits || size > Self.statementLimit)
+        entries.append(Entry(range: span.range, draft: draft, innerTexts: []))
+    }
+
+    /// Parses a large statement without the contents of its long literals.
+    private mutating func parseElided(_ span: StatementSpan) -> Bool {
+        let text = ElidedText.bytes(of: UnsafeRawBufferPointer(rebasing: canonical.bytes[span.range]))
+        guard text.count <= Self.statementLimit else { return false }
+        var reader = self.reader
+        var found: [Entry] = []
+        let parsed = text.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return false }
+            return StatementParser.parse(base.assumingMemoryBound(to: CChar.self)) { node, _ in
+                reader.reset()
+                reader.read(node)
+                found.append(Entry(range: span.range, draft: reader.draft, innerTexts: reader.innerTexts))
+            }
+        }
+        self.reader = reader
+        entries += found
+        return parsed
+    }
+
+    /// Judges the texts that a statement would have the server run.
+    private mutating func readInnerTexts(of index: Int, _ settings: LexicalSettings) {
+        let inner = entries[index].innerTexts
+        entries[index].innerTexts = []
+        guard nesting < Self.nestingLimit else { return entries[index].draft.add(.opaque) }
+        let settings = LexicalSettings(standardConformingStrings: settings.standardConformingStrings)
+        for text in inner {
+            let facts: TextFacts
+            switch text.language {
+            case .sql: facts = readInner(text.text, settings)
+            case .pieces(let pieces): facts = DynamicText.facts(of: pieces) { readInner($0, settings) }
+            case .plpgsql:
+                facts = RoutineBody.facts(
+                    of: text.text, settings: settings, functions: reader.functions, nesting: nesting + 1)
+            }
+            entries[index].draft.absorb(facts, from: text.place)
+        }
+    }
+
+    private func readInner(_ text: [UInt8], _ settings: LexicalSettings) -> TextFacts {
+        var analyzer = StatementAnalyzer(functions: reader.functions, nesting: nesting + 1)
+        return text.withUnsafeBytes { analyzer.facts(of: $0, settings: settings) }
+    }
+}
+
+/// A statement without the contents of its long literals.
+enum ElidedText {
+    /// Literals longer than this are left out.
+    private static let literalLimit = 256
+
+    /// The statement with a short literal in place of each long one; ended by a NUL. The short one is no SQL: what
+    /// looks into it finds something unreadable.
+    static func bytes(of statement: UnsafeRawBufferPointer) -> [UInt8] {
+        var result: [UInt8] = []
+        var lexer = Lexer(statement)
+        var copied = 0
+        while true {
+            let token = lexer.next()
+            if token.kind == .end { break }
+            guard token.isString, token.end - token.start > literalLimit, !token.isUnterminated else { continue }
+            result += statement[copied..<token.start]
+            result += Array("'\u{1}'".utf8)
+            copied = token.end
+        }
+        result += statement[copied..<statement.count]
+        result.append(0)
+        return result
     }
 }

@@ -19,12 +19,23 @@ package enum StatementClass: UInt8, CaseIterable, Sendable {
     case dropExtension
     case dropRole
     case dropOther
+    /// CASCADE from something that tables, or columns of other tables, can hang on.
     case cascade
+    /// CASCADE from a column, constraint or index: views, materialized views and foreign keys can hang on it, no table.
+    case cascadeDependents
     case truncate
     case deleteAll
     case updateAll
     case alterColumnType
+    /// ALTER COLUMN TYPE … USING an expression that throws the column's values away: a constant, a cast that cuts.
+    case overwriteColumn
+    case alterOwner
+    case disableTrigger
+    case disableRowSecurity
+    /// A table, view, materialized view, foreign table, sequence, schema or database is no longer found by its name.
     case rename
+    /// ALTER INDEX … RENAME. PostgreSQL also takes a table's name there (RenameRelation in tablecmds.c).
+    case renameIndex
     case moveSchema
     case detachPartition
     case selectInto
@@ -39,6 +50,8 @@ package enum StatementClass: UInt8, CaseIterable, Sendable {
     case subscription
     case foreignServer
     case dangerousFunction
+    /// INSERT, UPDATE, DELETE, MERGE, COPY or TRUNCATE on a table of pg_catalog.
+    case catalogWrite
     case dynamicSQL
     case functionCall
     case roleChange
@@ -67,11 +80,17 @@ package enum StatementClass: UInt8, CaseIterable, Sendable {
         case .dropRole: "drop_role"
         case .dropOther: "drop_other"
         case .cascade: "cascade"
+        case .cascadeDependents: "cascade_dependents"
         case .truncate: "truncate"
         case .deleteAll: "delete_all"
         case .updateAll: "update_all"
         case .alterColumnType: "alter_column_type"
+        case .overwriteColumn: "overwrite_column"
+        case .alterOwner: "alter_owner"
+        case .disableTrigger: "disable_trigger"
+        case .disableRowSecurity: "disable_row_security"
         case .rename: "rename"
+        case .renameIndex: "rename_index"
         case .moveSchema: "move_schema"
         case .detachPartition: "detach_partition"
         case .selectInto: "select_into"
@@ -86,6 +105,7 @@ package enum StatementClass: UInt8, CaseIterable, Sendable {
         case .subscription: "subscription"
         case .foreignServer: "foreign_server"
         case .dangerousFunction: "dangerous_function"
+        case .catalogWrite: "catalog_write"
         case .dynamicSQL: "dynamic_sql"
         case .functionCall: "function_call"
         case .roleChange: "role_change"

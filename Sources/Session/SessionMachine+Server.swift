@@ -60,7 +60,7 @@ extension SessionMachine {
         case BackendType.parameterStatus:
             parameterStatus(message)
         case BackendType.errorResponse:
-            if let replacement = errorResponse(message, now: now) {
+            if let replacement = errorResponse(message, now: now), message.count == header.byteCount {
                 serverRemaining = 0
                 return .substitute(dropping: header.byteCount, with: replacement)
             }

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// An address to bind or connect to, in the kernel's form.

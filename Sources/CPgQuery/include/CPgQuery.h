@@ -1,5 +1,78 @@
 #ifndef CPGQUERY_H
 #define CPGQUERY_H
+
+/*
+ * PostgreSQL's parse tree as libpg_query returns it, and the few entry points that Holdfast calls.
+ *
+ * The entry points are exported by libpg_query but stand in its internal header, which also defines macros that clash
+ * with PostgreSQL's own; they are declared here once more. The struct layout is that of PostgreSQL 15's headers; a
+ * self-test at start (StatementAnalyzer.layoutFault) compares it with what the library builds.
+ */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wignored-attributes" /* gnu_printf, which clang does not know */
 #include "postgres.h"
 #include "nodes/parsenodes.h"
+#include "nodes/pg_list.h"
+#pragma clang diagnostic pop
+
+typedef struct PgQueryError {
+    char *message;
+    char *funcname;
+    char *filename;
+    int lineno;
+    int cursorpos;
+    char *context;
+} PgQueryError;
+
+typedef struct PgQueryRawParse {
+    List *tree;
+    char *stderr_buffer;
+    PgQueryError *error;
+} PgQueryRawParse;
+
+PgQueryRawParse pg_query_raw_parse(const char *input);
+void pg_query_free_error(PgQueryError *error);
+struct MemoryContextData *pg_query_enter_memory_context(void);
+void pg_query_exit_memory_context(struct MemoryContextData *context);
+
+/* Macros and inline functions of pg_list.h and value.h that Swift does not import. */
+
+static inline uint32_t cpg_tag(const void *node) {
+    return (uint32_t) ((const Node *) node)->type;
+}
+
+static inline int cpg_count(const List *list) {
+    return list ? list->length : 0;
+}
+
+static inline const void *cpg_nth(const List *list, int index) {
+    return list->elements[index].ptr_value;
+}
+
+/* The bytes of a String node; NULL for any other. */
+static inline const char *cpg_string(const void *node) {
+    return node && ((const Node *) node)->type == T_String ? ((const String *) node)->sval : NULL;
+}
+
+/* The tag of a constant's value; T_Invalid for NULL. */
+static inline uint32_t cpg_constant_tag(const A_Const *constant) {
+    return constant->isnull ? (uint32_t) T_Invalid : (uint32_t) constant->val.node.type;
+}
+
+static inline const char *cpg_constant_string(const A_Const *constant) {
+    return !constant->isnull && constant->val.node.type == T_String ? constant->val.sval.sval : NULL;
+}
+
+static inline int cpg_constant_integer(const A_Const *constant) {
+    return constant->val.ival.ival;
+}
+
+static inline const char *cpg_constant_float(const A_Const *constant) {
+    return constant->val.fval.fval;
+}
+
+static inline bool cpg_constant_boolean(const A_Const *constant) {
+    return constant->val.boolval.boolval;
+}
+
 #endif

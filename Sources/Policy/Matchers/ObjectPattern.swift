@@ -106,11 +106,9 @@ package struct ObjectPattern: Sendable, Hashable {
 
     /// Whether what the pattern means could be inside the schema or database `object`.
     private func couldBeHeld(by object: ObjectName) -> Bool {
-        switch object.kind {
-        case .database: kind == nil || kind == .schema || kind?.livesInSchema == true
-        case .schema: (kind == nil || kind?.livesInSchema == true) && (schema?.matches(object.name) ?? true)
-        default: false
-        }
+        let isInSchema = kind == nil || kind?.livesInSchema == true
+        if object.kind == .database { return isInSchema || kind == .schema }
+        return object.kind == .schema && isInSchema && (schema?.matches(object.name) ?? true)
     }
 
     /// Whether the pattern's kind fits the object's, given how loosely statements name kinds: ALTER TABLE and ALTER
@@ -134,8 +132,12 @@ extension StatementClass {
         self != .doBlock && self != .roleChange && self != .sessionSetting
     }
 
-    /// Whether more than the named object goes: dependents, or everything that a role or an extension owns.
-    var reachesBeyondItsObject: Bool { self == .cascade || self == .dropOwned || self == .dropExtension }
+    /// Whether more than the named object goes: dependents, what a role or an extension owns, or what the rows of a
+    /// system catalog stand for.
+    var reachesBeyondItsObject: Bool {
+        self == .cascade || self == .cascadeDependents || self == .dropOwned || self == .dropExtension
+            || self == .catalogWrite
+    }
 }
 
 extension ObjectKind {

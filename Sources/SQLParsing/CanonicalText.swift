@@ -1,0 +1,169 @@
+import Glibc
+
+/// A text as libpg_query must be given it to read what the server reads: comments blanked, literals rewritten to
+/// standard_conforming_strings = on, multibyte characters free of ASCII bytes, ended by a NUL, every byte still at its
+/// offset. Its statements are found on the way, in the same single pass of the lexer.
+///
+/// Owns one buffer, which the next text reuses.
+struct CanonicalText: ~Copyable {
+    /// Statements beyond this many are not told apart: ``isTruncated``.
+    static let statementLimit = 100_000
+    /// A longer run of operator characters costs PostgreSQL's lexer time squared.
+    static let operatorRunLimit = 64
+    /// A buffer larger than this is given back after use.
+    private static let retainedCapacity = 1 << 20
+
+    private var storage: UnsafeMutableRawBufferPointer
+    /// The text's length in bytes, without the NUL behind it.
+    private(set) var count = 0
+    /// The statements that hold a token, in order.
+    private(set) var statements: [StatementSpan] = []
+    /// There were more statements than ``statementLimit``.
+    private(set) var isTruncated = false
+    /// The text has a byte sequence that is no character of the client's encoding: the server refuses it whole.
+    private(set) var hasInvalidCharacter = false
+    /// Every statement may be given to libpg_query.
+    private(set) var isParseable = true
+    /// The tokens of all statements.
+    private(set) var tokenCount = 0
+
+    init() {
+        storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
+    }
+
+    deinit { storage.deallocate() }
+
+    /// The canonical bytes, without the NUL.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[0..<count]) }
+
+    /// The bytes of a range as a C string: valid inside `body`, which must not keep it.
+    mutating func withCString<Result>(_ range: Range<Int>, _ body: (UnsafePointer<CChar>) -> Result) -> Result? {
+        guard let base = storage.baseAddress, range.lowerBound >= 0, range.upperBound <= count else { return nil }
+        // Room for the NUL is always there: the buffer is one longer than the text.
+        let saved = storage[range.upperBound]
+        storage[range.upperBound] = 0
+        defer { storage[range.upperBound] = saved }
+        return body((base + range.lowerBound).assumingMemoryBound(to: CChar.self))
+    }
+
+    /// Takes a text in. A NUL inside ends it, as it does for the server.
+    mutating func load(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) {
+        statements.removeAll(keepingCapacity: true)
+        isTruncated = false
+        hasInvalidCharacter = false
+        isParseable = true
+        tokenCount = 0
+        count = 0
+        guard let source = text.baseAddress, text.count > 0 else { return }
+        var length = text.count
+        if let end = memchr(source, 0, length) { length = UnsafeRawPointer(end) - source }
+        reserve(length + 1)
+        guard let target = storage.baseAddress else { return }
+        target.copyMemory(from: source, byteCount: length)
+        count = length
+        storage[length] = 0
+        if settings.encoding != .asciiSafe {
+            hasInvalidCharacter = MultibyteCharacters.disarm(
+                UnsafeMutableRawBufferPointer(rebasing: storage[0..<length]), encoding: settings.encoding)
+        }
+        survey(standardConformingStrings: settings.standardConformingStrings)
+    }
+
+    /// Gives a large buffer back.
+    mutating func release() {
+        guard storage.count > Self.retainedCapacity else { return }
+        storage.deallocate()
+        storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
+        count = 0
+        statements = []
+    }
+
+    private mutating func reserve(_ capacity: Int) {
+        guard capacity > storage.count else { return }
+        storage.deallocate()
+        storage = UnsafeMutableRawBufferPointer.allocate(byteCount: capacity + capacity / 4, alignment: 16)
+    }
+
+    /// One pass: blanks and rewrites behind the lexer's back, cuts statements at its front.
+    private mutating func survey(standardConformingStrings: Bool) {
+        var lexer = Lexer(bytes, standardConformingStrings: standardConformingStrings)
+        var splitter = StatementSplitter()
+        var literalEnd: Int?
+        var operatorEnd = -1
+        var operatorRun = 0
+        while true {
+            let token = lexer.nextIncludingComments()
+            if token.kind == .comment {
+                blank(token.range)
+                continue
+            }
+            if token.kind == .operator {
+                operatorRun = (token.start == operatorEnd ? operatorRun : 0) + (token.end - token.start)
+                operatorEnd = token.end
+                if operatorRun > Self.operatorRunLimit { splitter.current.isParseable = false }
+            } else if token.isQuotedLiteral {
+                if let end = literalEnd, storage[token.start] == UInt8(ascii: "'") {
+                    // Two literals, not a continued one: without the comment between them they must stay two.
+                    flattenNewlines(end..<token.start)
+                }
+                if token.holdsComment { blankComments(in: token) }
+                if token.kind == .escapeString, storage[token.start] == UInt8(ascii: "'") {
+                    LiteralText.rewriteEscapes(UnsafeMutableRawBufferPointer(rebasing: storage[token.range]))
+                }
+            }
+            literalEnd = token.isQuotedLiteral ? token.end : nil
+            if let span = splitter.take(token, bytes) { append(span) }
+            if token.kind == .end { break }
+        }
+    }
+
+    private mutating func append(_ span: StatementSpan) {
+        isParseable = isParseable && span.isParseable
+        tokenCount += span.tokenCount
+        guard statements.count < Self.statementLimit else {
+            isTruncated = true
+            return
+        }
+        statements.append(span)
+    }
+
+    private mutating func blank(_ range: Range<Int>) {
+        for at in range { storage[at] = 0x20 }
+    }
+
+    private mutating func flattenNewlines(_ range: Range<Int>) {
+        for at in range where Lexer.isNewline(storage[at]) { storage[at] = 0x20 }
+    }
+
+    /// Blanks the comments between the segments of a continued literal.
+    private mutating func blankComments(in token: Token) {
+        let escapes = token.kind == .escapeString
+        var at = token.start
+        while at < token.end, storage[at] != UInt8(ascii: "'") { at += 1 }
+        var isInside = false
+        while at < token.end {
+            switch storage[at] {
+            case UInt8(ascii: "'"): isInside.toggle()
+            case UInt8(ascii: "\\") where isInside && escapes: at += 1
+            case UInt8(ascii: "-") where !isInside:
+                while at < token.end, !Lexer.isNewline(storage[at]) {
+                    storage[at] = 0x20
+                    at += 1
+                }
+            default: break
+            }
+            at += 1
+        }
+    }
+}
+
+/// Where one statement stands in its text.
+struct StatementSpan {
+    /// From the first token's first byte to the last token's end, without the semicolon.
+    var range: Range<Int>
+    /// libpg_query may see it: no run of operator characters beyond ``CanonicalText/operatorRunLimit``.
+    var isParseable = true
+    var tokenCount = 0
+    /// DO, CREATE FUNCTION, CREATE PROCEDURE: its body is a literal.
+    var isRoutine = false
+}

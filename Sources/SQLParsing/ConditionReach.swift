@@ -1,0 +1,134 @@
+internal import CPgQuery
+
+/// Whether a WHERE clause chooses among a table's rows, or takes them all or none.
+///
+/// A condition that mentions no column of the table (`true`, `1=1`, `random() >= 0`, another table's column) is no
+/// choice; nor is `a = a` or `x OR true`.
+struct ConditionReach {
+    /// Conditions nested deeper are taken for no choice.
+    private static let depthLimit = 100
+
+    /// The names that a column reference can carry to mean the table.
+    private let names: [Swift.String]
+
+    init(target: UnsafeMutablePointer<RangeVar>?) {
+        var names: [Swift.String] = []
+        if let alias = target?.pointee.alias?.pointee.aliasname {
+            names.append(Swift.String(cString: alias))
+        } else if let name = target?.pointee.relname {
+            names.append(Swift.String(cString: name))
+        }
+        self.names = names
+    }
+
+    /// Whether the condition can take every row of the table at once.
+    func selectsAll(_ condition: TreeNode?) -> Bool {
+        guard let condition else { return true }
+        return selectsAll(condition, depth: 0)
+    }
+
+    private func selectsAll(_ condition: TreeNode, depth: Int) -> Bool {
+        guard depth < Self.depthLimit else { return true }
+        switch condition.tag {
+        case T_BoolExpr:
+            let expression = condition.node(BoolExpr.self).pointee
+            let parts = TreeList(expression.args)
+            switch expression.boolop {
+            case AND_EXPR: return parts.allSatisfy { selectsAll($0, depth: depth + 1) }
+            case OR_EXPR: return isExhaustive(parts) || parts.contains { selectsAll($0, depth: depth + 1) }
+            default: return !mentionsTarget(condition)
+            }
+        case T_A_Const:
+            return !isFalse(condition.node(A_Const.self))
+        case T_A_Expr:
+            let expression = condition.node(A_Expr.self).pointee
+            guard let left = expression.lexpr, let right = expression.rexpr else { return !mentionsTarget(condition) }
+            if let constant = Self.comparesConstants(expression) { return constant }
+            if Self.areSameColumn(TreeNode(left), TreeNode(right)) {
+                // a = a, a >= a, a LIKE a …, but not a <> a, a < a.
+                let name = TreeName.text(of: TreeList(expression.name).last)
+                return !["<>", "!=", "<", ">", "!~", "!~~"].contains(name ?? "")
+            }
+            return !mentionsTarget(condition)
+        case T_CurrentOfExpr: return false
+        default: return !mentionsTarget(condition)
+        }
+    }
+
+    private func isFalse(_ constant: UnsafePointer<A_Const>) -> Bool {
+        switch NodeTag(rawValue: cpg_constant_tag(constant)) {
+        case T_Invalid: return true
+        case T_Boolean: return !cpg_constant_boolean(constant)
+        case T_String:
+            let text = TreeName.text(cpg_constant_string(constant)).lowercased()
+            return ["f", "false", "n", "no", "off", "0"].contains(text)
+        default: return false
+        }
+    }
+
+    /// `a IS NULL OR a IS NOT NULL`.
+    private func isExhaustive(_ parts: TreeList) -> Bool {
+        let tests = parts.filter { $0.tag == T_NullTest }.map { $0.node(NullTest.self).pointee }
+        for test in tests where test.nulltesttype == IS_NULL {
+            for other in tests where other.nulltesttype == IS_NOT_NULL {
+                if let left = test.arg, let right = other.arg, Self.areSameColumn(TreeNode(left), TreeNode(right)) {
+                    return true
+                }
+            }
+        }
+        return false
+    }
+
+    /// The outcome of comparing two integers (`1 = 0`); nil for anything else.
+    private static func comparesConstants(_ expression: A_Expr) -> Bool? {
+        guard expression.kind == AEXPR_OP, let left = integer(expression.lexpr), let right = integer(expression.rexpr),
+            let name = TreeName.text(of: TreeList(expression.name).last)
+        else { return nil }
+        switch name {
+        case "=": return left == right
+        case "<>", "!=": return left != right
+        case "<": return left < right
+        case ">": return left > right
+        case "<=": return left <= right
+        case ">=": return left >= right
+        default: return nil
+        }
+    }
+
+    private static func integer(_ node: UnsafeMutablePointer<Node>?) -> Int32? {
+        guard let node, TreeNode(node).tag == T_A_Const else { return nil }
+        let constant = TreeNode(node).node(A_Const.self)
+        guard NodeTag(rawValue: cpg_constant_tag(constant)) == T_Integer else { return nil }
+        return cpg_constant_integer(constant)
+    }
+
+    private static func areSameColumn(_ left: TreeNode, _ right: TreeNode) -> Bool {
+        guard left.tag == T_ColumnRef, right.tag == T_ColumnRef else { return false }
+        let leftName = TreeList(left.node(ColumnRef.self).pointee.fields).map { TreeName.text(of: $0) }
+        let rightName = TreeList(right.node(ColumnRef.self).pointee.fields).map { TreeName.text(of: $0) }
+        return !leftName.isEmpty && leftName.last == rightName.last
+    }
+
+    /// Whether some column reference below may be one of the table's.
+    private func mentionsTarget(_ node: TreeNode) -> Bool {
+        Self.mentionsColumn(node) { fields in
+            // a, t.a, s.t.a: unqualified may be the table's, qualified only under its name.
+            fields.count == 1 || names.contains(fields[fields.count - 2])
+        }
+    }
+
+    /// Whether a column reference that passes the test stands below; `*` alone is none.
+    static func mentionsColumn(_ node: TreeNode, _ isWanted: ([Swift.String]) -> Bool = { _ in true }) -> Bool {
+        var worklist = TreeWorklist()
+        worklist.add(node)
+        while let node = worklist.next() {
+            if node.tag == T_ColumnRef {
+                let fields = TreeList(node.node(ColumnRef.self).pointee.fields).compactMap { TreeName.text(of: $0) }
+                if !fields.isEmpty, isWanted(fields) { return true }
+            } else if !worklist.addChildren(of: node) {
+                return true
+            }
+        }
+        return false
+    }
+}

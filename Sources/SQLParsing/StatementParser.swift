@@ -1,0 +1,56 @@
+internal import CPgQuery
+
+/// Runs libpg_query (PostgreSQL 15's own grammar) and hands its raw parse tree to a ``StatementReader``.
+///
+/// Only `pg_query_raw_parse` is called: the library's serialisers recurse without a check, and its PL/pgSQL entry point
+/// aborts the process on valid statements. The library keeps its state per thread.
+enum StatementParser {
+    /// One statement of a parse.
+    struct Parsed {
+        /// Where it begins and how long it is; 0 means up to the text's end (`RawStmt` in parsenodes.h).
+        var location: Int
+        var length: Int
+    }
+
+    /// Parses a text and calls `body` for every statement, in order, while the tree lives.
+    ///
+    /// - Parameter text: canonical (``CanonicalText``), NUL-terminated.
+    /// - Returns: false if the text is not of this grammar; then `body` was not called.
+    static func parse(_ text: UnsafePointer<CChar>, _ body: (TreeNode, Parsed) -> Void) -> Bool {
+        // Every allocation of the parse lives in this context. They must not nest: the library asserts it.
+        let context = pg_query_enter_memory_context()
+        defer { pg_query_exit_memory_context(context) }
+        let result = pg_query_raw_parse(text)
+        if let error = result.error {
+            pg_query_free_error(error)
+            return false
+        }
+        for node in TreeList(result.tree) {
+            guard node.tag == T_RawStmt else { continue }
+            let raw = node.node(RawStmt.self).pointee
+            guard let statement = raw.stmt else { continue }
+            body(TreeNode(statement), Parsed(location: max(0, Int(raw.stmt_location)), length: max(0, Int(raw.stmt_len))))
+        }
+        return true
+    }
+
+    /// The text that the expression `SELECT <expression>` yields, as far as it can be known; nil if it is no expression.
+    static func pieces(ofExpression expression: [UInt8], variables: [Swift.String: [ConstantText.Piece]])
+        -> [ConstantText.Piece]?
+    {
+        var pieces: [ConstantText.Piece]?
+        let text = Array("SELECT ".utf8) + expression.filter { $0 != 0 } + [0]
+        text.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            _ = parse(base.assumingMemoryBound(to: CChar.self)) { node, _ in
+                guard node.tag == T_SelectStmt else { return }
+                let targets = TreeList(node.node(SelectStmt.self).pointee.targetList)
+                guard targets.count == 1, let target = targets.first, target.tag == T_ResTarget,
+                    let value = target.node(ResTarget.self).pointee.val
+                else { return }
+                pieces = ConstantText(variables: variables).pieces(of: TreeNode(value))
+            }
+        }
+        return pieces
+    }
+}

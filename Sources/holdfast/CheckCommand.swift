@@ -1,0 +1,139 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import Policy
+import SQLParsing
+
+/// `holdfast check`: validates a file as `serve` and a reload do, and says what it will do.
+struct CheckCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check",
+        abstract: "Check proxy.conf and say what it will do.",
+        discussion: """
+            Exits with 0 when the file can be used, with 1 and a line for each fault (file, line, column, what is wrong, \
+            what to write) when not.
+
+            Examples:
+              holdfast check
+              holdfast check --config /etc/holdfast/proxy.conf
+            """)
+
+    @Option(help: "The file; default: proxy.conf in the working directory, then /etc/holdfast/proxy.conf.")
+    var config: String?
+
+    func run() throws {
+        let configuration = try ConfigurationOption.load(config)
+        let name = ConfigurationFile.locate(config) ?? "proxy.conf"
+        print("\(name) is valid.\n")
+        print(ConfigurationSummary(configuration).text, terminator: "")
+    }
+}
+
+/// What commands do alike with `--config`.
+enum ConfigurationOption {
+    /// Loads the file; its warnings, or all that is wrong, go to standard error.
+    ///
+    /// - Throws: `ExitCode.failure` after the faults have been shown.
+    static func load(_ path: String?) throws -> ProxyConfiguration {
+        do throws(ConfigurationError) {
+            let configuration = try ConfigurationFile.load(path: path, version: 1)
+            for warning in configuration.warnings { printError(warning.description) }
+            return configuration
+        } catch {
+            printError(error.description)
+            let count = error.issues.count { $0.severity == .error }
+            printError("holdfast: \(count == 1 ? "1 error" : "\(count) errors"): this file cannot be used")
+            throw ExitCode.failure
+        }
+    }
+
+    static func printError(_ line: String) {
+        FileHandle.standardError.write(Data((line + "\n").utf8))
+    }
+}
+
+/// A configuration in words.
+struct ConfigurationSummary {
+    private let configuration: ProxyConfiguration
+
+    init(_ configuration: ProxyConfiguration) { self.configuration = configuration }
+
+    var text: String {
+        var lines = [
+            "listens on  " + configuration.listeners.map(\.text).joined(separator: ", "),
+            "server      " + server,
+            "audit       " + audit,
+            "records     whatever is refused or warned about, and "
+                + Self.names(of: configuration.rules.auditedClasses),
+            "", "Tags, the first that matches:",
+        ]
+        let tags =
+            configuration.rules.tagRules.map { ($0.tag, Self.conditions(of: $0)) } + [(Tag.production, "all others")]
+        let width = tags.map(\.0.count).max() ?? 0
+        lines += tags.map { "  " + $0.0.padding(toLength: width, withPad: " ", startingAt: 0) + "  " + $0.1 }
+        lines += ["", "Rules, for each effect of a statement the first that matches:"]
+        for (index, rule) in configuration.rules.rules.enumerated() {
+            lines.append("  \(index + 1). \"\(rule.name)\": \(Self.sentence(of: rule))")
+        }
+        lines.append("  \(configuration.rules.rules.count + 1). everything else: allow")
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private var server: String {
+        switch configuration.server {
+        case .embedded:
+            "embedded, data in " + configuration.resolve(configuration.embedded.dataDirectory)
+        case .tcp, .unix:
+            configuration.server.text
+        }
+    }
+
+    private var audit: String {
+        configuration.resolve(configuration.audit.path)
+            + (configuration.audit.waitsForDisk
+                ? ", on the disk before forwarding" : ", in the kernel before forwarding")
+    }
+
+    private static func conditions(of rule: TagRule) -> String {
+        let clients = rule.clients.map { client in
+            switch client {
+            case .local: "local"
+            case .range(let range): "\(range.base.text)/\(range.prefixLength)"
+            }
+        }
+        let conditions = [
+            ("database", rule.databases.map(\.text)), ("user", rule.users.map(\.text)),
+            ("application_name", rule.applicationNames.map(\.text)), ("client", clients),
+            ("listener", rule.listeners.map(\.text)),
+        ]
+        return conditions.filter { !$0.1.isEmpty }.map { $0.0 + " " + $0.1.joined(separator: " or ") }
+            .joined(separator: ", and ")
+    }
+
+    private static func sentence(of rule: Rule) -> String {
+        var text = "\(rule.action.rawValue) \(names(of: rule.classes))"
+        if !rule.objects.isEmpty { text += " on " + list(rule.objects.map(\.text)) }
+        text += rule.tags.contains(where: \.matchesEverything) ? ", all tags" : ", tags " + list(rule.tags.map(\.text))
+        let exceptions = [
+            ("users", rule.exceptions.users.map(\.text)), ("databases", rule.exceptions.databases.map(\.text)),
+            ("objects", rule.exceptions.objects.map(\.text)),
+        ]
+        for (kind, names) in exceptions where !names.isEmpty { text += ", except \(kind) \(list(names))" }
+        return text
+    }
+
+    private static func list(_ names: [String]) -> String { names.joined(separator: ", ") }
+
+    /// The set in as few words as possible: whole groups by their names.
+    private static func names(of classes: ClassSet) -> String {
+        if classes == ClassGroup.any.classes { return ClassGroup.any.rawValue }
+        var rest = classes
+        var names: [String] = []
+        for group in ClassGroup.allCases
+        where !group.classes.isDisjoint(with: rest) && group.classes.isSubset(of: classes) {
+            names.append(group.rawValue)
+            rest.subtract(group.classes)
+        }
+        return list(names + rest.names)
+    }
+}

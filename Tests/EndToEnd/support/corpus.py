@@ -1,0 +1,112 @@
+"""Runs the bypass corpus of Tests/Corpus against Holdfast: `scripts/corpus` from the shell, `run_corpus` from tests."""
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from .postgres import PostgresServer, open_folder
+from .programs import postgres_programs, run
+from .proxy import REPOSITORY, Holdfast, ProxySettings
+
+CORPUS = REPOSITORY / "Tests/Corpus"
+
+ACCESS = """
+host all rt_scram 127.0.0.1/32 scram-sha-256
+host all rt_md5 127.0.0.1/32 md5
+host all rt_clear 127.0.0.1/32 password
+"""
+
+# Template databases: name, encoding, locale.
+TEMPLATES = [
+    ("utf8", "UTF8", "C.UTF-8"), ("sqlascii", "SQL_ASCII", "C"), ("latin1", "LATIN1", "C"), ("eucjp", "EUC_JP", "C"),
+]  # fmt: skip
+
+
+def psql(server: PostgresServer, *arguments: str | Path) -> None:
+    run(
+        postgres_programs() / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host", server.host,
+        "--port", str(server.port), *arguments,
+    )  # fmt: skip
+
+
+@contextmanager
+def corpus_server() -> Iterator[PostgresServer]:
+    """A PostgreSQL with the roles, template databases and extras that cases use."""
+    certificates = open_folder("holdfast-corpus-")
+    certificate, key = certificates / "server.crt", certificates / "server.key"
+    run(
+        "openssl", "req", "-new", "-x509", "-days", "30", "-nodes", "-subj", "/CN=localhost", "-out", certificate,
+        "-keyout", key,
+    )  # fmt: skip
+    # The server takes a key that root owns and its group may read, or one of its own.
+    run("sh", "-c", f"if [ $(id -u) = 0 ]; then chown postgres {key}; fi; chmod 600 {key}")
+    tls = f"ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\nlog_min_messages = warning\n"
+    server = PostgresServer(extra_settings=tls, extra_access=ACCESS)
+    try:
+        server.start()
+        psql(server, "--username=postgres", "--dbname=postgres", "--file", CORPUS / "roles.sql")
+        for name, encoding, locale in TEMPLATES:
+            server.execute(
+                f"CREATE DATABASE rt_template_{name} OWNER rt_app TEMPLATE template0 ENCODING '{encoding}'"
+                f" LC_COLLATE '{locale}' LC_CTYPE '{locale}'"
+            )
+            psql(
+                server, "--username=rt_app", f"--dbname=rt_template_{name}", "--output=/dev/null",
+                "--file", CORPUS / "template.sql",
+            )  # fmt: skip
+        yield server
+    finally:
+        server.remove()
+        run("rm", "-r", certificates)
+
+
+@contextmanager
+def corpus_proxy(server: PostgresServer) -> Iterator[Holdfast]:
+    """Holdfast with the shipped rules; no tag claims the corpus' databases, so all are production."""
+    holdfast = Holdfast(open_folder("holdfast-corpus-proxy-"), ProxySettings(server=server.address))
+    try:
+        holdfast.start()
+        yield holdfast
+        holdfast.stop()
+    finally:
+        holdfast.kill()
+        run("rm", "-r", holdfast.folder)
+
+
+def runner_command(proxy: tuple[str, int], direct: tuple[str, int], *arguments: str) -> list[str]:
+    return [
+        sys.executable, str(CORPUS / "runner.py"), "--host", proxy[0], "--port", str(proxy[1]), "--direct-host",
+        direct[0], "--direct-port", str(direct[1]), "--pgbin", str(postgres_programs()), *arguments,
+    ]  # fmt: skip
+
+
+def address(text: str) -> tuple[str, int]:
+    host, port = text.rsplit(":", 1)
+    return host, int(port)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="scripts/corpus", description=__doc__, epilog="Other options go to Tests/Corpus/runner.py."
+    )
+    parser.add_argument("--proxy", type=address, help="judge a running proxy at HOST:PORT; needs --direct")
+    parser.add_argument("--direct", type=address, help="the server behind it: HOST:PORT, prepared as `corpus_server` does")
+    parser.add_argument("--prove", action="store_true", help="no proxy: prove the cases on PostgreSQL itself")
+    options, others = parser.parse_known_args()
+    if (options.proxy is None) != (options.direct is None):
+        parser.error("--proxy and --direct belong together")
+    others = ["--jobs", "4", *others]
+    if options.proxy:
+        return subprocess.call(runner_command(options.proxy, options.direct, *others))
+    with corpus_server() as server:
+        direct = (server.host, server.port)
+        with nullcontext() if options.prove else corpus_proxy(server) as holdfast:
+            proxy = (holdfast.host, holdfast.port) if holdfast else direct
+            return subprocess.call(runner_command(proxy, direct, *others))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

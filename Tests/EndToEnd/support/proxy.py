@@ -1,0 +1,183 @@
+"""Holdfast itself: a proxy.conf, the process, its addresses, its trail."""
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from .audit import AuditTrail
+from .programs import eventually, run
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+
+# Tests run under the tags and rules that users get.
+SHIPPED = tomllib.loads((REPOSITORY / "proxy.conf").read_text())
+TAGS: list[dict[str, Any]] = SHIPPED["tag"]
+RULES: list[dict[str, Any]] = SHIPPED["rule"]
+
+
+def binary() -> Path:
+    return Path(os.environ.get("HOLDFAST_BIN", REPOSITORY / ".build/release/holdfast")).resolve()
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(toml(item) for item in value) + "]"
+    return json.dumps(value)
+
+
+@dataclass
+class ProxySettings:
+    """What a test writes into proxy.conf."""
+
+    server: str
+    listen: list[str] = field(default_factory=lambda: ["127.0.0.1:0"])
+    top: dict[str, Any] = field(default_factory=dict)
+    audit: dict[str, Any] = field(default_factory=lambda: {"file": "audit.jsonl"})
+    embedded: dict[str, Any] = field(default_factory=dict)
+    tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
+    rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
+
+    def text(self) -> str:
+        top = {"listen": self.listen, "server": self.server, **self.top}
+        lines = [f"{key} = {toml(value)}" for key, value in top.items()]
+        tables = [("[audit]", self.audit), ("[embedded]", self.embedded)]
+        tables += [("[[tag]]", tag) for tag in self.tags] + [("[[rule]]", rule) for rule in self.rules]
+        for header, table in tables:
+            if table:
+                lines += ["", header, *(f"{key} = {toml(value)}" for key, value in table.items())]
+        return "\n".join(lines) + "\n"
+
+
+class Holdfast:
+    """One running proxy."""
+
+    def __init__(self, folder: Path, settings: ProxySettings) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.configuration = folder / "proxy.conf"
+        self.log = folder / "holdfast.log"
+        self.trail = AuditTrail(folder / settings.audit["file"])
+        self.addresses: list[str] = []
+        self._changed = threading.Condition()
+        self.was_ended = False
+        self._finished = False
+        self.write(settings)
+
+    def write(self, settings: ProxySettings | str) -> None:
+        self.configuration.write_text(settings if isinstance(settings, str) else settings.text())
+
+    def start(self, timeout: float = 30) -> None:
+        """Returns when every listener has told its address."""
+        with open(self.log, "wb") as log:
+            self.process = subprocess.Popen(
+                [str(binary()), "serve", "--config", str(self.configuration)],
+                cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+        threading.Thread(target=self._read_output, daemon=True).start()
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_listening or self._finished, timeout)
+        assert self._is_listening, f"Holdfast did not come up; it said:\n{self.log_text()}"
+
+    @property
+    def _is_listening(self) -> bool:
+        return len(self.addresses) == len(self.settings.listen)
+
+    def _read_output(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            if line.startswith("listening on "):
+                with self._changed:
+                    self.addresses.append(line.removeprefix("listening on ").strip())
+                    self._changed.notify_all()
+        with self._changed:
+            self._finished = True
+            self._changed.notify_all()
+
+    @property
+    def host(self) -> str:
+        return self._split(0)[0]
+
+    @property
+    def port(self) -> int:
+        return self._split(0)[1]
+
+    def _split(self, index: int) -> tuple[str, int]:
+        """Host and port as libpq wants them; for a Unix socket the folder is the host."""
+        address = self.addresses[index]
+        if address.startswith("unix:"):
+            path = Path(address.removeprefix("unix:"))
+            return str(path.parent), int(path.name.rsplit(".", 1)[1])
+        host, port = address.rsplit(":", 1)
+        return host.strip("[]"), int(port)
+
+    def address(self, index: int = 0) -> dict[str, Any]:
+        host, port = self._split(index)
+        return {"host": host, "port": port}
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.poll() is None
+
+    def connect(self, database: str, index: int = 0, **options: Any) -> psycopg.Connection[tuple[Any, ...]]:
+        options = {"user": "postgres", "autocommit": True, **self.address(index), **options}
+        return psycopg.connect(dbname=database, **options)
+
+    def environment(self, database: str) -> dict[str, str]:
+        """libpq's variables for programs that connect through the proxy."""
+        return {"PGHOST": self.host, "PGPORT": str(self.port), "PGUSER": "postgres", "PGDATABASE": database}
+
+    def url(self, database: str, driver: str = "postgresql") -> str:
+        return f"{driver}://postgres@{self.host}:{self.port}/{database}"
+
+    def log_text(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def wait_for_log(self, fragment: str, since: int = 0, timeout: float = 10) -> str:
+        """The log from `since` on, once it holds the fragment."""
+        eventually(
+            lambda: fragment in self.log_text()[since:], timeout,
+            lambda: f"{fragment!r} in the log, which is\n{self.log_text()}",
+        )  # fmt: skip
+        return self.log_text()[since:]
+
+    def reload(self) -> None:
+        self.process.send_signal(signal.SIGHUP)
+
+    def resident_kilobytes(self) -> int:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise AssertionError("no VmRSS")
+
+    def stop(self, timeout: float = 20) -> None:
+        """A tidy end: the process is alive until SIGTERM, and then leaves with 0."""
+        self.was_ended = True
+        assert self.is_alive, f"Holdfast died with {self.process.returncode}; it said:\n{self.log_text()}"
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout)
+        assert code == 0, f"Holdfast ended with {code}; it said:\n{self.log_text()}"
+
+    def kill(self) -> None:
+        self.was_ended = True
+        if hasattr(self, "process") and self.is_alive:
+            self.process.kill()
+            self.process.wait(10)
+
+
+def command(*arguments: str | Path, input: str | None = None, check: bool = True):
+    """One of the other commands of the program (`check`, `audit`, `classify`) run to its end."""
+    return run(binary(), *arguments, input=input, check=check)

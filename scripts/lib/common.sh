@@ -1,0 +1,63 @@
+# What the scripts share: how they speak, what they install, what they build. Sourced with the repository's root as
+# working directory, never run.
+
+# The libraries and headers that Package.swift names, and the server behind `server = "embedded"`.
+readonly build_packages=(libpq-dev libssl-dev libpg-query-dev postgresql-server-dev-15)
+readonly server_packages=(postgresql)
+# Other procedural languages and contrib modules that cases of Tests/Corpus use.
+readonly corpus_packages=(
+    openssl postgresql-contrib postgresql-plperl-15 postgresql-plpython3-15 postgresql-pltcl-15
+)
+
+say() { printf '==> %s\n' "$*" >&2; }
+
+fail() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
+
+# Installs those of the named Debian packages that are missing; silent when none is.
+require_packages() {
+    command -v dpkg-query >/dev/null || fail "this needs Debian's packages $*; on another system install their like and build with 'swift build'"
+    local package missing=()
+    for package in "$@"; do
+        [[ "$(dpkg-query --show --showformat='${db:Status-Status}' "$package" 2>/dev/null)" == installed ]] ||
+            missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+    if ((EUID != 0)); then
+        fail "packages are missing; install them with: sudo apt-get update && sudo apt-get install --yes ${missing[*]}"
+    fi
+    say "Installing Debian packages: ${missing[*]}"
+    apt_install "${missing[@]}" || {
+        say "Fetching Debian's package lists first"
+        apt-get update --quiet >&2
+        apt_install "${missing[@]}"
+    }
+}
+
+apt_install() {
+    DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends "$@" >&2
+}
+
+require_swift() {
+    command -v swift >/dev/null || fail "Swift 6.3 is not on the PATH; see https://www.swift.org/install/linux/"
+}
+
+# Builds the release binary. The first time takes minutes, later ones seconds.
+build_release() {
+    say "Building the release binary (the first build takes a few minutes)"
+    swift build --configuration release --product holdfast >&2
+}
+
+# Makes or updates the virtual environment .venv from the pinned requirements of the end-to-end tests.
+require_python_environment() {
+    local requirements=Tests/EndToEnd/requirements.txt stamp=.venv/requirements.installed
+    python3 -c 'import ensurepip, venv' 2>/dev/null || require_packages python3 python3-venv
+    if ! cmp --silent "$requirements" "$stamp"; then
+        say "Installing the test clients into .venv (pytest, psycopg, asyncpg, SQLAlchemy, Alembic)"
+        python3 -m venv --clear .venv
+        .venv/bin/pip install --quiet --disable-pip-version-check --requirement "$requirements" >&2
+        cp "$requirements" "$stamp"
+    fi
+}
