@@ -74,8 +74,10 @@ def table(cell: Cell, contenders: list[Contender], samples: dict[tuple[str, Cell
         "| | transactions/s | latency, ms | CPU s per 100,000 | spread | CPU to PgBouncer | throughput to PgBouncer |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
-    reference = middle(samples[REFERENCE, cell]) if (REFERENCE, cell) in samples else None
     for contender in contenders:
+        # A contender on the server's Unix socket is compared with PgBouncer on that socket.
+        reference_name = contender.name.replace(contender.name.split()[0], REFERENCE)
+        reference = middle(samples[reference_name, cell]) if (reference_name, cell) in samples else None
         runs = samples[contender.name, cell]
         sample = middle(runs)
         costs = [run.cpu_per_100k for run in runs]
@@ -109,7 +111,8 @@ def introduction(options: argparse.Namespace, contenders: list[Contender], load:
         "`pgbench -S` against one PostgreSQL: directly, through PgBouncer (session mode), through HAProxy (TCP, two threads)"
         " and through Holdfast with the shipped rules on a production database, judging and audit trail on. Every round"
         " visits every contender; the tables show medians over the rounds. CPU is the proxy process' user and system time"
-        " (all threads). Names with (socket) reach the server over its Unix socket instead of loopback TCP.",
+        " (all threads). Names with (socket) reach the server over its Unix socket instead of loopback TCP, and are compared with"
+        " PgBouncer doing the same.",
         "",
         "Written by `Benchmarks/run --markdown docs/benchmarks.md`. On a shared machine throughput and latency swing with"
         " the neighbours; CPU per transaction swings less, and only figures of one run can be compared.",

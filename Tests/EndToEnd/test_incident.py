@@ -33,7 +33,7 @@ def test_on_production_every_table_and_row_survives_drop_all(
 ) -> None:
     build_application(holdfast, production)
     before = contents(postgres, production)
-    assert sorted(before) == ["alembic_version", *TABLES]
+    assert sorted(before) == sorted(["alembic_version", *TABLES])
     assert all(before.values())
 
     nested = application_suite(holdfast, production, suite, driver)
@@ -41,7 +41,7 @@ def test_on_production_every_table_and_row_survives_drop_all(
     assert contents(postgres, production) == before
     assert nested.returncode == 1, nested.stdout
     assert "1 passed, 1 error" in nested.stdout
-    for part in ("drop_table", "keep tables", "production", "invoices", "disposable"):
+    for part in ("drop_table", "keep tables", "production", "campaign_leads", "disposable"):
         assert part in nested.stdout, f"the test run does not show {part!r}:\n{nested.stdout}"
     (refusal,) = holdfast.trail.wait(event="refusal", database=production)
     assert drops([refusal])[0] in TABLES

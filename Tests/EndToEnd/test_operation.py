@@ -1,6 +1,8 @@
 """Running the proxy: errors at start, reload by SIGHUP, the drain at SIGTERM, the private server."""
 
+import os
 import re
+import shutil
 import signal
 import socket
 import threading
@@ -15,7 +17,7 @@ from support.programs import eventually, run
 from support.proxy import REPOSITORY, Holdfast, ProxySettings, binary, command
 from support.wire import SYNC, WireClient, bind, errors, execute, parse, query, transcript
 
-ALLOW_ALL: list[dict] = []
+RELOADED = "proxy.conf was read again"
 
 
 def write_bad(holdfast: Holdfast) -> None:
@@ -76,20 +78,29 @@ def test_a_reload_takes_effect_for_an_open_session_at_its_next_statement(
         client.login(production)
         assert transcript(client.ask(query("DROP TABLE one"))) == ["E(42501)", "ZI"]
 
-        holdfast.write(ProxySettings(server=postgres.address, rules=ALLOW_ALL))
+        mark = len(holdfast.log_text())
+        holdfast.write(ProxySettings(server=postgres.address, rules=[]))
         holdfast.reload()
-        holdfast.trail.wait(1, event="reload")
+        holdfast.wait_for_log(RELOADED, since=mark)
         assert transcript(client.ask(query("DROP TABLE one"))) == ["C(DROP TABLE)", "ZI"]
         client.ask(parse("DROP TABLE two", name="later"), SYNC)
 
+        mark = len(holdfast.log_text())
         holdfast.write(holdfast.settings)
         holdfast.reload()
-        holdfast.trail.wait(2, event="reload")
+        holdfast.wait_for_log(RELOADED, since=mark)
         assert transcript(client.ask(query("DROP TABLE three"))) == ["E(42501)", "ZI"]
         # A statement that was parsed while it was allowed is judged again when it is executed.
         assert transcript(client.ask(bind(statement="later"), execute(), SYNC)) == ["2", "E(42501)", "ZI"]
         assert transcript(client.ask(query("SELECT 1"))) == ["T", "D", "C(SELECT 1)", "ZI"]
     assert postgres.value("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'", production) == 2
+
+
+def test_start_reload_and_stop_are_in_the_trail(holdfast: Holdfast) -> None:
+    holdfast.reload()
+    holdfast.trail.wait(event="reload")
+    holdfast.stop()
+    assert [record["event"] for record in holdfast.trail.records()] == ["start", "reload", "stop"]
 
 
 def test_an_invalid_reload_changes_nothing_and_says_why(
@@ -140,21 +151,28 @@ def test_the_drain_ends_at_its_time_limit(start_holdfast: StartHoldfast, product
 
 def test_the_private_server_starts_with_the_proxy_and_stops_with_it(start_holdfast: StartHoldfast) -> None:
     folder = open_folder("holdfast-embedded-")
-    data = folder / "data"
-    holdfast = start_holdfast(server="embedded", embedded={"data": str(data)})
-    demonstration = r"SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres'"
-    with holdfast.connect("postgres") as connection:
-        databases = [name for (name,) in connection.execute(demonstration)]
-        owner = Path(f"/proc/{connection.info.backend_pid}").owner()
-    assert databases, "there is no demonstration database"
-    assert owner != "root"
-    with holdfast.connect(databases[0]) as connection:
-        (table,) = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' LIMIT 1").fetchone()
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            connection.execute(f'DROP TABLE "{table}"')
-    assert (data / "postmaster.pid").exists()
+    holdfast = start_holdfast(server="embedded", embedded={"data": str(folder / "data")})
+    with holdfast.connect("demo", user="demo") as connection:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="holdfast refused"):
+            connection.execute("DROP TABLE orders")
+        assert connection.execute("SELECT count(*) FROM orders").fetchone()[0] > 0
+        server = Path(f"/proc/{connection.info.backend_pid}")
+        assert os.geteuid() != 0 or server.owner() == "postgres"
+    with holdfast.connect("demo_test", user="demo") as connection:
+        connection.execute("DROP TABLE orders CASCADE")
+    (postmaster,) = [int(file.read_text().split()[0]) for file in folder.rglob("postmaster.pid")]
     holdfast.stop(timeout=40)
-    assert not (data / "postmaster.pid").exists()
+    assert not Path(f"/proc/{postmaster}").exists()
+    shutil.rmtree(folder)
+
+
+def test_the_private_server_ends_with_a_proxy_that_is_killed(start_holdfast: StartHoldfast) -> None:
+    folder = open_folder("holdfast-embedded-")
+    holdfast = start_holdfast(server="embedded", embedded={"data": str(folder / "data")})
+    (postmaster,) = [int(file.read_text().split()[0]) for file in folder.rglob("postmaster.pid")]
+    holdfast.kill()
+    eventually(lambda: not Path(f"/proc/{postmaster}").exists(), timeout=30)
+    shutil.rmtree(folder)
 
 
 def test_version_and_help_answer_and_help_shows_examples() -> None:

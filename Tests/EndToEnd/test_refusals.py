@@ -14,6 +14,35 @@ from support.wire import (
 )  # fmt: skip
 
 
+# What would lose the table `leads` of three rows, and what would not.
+LOSING = [
+    "DROP TABLE leads",
+    "drop table leads",
+    "DrOp/* a comment */TABLE\n--another\n\"leads\"",
+    "TRUNCATE leads",
+    "DROP SCHEMA public CASCADE",
+    "ALTER TABLE leads RENAME TO gone",
+    "DO $$ BEGIN DROP TABLE leads; END $$",
+    "DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'leads'; END $$",
+    "SELECT 1; DROP TABLE leads",
+    "DROP OWNED BY postgres",
+]
+PASSING = [
+    "SELECT 'DROP TABLE leads' AS \"drop\"",
+    "SELECT name AS delete FROM leads -- DROP TABLE leads",
+    "INSERT INTO leads VALUES (9, 'DROP TABLE leads; --')",
+    "DELETE FROM leads",
+    "UPDATE leads SET name = 'x'",
+    "CREATE TABLE more (id int)",
+    "ALTER TABLE leads ADD COLUMN phone text",
+    "CREATE INDEX ON leads (name)",
+    "COMMENT ON TABLE leads IS 'do not drop'",
+    "DO $$ BEGIN PERFORM count(*) FROM leads; END $$",
+    "EXPLAIN SELECT * FROM leads",
+    "CREATE TEMP TABLE scratch (id int); DROP TABLE pg_temp.scratch",
+]
+
+
 @pytest.fixture
 def leads(postgres: PostgresServer, production: str) -> str:
     """A production database with one table of three rows."""
@@ -45,21 +74,7 @@ def test_the_refusal_names_class_rule_tag_and_objects_and_what_to_do(holdfast: H
         assert connection.execute("SELECT count(*) FROM leads").fetchone() == (3,)
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "DROP TABLE leads",
-        "drop table leads",
-        "DrOp/* a comment */TABLE\n--another\n\"leads\"",
-        "TRUNCATE leads",
-        "DROP SCHEMA public CASCADE",
-        "ALTER TABLE leads RENAME TO gone",
-        "DO $$ BEGIN DROP TABLE leads; END $$",
-        "DO $$ BEGIN EXECUTE 'DROP TABLE ' || 'leads'; END $$",
-        "SELECT 1; DROP TABLE leads",
-        "DROP OWNED BY postgres",
-    ],
-)
+@pytest.mark.parametrize("statement", LOSING)
 def test_what_would_lose_the_table_is_refused(
     holdfast: Holdfast, postgres: PostgresServer, leads: str, statement: str
 ) -> None:
@@ -71,23 +86,7 @@ def test_what_would_lose_the_table_is_refused(
     assert count(postgres, leads) == 3
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT 'DROP TABLE leads' AS \"drop\"",
-        "SELECT name AS delete FROM leads -- DROP TABLE leads",
-        "INSERT INTO leads VALUES (9, 'DROP TABLE leads; --')",
-        "DELETE FROM leads",
-        "UPDATE leads SET name = 'x'",
-        "CREATE TABLE more (id int)",
-        "ALTER TABLE leads ADD COLUMN phone text",
-        "CREATE INDEX ON leads (name)",
-        "COMMENT ON TABLE leads IS 'do not drop'",
-        "DO $$ BEGIN PERFORM count(*) FROM leads; END $$",
-        "EXPLAIN SELECT * FROM leads",
-        "CREATE TEMP TABLE scratch (id int); DROP TABLE pg_temp.scratch",
-    ],
-)
+@pytest.mark.parametrize("statement", PASSING)
 def test_what_loses_no_table_passes(holdfast: Holdfast, leads: str, statement: str) -> None:
     with holdfast.connect(leads) as connection:
         connection.execute(statement)

@@ -16,7 +16,8 @@ class BadServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = "127.0.0.1:{}".format(self._listener.getsockname()[1])
         self._script = (greeting, answer, then_closes)
-        self._released = threading.Event()
+        self._greeted = threading.Event()
+        self._closed = threading.Event()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> "BadServer":
@@ -24,8 +25,13 @@ class BadServer:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._released.set()
         self._listener.close()
+
+    def wait_for_startup_packet(self) -> None:
+        assert self._greeted.wait(10), "nobody connected"
+
+    def wait_for_close(self) -> None:
+        assert self._closed.wait(10), "the proxy keeps its connection open"
 
     def _serve(self) -> None:
         greeting, answer, then_closes = self._script
@@ -34,13 +40,18 @@ class BadServer:
         except OSError:
             return
         with connection:
+            connection.settimeout(30)
             try:
                 connection.recv(1 << 16)
+                self._greeted.set()
                 connection.sendall(greeting)
                 if answer:
                     connection.recv(1 << 16)
                     connection.sendall(answer)
-            except OSError:
+                while not then_closes and connection.recv(1 << 16):
+                    pass
+            except ConnectionError:
+                pass
+            except TimeoutError:
                 return
-            if not then_closes:
-                self._released.wait(30)
+            self._closed.set()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .postgres import PostgresServer, open_folder
 from .programs import postgres_programs, run
-from .proxy import REPOSITORY, Holdfast, ProxySettings
+from .proxy import REPOSITORY, RULES, Holdfast, ProxySettings
 
 CORPUS = REPOSITORY / "Tests/Corpus"
 
@@ -63,10 +63,15 @@ def corpus_server() -> Iterator[PostgresServer]:
         run("rm", "-r", certificates)
 
 
+# The shipped rules let DELETE without WHERE and its like pass; that Holdfast can stop them is proven with this rule.
+KEEP_DATA = {"name": "keep data", "tags": ["production"], "classes": ["data_loss"], "action": "block"}
+
+
 @contextmanager
-def corpus_proxy(server: PostgresServer) -> Iterator[Holdfast]:
-    """Holdfast with the shipped rules; no tag claims the corpus' databases, so all are production."""
-    holdfast = Holdfast(open_folder("holdfast-corpus-proxy-"), ProxySettings(server=server.address))
+def corpus_proxy(server: PostgresServer, is_strict: bool) -> Iterator[Holdfast]:
+    """Holdfast with the shipped rules, or those and `KEEP_DATA`. No tag claims the corpus' databases: all are production."""
+    rules = [*RULES, KEEP_DATA] if is_strict else RULES
+    holdfast = Holdfast(open_folder("holdfast-corpus-proxy-"), ProxySettings(server=server.address, rules=rules))
     try:
         holdfast.start()
         yield holdfast
@@ -95,6 +100,7 @@ def main() -> int:
     parser.add_argument("--proxy", type=address, help="judge a running proxy at HOST:PORT; needs --direct")
     parser.add_argument("--direct", type=address, help="the server behind it: HOST:PORT, prepared as `corpus_server` does")
     parser.add_argument("--prove", action="store_true", help="no proxy: prove the cases on PostgreSQL itself")
+    parser.add_argument("--strict", action="store_true", help="block the class group data_loss, too")
     options, others = parser.parse_known_args()
     if (options.proxy is None) != (options.direct is None):
         parser.error("--proxy and --direct belong together")
@@ -103,7 +109,7 @@ def main() -> int:
         return subprocess.call(runner_command(options.proxy, options.direct, *others))
     with corpus_server() as server:
         direct = (server.host, server.port)
-        with nullcontext() if options.prove else corpus_proxy(server) as holdfast:
+        with nullcontext() if options.prove else corpus_proxy(server, options.strict) as holdfast:
             proxy = (holdfast.host, holdfast.port) if holdfast else direct
             return subprocess.call(runner_command(proxy, direct, *others))
 
