@@ -54,6 +54,10 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        .executableTarget(
+            name: "holdfast-benchmark", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing", "CLinux"],
+            path: "Benchmarks/Micro", swiftSettings: strict),
+
         .testTarget(name: "PostgresWireTests", dependencies: ["PostgresWire"], swiftSettings: strict),
         .testTarget(name: "SQLParsingTests", dependencies: ["SQLParsing"], swiftSettings: strict),
         .testTarget(name: "PolicyTests", dependencies: ["Policy", "SQLParsing", "Configuration"], swiftSettings: strict),

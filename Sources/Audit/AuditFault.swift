@@ -25,7 +25,7 @@ package struct AuditFault: Error, Sendable, Equatable {
     static func locked(path: String) -> AuditFault {
         AuditFault(
             description: "audit trail \(path): another Holdfast process writes to this file; stop that process, or set "
-                + "audit.path in proxy.conf to a file of this one's own",
+                + "'file' under [audit] in proxy.conf to a file of this one's own",
             errorNumber: EWOULDBLOCK)
     }
 
@@ -33,14 +33,15 @@ package struct AuditFault: Error, Sendable, Equatable {
     static func remedy(forOpening errorNumber: Int32) -> String {
         switch errorNumber {
         case EACCES, EPERM:
-            "let the user that runs Holdfast (uid \(geteuid())) write there, or set audit.path in proxy.conf to a file "
-                + "that it may write"
-        case ENOSPC, EDQUOT: "free space on that file system, or set audit.path in proxy.conf to a file on another one"
-        case EROFS: "that file system is read-only: set audit.path in proxy.conf to a file on another one"
-        case EISDIR: "audit.path in proxy.conf must name a file, not a folder"
-        case ENOTDIR: "a part of that path is a file: correct audit.path in proxy.conf"
+            "let the user that runs Holdfast (uid \(geteuid())) write there, or set 'file' under [audit] in "
+                + "proxy.conf to a file that it may write"
+        case ENOSPC, EDQUOT:
+            "free space on that file system, or set 'file' under [audit] in proxy.conf to one on another"
+        case EROFS: "that file system is read-only: set 'file' under [audit] in proxy.conf to a file on another one"
+        case EISDIR: "'file' under [audit] in proxy.conf must name a file, not a folder"
+        case ENOTDIR: "a part of that path is a file: correct 'file' under [audit] in proxy.conf"
         case EMFILE, ENFILE: "raise the limit of open files (ulimit -n)"
-        default: "correct the cause, or set audit.path in proxy.conf to another file"
+        default: "correct the cause, or set 'file' under [audit] in proxy.conf to another file"
         }
     }
 }

@@ -5,7 +5,11 @@ import Foundation
 /// Belongs to one thread. After a failed call the file holds whole lines only, or is made to at the next call, which
 /// also opens it again if need be: the owner just tries again.
 struct AuditFile: ~Copyable {
+    /// `fdatasync`, or what a test puts in its place; 0 or -1 and `errno`.
+    typealias Flush = @Sendable (Int32) -> Int32
+
     let path: String
+    private let flush: Flush
     /// Calls of fdatasync so far.
     private(set) var syncCount = 0
     private var descriptor: Int32 = -1
@@ -22,8 +26,9 @@ struct AuditFile: ~Copyable {
     ///
     /// - Throws: ``AuditFault`` with path, reason and remedy: the file cannot be made or opened, or another process
     ///   holds its lock.
-    init(path: String) throws(AuditFault) {
+    init(path: String, flush: @escaping Flush) throws(AuditFault) {
         self.path = path
+        self.flush = flush
         try open()
     }
 
@@ -58,7 +63,7 @@ struct AuditFile: ~Copyable {
         hasUnsyncedData = false
         guard isRegular else { return }
         syncCount += 1
-        while fdatasync(descriptor) != 0 {
+        while flush(descriptor) != 0 {
             guard errno == EINTR else { throw AuditFault(path: path, call: "fdatasync", errorNumber: errno) }
         }
     }

@@ -59,14 +59,23 @@ package final class AuditWriter: Sendable {
     /// again (nil). It must only post or log.
     ///
     /// - Throws: ``AuditFault`` with path, reason and remedy: the file cannot be opened or is in use.
-    package init(
+    package convenience init(
         path: String, durability: AuditDurability, limits: AuditLimits = AuditLimits(),
         healthChanged: (@Sendable (AuditFault?) -> Void)? = nil
+    ) throws(AuditFault) {
+        try self.init(
+            path: path, durability: durability, limits: limits, flush: { fdatasync($0) }, healthChanged: healthChanged)
+    }
+
+    /// As above, with a flush of the caller's own: for tests of disks that fail.
+    init(
+        path: String, durability: AuditDurability, limits: AuditLimits, flush: @escaping AuditFile.Flush,
+        healthChanged: (@Sendable (AuditFault?) -> Void)?
     ) throws(AuditFault) {
         self.durability = durability
         queue = AuditQueue(path: path, byteLimit: limits.queueByteCount)
         let loop = AuditWriterLoop(
-            file: try AuditFile(path: path), queue: queue, durability: durability, limits: limits,
+            file: try AuditFile(path: path, flush: flush), queue: queue, durability: durability, limits: limits,
             healthChanged: healthChanged)
         thread = Mutex(try Self.start(loop, path: path))
     }

@@ -23,6 +23,9 @@ final class AuditWriterLoop {
     private var unsyncedCount = 0
     /// When the first of them was written.
     private var unsyncedSince = ContinuousClock.now
+    /// The latest flush failed. Until one succeeds nothing counts as written that is not flushed: a device that takes
+    /// writes and loses them would otherwise look well.
+    private var mustSync = false
     private var fault: AuditFault?
     private var buffer: [UInt8] = []
 
@@ -74,8 +77,9 @@ final class AuditWriterLoop {
         do throws(AuditFault) {
             try writeBacklog()
             let recordCount = entries.reduce(0) { $0 + $1.records.count }
-            try append(buffer, recordCount: recordCount, syncs: syncs)
-            if !syncs { deferSync(entries.reduce(0) { $0 + ($1.durability == .fsync ? $1.records.count : 0) }) }
+            if try !append(buffer, recordCount: recordCount, syncs: syncs) {
+                deferSync(entries.reduce(0) { $0 + ($1.durability == .fsync ? $1.records.count : 0) })
+            }
             for entry in entries { entry.completion?(.success(())) }
         } catch {
             var start = 0
@@ -90,17 +94,25 @@ final class AuditWriterLoop {
         }
     }
 
-    private func append(_ lines: [UInt8], recordCount: Int, syncs: Bool) throws(AuditFault) {
+    /// Returns whether everything in the file is on the disk now.
+    private func append(_ lines: [UInt8], recordCount: Int, syncs: Bool) throws(AuditFault) -> Bool {
         let syncCount = file.syncCount
+        let syncs = syncs || mustSync
         do throws(AuditFault) {
             try file.append(lines, syncs: syncs)
         } catch {
             let failedSync = file.syncCount > syncCount
             fail(error)
-            if failedSync { doubtUnsynced() }
+            if failedSync {
+                mustSync = true
+                doubtUnsynced()
+            }
             throw error
         }
-        if syncs { unsyncedCount = 0 }
+        if syncs {
+            unsyncedCount = 0
+            mustSync = false
+        }
         queue.count {
             $0.recordsWritten += recordCount
             $0.batches += 1
@@ -108,6 +120,7 @@ final class AuditWriterLoop {
             $0.fault = nil
         }
         changeHealth(nil)
+        return syncs
     }
 
     /// Everything that failed before, in its order. What was written is forgotten piece by piece, so that a disk with
@@ -131,10 +144,10 @@ final class AuditWriterLoop {
                 }
                 taken += 1
             }
-            try append(lines, recordCount: keptCount + gapCount, syncs: false)
+            let isSynced = try append(lines, recordCount: keptCount + gapCount, syncs: false)
             backlog.removeFirst(taken)
             backlogByteCount -= linesByteCount
-            if durability == .fsync { deferSync(keptCount + gapCount) }
+            if durability == .fsync, !isSynced { deferSync(keptCount + gapCount) }
             queue.count { $0.recordsInBacklog -= keptCount }
         }
     }
@@ -175,6 +188,7 @@ final class AuditWriterLoop {
             queue.count { $0.syncs = file.syncCount }
         } catch {
             fail(error)
+            mustSync = true
             doubtUnsynced()
         }
     }

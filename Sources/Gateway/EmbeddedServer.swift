@@ -62,7 +62,9 @@ package final class EmbeddedServer: Sendable {
 
         let contents = try folders.contents(account: account)
         let wantedVersion: String? = if case .ours(let version) = contents { version } else { nil }
-        let programs = try ServerPrograms(configured: settings.binaryDirectory, wantedVersion: wantedVersion)
+        var configured = settings.binaryDirectory
+        if !configured.isEmpty, !configured.hasPrefix("/") { configured = baseDirectory + "/" + configured }
+        let programs = try ServerPrograms(configured: configured, wantedVersion: wantedVersion)
         let log: ServerLog
         let output: Int32
         do throws(Errno) { (log, output) = try ServerLog.open(path: folders.log) } catch {
@@ -131,7 +133,7 @@ package final class EmbeddedServer: Sendable {
             guard error.number == EWOULDBLOCK else { throw ServerFolders.fault(folders.lock, error) }
             throw EmbeddedServerError(
                 .lock, "another Holdfast runs a private server in \(folders.data)",
-                remedy: "Stop it, or set embedded.data_directory in proxy.conf to another folder.")
+                remedy: "Stop it, or set 'data' under [embedded] in proxy.conf to another folder.")
         }
         return lock
     }

@@ -39,6 +39,7 @@ package struct StatementAnalyzer: ~Copyable {
     ///
     /// - Parameter text: the bytes without the terminating NUL; a NUL within ends the text, as it does for the server.
     package mutating func facts(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> TextFacts {
+        if PlainQuery.isProven(text, settings: settings) { return TextFacts() }
         canonical.load(text, settings: settings)
         var facts = readCanonical(settings)
         if canonical.hasInvalidCharacter {

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import Audit
@@ -245,6 +246,45 @@ import Testing
         #expect(counters.recordsLost > 900)
         // All but the lost, and a gap record that tells of them.
         #expect(counters.recordsWritten == 1 + (1000 - refusedCount) + (1000 - counters.recordsLost) + 1)
+    }
+
+    @Test("a failed flush fails who waits, casts doubt on what went before, and nothing counts until one succeeds")
+    func failedFlush() async throws {
+        let folder = try TemporaryFolder()
+        let path = folder.file("a")
+        let isBroken = Mutex(false)
+        let health = Mutex<[Bool]>([])
+        var limits = AuditLimits()
+        limits.retryInterval = .seconds(600)
+        let writer = try AuditWriter(
+            path: path, durability: .fsync, limits: limits,
+            flush: { descriptor in
+                guard isBroken.withLock({ $0 }) else { return fdatasync(descriptor) }
+                errno = EIO
+                return -1
+            },
+            healthChanged: { fault in health.withLock { $0.append(fault == nil) } })
+        try await writer.commit([Sample.intent("1")]).get()
+        writer.append([Sample.outcome("1")])
+        try await writer.commit([Sample.intent("2")], durability: .write).get()
+        isBroken.withLock { $0 = true }
+        let refused = await writer.commit([Sample.intent("refused")])
+        #expect(throws: AuditFault.self) { try refused.get() }
+        writer.append([Sample.outcome("2")])
+        // Even who asks for less than the disk is not told that all is well.
+        let alsoRefused = await writer.commit([Sample.intent("refused, too")], durability: .write)
+        #expect(throws: AuditFault.self) { try alsoRefused.get() }
+        #expect(writer.counters.recordsInBacklog == 1)
+        isBroken.withLock { $0 = false }
+        try await writer.commit([Sample.intent("3")]).get()
+        writer.close()
+        let (records, torn) = try contents(of: path)
+        #expect(records.map(\.event) == [.intent, .outcome, .intent, .gap, .outcome, .intent])
+        #expect(records.filter { $0.event != .gap }.map(\.id) == ["1", "1", "2", "2", "3"])
+        #expect(records.first { $0.event == .gap }?.gap?.recordCount == 1)
+        #expect(torn.isEmpty)
+        #expect(health.withLock { $0 } == [false, true])
+        #expect(writer.counters.recordsLost == 0)
     }
 
     @Test("a disk that fills inside a line takes the piece back, and goes on when there is room again")

@@ -28,15 +28,16 @@ struct ServerAccount: Sendable {
         if isChanged {
             guard let entry = Self.entry({ getpwnam_r(name, $0, $1, $2, $3) }) else {
                 throw EmbeddedServerError(
-                    .account, "there is no user '\(name)' (embedded.user), and PostgreSQL does not run as root",
-                    remedy: "Install PostgreSQL's server package, which brings the user postgres, or set embedded.user "
-                        + "in proxy.conf to an unprivileged user that exists.")
+                    .account,
+                    "there is no user '\(name)' ('user' under [embedded]), and PostgreSQL does not run as root",
+                    remedy: "Install PostgreSQL's server package, which brings the user postgres, or set 'user' under "
+                        + "[embedded] in proxy.conf to an unprivileged user that exists.")
             }
             (user, group, home) = entry
             guard user != 0 else {
                 throw EmbeddedServerError(
-                    .account, "the user '\(name)' (embedded.user) is root, as which PostgreSQL does not run",
-                    remedy: "Set embedded.user in proxy.conf to an unprivileged user, such as postgres.")
+                    .account, "the user '\(name)' ('user' under [embedded]) is root, as which PostgreSQL does not run",
+                    remedy: "Set 'user' under [embedded] in proxy.conf to an unprivileged user, such as postgres.")
             }
         } else {
             user = geteuid()

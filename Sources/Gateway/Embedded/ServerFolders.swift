@@ -34,7 +34,7 @@ struct ServerFolders: Sendable {
     ) throws(EmbeddedServerError) {
         guard !wanted.isEmpty else {
             throw EmbeddedServerError(
-                .folder, "embedded.data_directory is empty", remedy: "Name a folder in proxy.conf.")
+                .folder, "'data' under [embedded] is empty", remedy: "Name a folder in proxy.conf.")
         }
         var path = wanted.hasPrefix("/") ? wanted : baseDirectory + "/" + wanted
         if !path.hasPrefix("/") { path = FileManager.default.currentDirectoryPath + "/" + path }
@@ -58,7 +58,7 @@ struct ServerFolders: Sendable {
         guard !account.isChanged || account.canEnter(parent) else {
             throw EmbeddedServerError(
                 .folder, "the user \(account.name), as which PostgreSQL runs, cannot enter \(parent)",
-                remedy: "Allow it (chmod o+x on that folder and those above), or set embedded.data_directory in "
+                remedy: "Allow it (chmod o+x on that folder and those above), or set 'data' under [embedded] in "
                     + "proxy.conf to a folder that it can reach.")
         }
     }
@@ -75,7 +75,7 @@ struct ServerFolders: Sendable {
         guard let entries = try? FileManager.default.contentsOfDirectory(atPath: data) else {
             throw EmbeddedServerError(
                 .folder, "\(data) is not a folder that can be read",
-                remedy: "Set embedded.data_directory in proxy.conf to another one.")
+                remedy: "Set 'data' under [embedded] in proxy.conf to another one.")
         }
         if entries.isEmpty { return .none }
         guard entries.contains(Self.marker),
@@ -84,13 +84,14 @@ struct ServerFolders: Sendable {
             throw EmbeddedServerError(
                 .folder, "\(data) holds something that Holdfast did not make",
                 remedy:
-                    "Set embedded.data_directory in proxy.conf to a folder that is empty or missing. To use a server "
+                    "Set 'data' under [embedded] in proxy.conf to a folder that is empty or missing. To use a server "
                     + "of your own, start it yourself and set server to its address.")
         }
         guard information.st_uid == account.user else {
             throw EmbeddedServerError(
                 .folder, "\(data) belongs to uid \(information.st_uid), but the private server runs as \(account.name)",
-                remedy: "Run Holdfast as the user who made it, set embedded.user in proxy.conf, or chown -R the folder."
+                remedy: "Run Holdfast as the user who made it, set 'user' under [embedded] in proxy.conf, or chown -R "
+                    + "the folder."
             )
         }
         return .ours(version: version.trimmingCharacters(in: .whitespacesAndNewlines))
@@ -126,7 +127,7 @@ struct ServerFolders: Sendable {
     static func fault(_ path: String, _ error: Errno) -> EmbeddedServerError {
         EmbeddedServerError(
             .folder, "\(path): \(error)",
-            remedy: "Let the user that runs Holdfast (uid \(geteuid())) write there, or set embedded.data_directory in "
+            remedy: "Let the user that runs Holdfast (uid \(geteuid())) write there, or set 'data' under [embedded] in "
                 + "proxy.conf to another folder.")
     }
 

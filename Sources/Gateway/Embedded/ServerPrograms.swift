@@ -24,8 +24,8 @@ struct ServerPrograms: Sendable {
         if !configured.isEmpty {
             guard Self.isComplete(configured) else {
                 throw EmbeddedServerError(
-                    .programs, "initdb, postgres and pg_ctl are not all in \(configured) (embedded.binary_directory)",
-                    remedy: "Correct embedded.binary_directory in proxy.conf, or leave it empty to search.")
+                    .programs, "initdb, postgres and pg_ctl are not all in \(configured) ('bin' under [embedded])",
+                    remedy: "Correct 'bin' under [embedded] in proxy.conf, or leave it empty to search.")
             }
             folder = configured
             return
@@ -46,7 +46,7 @@ struct ServerPrograms: Sendable {
             throw EmbeddedServerError(
                 .programs, "no initdb, postgres and pg_ctl in /usr/lib/postgresql/*/bin or PATH",
                 remedy:
-                    "Install the server: apt-get install postgresql. Or set embedded.binary_directory in proxy.conf, "
+                    "Install the server: apt-get install postgresql. Or set 'bin' under [embedded] in proxy.conf, "
                     + "or set server to the address of a server that runs already.")
         }
     }

@@ -1,0 +1,102 @@
+import CLinux
+import Policy
+import PostgresWire
+import SQLParsing
+import Session
+
+// What the proxy's own code costs per statement, without a socket: nanoseconds, best of several rounds.
+//
+//     swift run -c release holdfast-benchmark            everything
+//     swift run -c release holdfast-benchmark machine    what has the word in its name
+
+/// Runs `body` in rounds of `count` and prints the best round's time per run, and per byte where that says something.
+func measure(_ name: String, count: Int, byteCount: Int? = nil, _ body: () -> Void) {
+    let arguments = CommandLine.arguments.dropFirst()
+    if let wanted = arguments.first, !name.contains(wanted) { return }
+    // A second argument is the number of runs in all: for counting instructions under callgrind.
+    let runs = arguments.dropFirst().first.flatMap { Int($0) }
+    let (rounds, count) = runs.map { (1, $0) } ?? (7, count)
+    var best = Int64.max
+    for _ in 0..<rounds {
+        let start = linux_clock_monotonic()
+        for _ in 0..<count { body() }
+        best = min(best, (linux_clock_monotonic() - start) / Int64(count))
+    }
+    let rate = byteCount.map { "  \($0 * 1000 / max(1, Int(best))) MB/s" } ?? ""
+    print("\(name.padding(to: 52)) \(String(best).padding(to: 12, left: true)) ns\(rate)")
+}
+
+extension String {
+    func padding(to width: Int, left: Bool = false) -> String {
+        let blanks = String(repeating: " ", count: max(0, width - count))
+        return left ? blanks + self : self + blanks
+    }
+}
+
+let subject = Subject(
+    database: "app", user: "ann", applicationName: "", clientAddress: nil, listener: "127.0.0.1:6543")
+let guarded = ClassGroup.tableLoss.classes.union(ClassGroup.opaque.classes).union(ClassGroup.escape.classes)
+let rules = RuleSet(version: 1, rules: [Rule(name: "keep tables", classes: [guarded], action: .block)])
+    .rules(for: subject)
+let known = LexicalReadings(LexicalSettings())
+
+let join =
+    "SELECT " + (0..<40).map { "t\($0 % 4).column_number_\($0) AS c\($0)" }.joined(separator: ", ")
+    + " FROM orders t0 JOIN customers t1 ON t1.id = t0.customer_id LEFT JOIN items t2 ON t2.order_id = t0.id AND t2.kind = 'x'"
+    + " JOIN prices t3 USING (sku) WHERE "
+    + (0..<14).map { "t\($0 % 4).column_number_\($0) = \($0) AND t0.note LIKE '%abc\($0)%'" }.joined(separator: " AND ")
+    + " ORDER BY t0.created_at DESC, t1.name LIMIT 50 OFFSET 100"
+let texts: [(String, String, Int)] = [
+    ("SELECT 1", "SELECT 1", 200_000),
+    ("pgbench SELECT", "SELECT abalance FROM pgbench_accounts WHERE aid = 12345;", 200_000),
+    ("pgbench UPDATE", "UPDATE pgbench_accounts SET abalance = abalance + 17 WHERE aid = 12345;", 200_000),
+    ("BEGIN", "BEGIN", 200_000),
+    ("2 KB join (\(join.utf8.count) bytes)", join, 10_000),
+    ("DROP TABLE a, b CASCADE", "DROP TABLE a, b CASCADE", 100_000),
+    ("100 KB INSERT", "INSERT INTO t VALUES " + Array(repeating: "(1, 'some text here', 3.5)", count: 4000).joined(separator: ","), 100),
+]
+var judge = StatementJudge()
+for (name, text, count) in texts {
+    var text = text
+    text.withUTF8 { bytes in
+        let raw = UnsafeRawBufferPointer(bytes)
+        measure("judge \(name)", count: count, byteCount: raw.count > 1000 ? raw.count : nil) {
+            _ = judge.judge(raw, readings: known, rules: rules)
+        }
+    }
+}
+var literal = "INSERT INTO t VALUES ('" + String(repeating: "some text that is long, ", count: 4 << 20) + "')"
+literal.withUTF8 { bytes in
+    let raw = UnsafeRawBufferPointer(bytes)
+    measure("judge an INSERT of one 100 MB literal", count: 1, byteCount: raw.count) {
+        _ = judge.judge(raw, readings: known, rules: rules)
+    }
+}
+
+// One transaction of pgbench -S through the machine: a Query, then RowDescription, DataRow, CommandComplete, Ready.
+let startup: [UInt8] = [0, 0, 0, 18, 0, 3, 0, 0] + Array("user\0ann\0\0".utf8)
+func frame(_ type: Character, _ body: [UInt8]) -> [UInt8] {
+    let length = UInt32(body.count + 4)
+    return [type.asciiValue ?? 0] + (0..<4).map { UInt8(truncatingIfNeeded: length >> UInt32(24 - 8 * $0)) } + body
+}
+let parameters = try startup.withUnsafeBytes { try StartupParameters(packet: $0) }
+var machine = SessionMachine(
+    sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: rules,
+    maximumStatementBytes: 64 << 20)
+let ready = frame("Z", [UInt8(ascii: "I")])
+_ = ready.withUnsafeBytes { machine.consumeServer($0, now: linux_clock_monotonic) }
+let simple = frame("Q", Array("SELECT abalance FROM pgbench_accounts WHERE aid = 12345;\0".utf8))
+let row = frame("T", [UInt8](repeating: 0, count: 33)) + frame("D", [UInt8](repeating: 0, count: 11))
+let answer = row + frame("C", Array("SELECT 1\0".utf8)) + ready
+measure("machine: a simple SELECT and its reply", count: 200_000) {
+    _ = simple.withUnsafeBytes { machine.consumeClient($0, judge: &judge, now: linux_clock_monotonic) }
+    _ = answer.withUnsafeBytes { machine.consumeServer($0, now: linux_clock_monotonic) }
+}
+let bound =
+    frame("B", Array("\0P_0\0".utf8) + [0, 0, 0, 1, 0, 0, 0, 5, 49, 50, 51, 52, 53, 0, 0]) + frame("D", Array("P\0".utf8))
+    + frame("E", [0, 0, 0, 0, 0]) + frame("S", [])
+let boundAnswer = frame("2", []) + answer
+measure("machine: a prepared SELECT and its reply", count: 200_000) {
+    _ = bound.withUnsafeBytes { machine.consumeClient($0, judge: &judge, now: linux_clock_monotonic) }
+    _ = boundAnswer.withUnsafeBytes { machine.consumeServer($0, now: linux_clock_monotonic) }
+}

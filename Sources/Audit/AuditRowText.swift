@@ -1,0 +1,124 @@
+/// Writes rows for people: a line each, columns as wide as they have had to be so far.
+package struct AuditRowText {
+    private let showsSQL: Bool
+    /// Of the columns verdict, tag, user@database, command.
+    private var widths = [5, 10, 14, 12]
+
+    /// `showsSQL`: the statement's text follows on lines of its own.
+    package init(showsSQL: Bool) { self.showsSQL = showsSQL }
+
+    /// The row as text, its final line end included. No control character of a statement or name gets through.
+    package mutating func text(_ row: AuditRow) -> String {
+        let record = row.record
+        let identity = record.session
+        let isOfSession = !identity.session.isEmpty || !identity.user.isEmpty
+        let who = isOfSession ? identity.user + "@" + identity.database : ""
+        let verdict = record.statement?.verdict ?? ""
+        let command = record.statement?.command ?? record.event.rawValue
+        var line = Self.time(record.time)
+        for (index, column) in [verdict, identity.tag, who, command].enumerated() {
+            let shown = Self.shown(column)
+            widths[index] = max(widths[index], min(shown.count, 40))
+            line += "  " + shown + String(repeating: " ", count: max(0, widths[index] - shown.count))
+        }
+        let rest = details(row).filter { !$0.isEmpty }.map(Self.shown)
+        line += "  " + rest.joined(separator: "  ")
+        while line.last == " " { line.removeLast() }
+        line += "\n"
+        if showsSQL, let sql = record.statement?.sql {
+            for part in sql.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
+                line += "    " + Self.shown(String(part)) + "\n"
+            }
+        }
+        return line
+    }
+
+    private func details(_ row: AuditRow) -> [String] {
+        let record = row.record
+        switch record.event {
+        case .intent, .outcome:
+            return [
+                Self.objects(record.statement), Self.end(of: row), Self.measures(row.outcome), Self.remarks(record),
+            ]
+        case .refusal:
+            let rule = record.statement?.rule.map { " by rule \"\($0)\"" } ?? ""
+            return [Self.objects(record.statement), "refused\(rule)", Self.remarks(record)]
+        case .sessionStart:
+            let session = record.session
+            return ["from \(session.client)", session.applicationName, "session \(session.session)"]
+        case .sessionEnd:
+            return ["session \(record.session.session)"]
+        case .gap:
+            return [record.gap.map { "\($0.recordCount) records are missing here: \($0.reason)" } ?? ""]
+        case .reload, .start, .stop:
+            return []
+        }
+    }
+
+    private static func objects(_ statement: AuditRecord.Statement?) -> String {
+        guard let objects = statement?.objects, !objects.isEmpty else { return "-" }
+        let shown = objects.prefix(4).map { "\($0.kind) \($0.name)" }.joined(separator: ", ")
+        return objects.count > 4 ? "\(shown) and \(objects.count - 4) more" : shown
+    }
+
+    private static func end(of row: AuditRow) -> String {
+        guard let outcome = row.outcome else {
+            return row.state == .inDoubt ? "in doubt: the proxy ended first" : "no outcome yet"
+        }
+        if let sqlState = outcome.sqlState {
+            return "failed \(sqlState)" + (outcome.message.map { ": \($0)" } ?? "")
+        }
+        switch outcome.transaction {
+        case .committed: return "committed"
+        case .rolledBack: return "rolled back"
+        case .prepared: return "prepared"
+        case .unknown: return "in doubt: the connection was lost"
+        }
+    }
+
+    private static func measures(_ outcome: AuditRecord.Outcome?) -> String {
+        guard let outcome else { return "" }
+        var parts: [String] = []
+        if let rows = outcome.rows { parts.append(rows == 1 ? "1 row" : "\(rows) rows") }
+        if let duration = outcome.durationMicroseconds { parts.append(Self.duration(duration)) }
+        return parts.joined(separator: ", ")
+    }
+
+    /// Three digits or so: `850 µs`, `1.5 ms`, `12.3 s`.
+    private static func duration(_ microseconds: Int64) -> String {
+        switch microseconds {
+        case ..<1000: return "\(microseconds) µs"
+        case ..<1_000_000: return "\(microseconds / 1000).\(microseconds % 1000 / 100) ms"
+        default: return "\(microseconds / 1_000_000).\(microseconds % 1_000_000 / 100_000) s"
+        }
+    }
+
+    private static func remarks(_ record: AuditRecord) -> String {
+        guard let statement = record.statement else { return "" }
+        var parts: [String] = []
+        if statement.verdict == "warn", let rule = statement.rule { parts.append("rule \"\(rule)\"") }
+        return (parts + statement.remarks + ["id \(record.id)"]).joined(separator: "; ")
+    }
+
+    /// `2026-11-22 10:11:12.123Z`
+    private static func time(_ nanoseconds: Int64) -> String {
+        AuditTime.text(nanoseconds).replacing("T", with: " ").dropLast(4) + "Z"
+    }
+
+    /// Nothing that a terminal would obey or that would turn the reading direction.
+    private static func shown(_ text: String) -> String {
+        var shown = ""
+        for scalar in text.unicodeScalars {
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator:
+                switch scalar {
+                case "\t", "\n", "\r": shown += " "
+                case "\u{200D}": shown.unicodeScalars.append(scalar)
+                default: shown += "\\u{\(String(scalar.value, radix: 16))}"
+                }
+            default: shown.unicodeScalars.append(scalar)
+            }
+        }
+        return shown
+    }
+}
