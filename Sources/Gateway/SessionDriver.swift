@@ -111,7 +111,7 @@ final class SessionDriver {
     /// The audit trail has the intents, or cannot take them.
     func trailAnswered(_ fault: String?) {
         guard phase == .relaying, toServer.isPaused else { return }
-        if let fault { loop.context.logger.error("audit trail: \(fault)", metadata: ["session": "\(id)"]) }
+        if let fault { loop.context.logger.error("\(fault)", metadata: ["session": "\(id)"]) }
         machine?.trailAnswered(
             fault.map { _ in "Statements that must be recorded are refused while the trail cannot take them." })
         toServer.isPaused = false
