@@ -119,6 +119,11 @@ final class SessionDriver {
         advance()
     }
 
+    /// Whether the timer still matters to the session.
+    func waitsFor(deadline timed: Int64) -> Bool {
+        timed == deadline || timed == drainDeadline || timed == retryDeadline
+    }
+
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
     func timerFired(deadline fired: Int64) {
         if fired == drainDeadline, phase == .relaying || phase == .connecting {
@@ -283,6 +288,7 @@ final class SessionDriver {
             return connectNext(failure: TransportError.text(code))
         }
         deadline = nil
+        retryDeadline = nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
         relay()
