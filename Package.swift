@@ -5,7 +5,12 @@ import PackageDescription
 // (package postgresql-server-dev-15); there is no pkg-config file for them.
 let postgresServerHeaders = "/usr/include/postgresql/15/server"
 
-let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let strict: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    // Debug builds, and so the tests, check at run time that no two accesses to a class's property overlap. In release
+    // these checks were 4,800 of the proxy's own 14,908 instructions for a pgbench SELECT (callgrind).
+    .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
+]
 let parseTreeHeaders: [SwiftSetting] = strict + [.unsafeFlags(["-Xcc", "-I\(postgresServerHeaders)"])]
 
 let package = Package(
@@ -60,7 +65,9 @@ let package = Package(
 
         .testTarget(name: "PostgresWireTests", dependencies: ["PostgresWire"], swiftSettings: strict),
         .testTarget(name: "SQLParsingTests", dependencies: ["SQLParsing"], swiftSettings: strict),
-        .testTarget(name: "PolicyTests", dependencies: ["Policy", "SQLParsing", "Configuration"], swiftSettings: strict),
+        .testTarget(
+            name: "PolicyTests", dependencies: ["Policy", "SQLParsing", "Configuration"], exclude: ["Verdicts"],
+            swiftSettings: strict),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
         .testTarget(

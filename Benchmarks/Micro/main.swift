@@ -53,7 +53,11 @@ let texts: [(String, String, Int)] = [
     ("BEGIN", "BEGIN", 200_000),
     ("2 KB join (\(join.utf8.count) bytes)", join, 10_000),
     ("DROP TABLE a, b CASCADE", "DROP TABLE a, b CASCADE", 100_000),
-    ("100 KB INSERT", "INSERT INTO t VALUES " + Array(repeating: "(1, 'some text here', 3.5)", count: 4000).joined(separator: ","), 100),
+    (
+        "100 KB INSERT",
+        "INSERT INTO t VALUES " + Array(repeating: "(1, 'some text here', 3.5)", count: 4000).joined(separator: ","),
+        100
+    ),
 ]
 var judge = StatementJudge()
 for (name, text, count) in texts {
@@ -93,7 +97,8 @@ measure("machine: a simple SELECT and its reply", count: 200_000) {
     _ = answer.withUnsafeBytes { machine.consumeServer($0, now: linux_clock_monotonic) }
 }
 let bound =
-    frame("B", Array("\0P_0\0".utf8) + [0, 0, 0, 1, 0, 0, 0, 5, 49, 50, 51, 52, 53, 0, 0]) + frame("D", Array("P\0".utf8))
+    frame("B", Array("\0P_0\0".utf8) + [0, 0, 0, 1, 0, 0, 0, 5, 49, 50, 51, 52, 53, 0, 0])
+    + frame("D", Array("P\0".utf8))
     + frame("E", [0, 0, 0, 0, 0]) + frame("S", [])
 let boundAnswer = frame("2", []) + answer
 measure("machine: a prepared SELECT and its reply", count: 200_000) {

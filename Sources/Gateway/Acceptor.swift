@@ -13,7 +13,8 @@ package final class Acceptor: Sendable {
     ///
     /// - Parameter listeners: with the name of each in `proxy.conf`; closed when the acceptor stops.
     package init(
-        listeners: sending [(name: String, listener: Listener)], group: LoopGroup, maximumClients: @escaping @Sendable () -> Int,
+        listeners: sending [(name: String, listener: Listener)], group: LoopGroup,
+        maximumClients: @escaping @Sendable () -> Int,
         logger: Logger
     ) throws(TransportError) {
         wake = linux_eventfd()

@@ -26,6 +26,14 @@ struct AuditBridge {
                 transaction: Self.end(note.transaction)))
     }
 
+    /// A record about the proxy itself.
+    static func record(_ event: AuditRecord.Event) -> AuditRecord {
+        AuditRecord(
+            event: event, time: linux_clock_realtime(), id: String(linux_random(), radix: 16),
+            session: AuditRecord.SessionIdentity(
+                session: "", client: "", user: "", database: "", applicationName: "", tag: ""))
+    }
+
     private static func end(_ end: OutcomeNote.TransactionEnd) -> AuditRecord.TransactionEnd {
         switch end {
         case .committed: .committed

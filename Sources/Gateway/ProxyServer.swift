@@ -44,7 +44,13 @@ package final class ProxyServer {
         }
         do {
             let durability: AuditDurability = configuration.audit.waitsForDisk ? .fsync : .write
-            audit = try AuditWriter(path: auditPath, durability: durability)
+            audit = try AuditWriter(path: auditPath, durability: durability) { fault in
+                if let fault {
+                    logger.critical("\(fault.description); guarded statements that must be recorded are refused")
+                } else {
+                    logger.notice("the audit trail can be written again")
+                }
+            }
         } catch {
             throw ProxyError(message: error.description, remedy: "see [audit] file in proxy.conf")
         }
@@ -71,6 +77,7 @@ package final class ProxyServer {
         } catch {
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
+        audit.append([AuditBridge.record(.start)])
     }
 
     /// Takes over what of a new `proxy.conf` can change while sessions are open.
@@ -87,6 +94,7 @@ package final class ProxyServer {
         configuration = changed
         maximumClients.value = changed.maximumClients
         group.apply(LoopSettings(changed))
+        audit.append([AuditBridge.record(.reload)])
         return waiting
     }
 
@@ -107,6 +115,7 @@ package final class ProxyServer {
         }
         group.stop()
         resolver.stop()
+        audit.append([AuditBridge.record(.stop)])
         audit.close()
     }
 

@@ -111,12 +111,17 @@ final class SessionDriver {
     /// The audit trail has the intents, or cannot take them.
     func trailAnswered(_ fault: String?) {
         guard phase == .relaying, toServer.isPaused else { return }
-        if let fault { loop.context.logger.error("audit trail: \(fault)", metadata: ["session": "\(id)"]) }
+        if let fault { loop.context.logger.error("\(fault)", metadata: ["session": "\(id)"]) }
         machine?.trailAnswered(
             fault.map { _ in "Statements that must be recorded are refused while the trail cannot take them." })
         toServer.isPaused = false
         toServer.needed = 1
         advance()
+    }
+
+    /// Whether the timer still matters to the session.
+    func waitsFor(deadline timed: Int64) -> Bool {
+        timed == deadline || timed == drainDeadline || timed == retryDeadline
     }
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
@@ -283,6 +288,7 @@ final class SessionDriver {
             return connectNext(failure: TransportError.text(code))
         }
         deadline = nil
+        retryDeadline = nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
         relay()

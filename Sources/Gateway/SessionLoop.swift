@@ -131,16 +131,21 @@ package final class SessionLoop {
     }
 
     private func timeToWait() -> Int32 {
+        // Most timers are of sessions that have long got past what they timed: with none left, nobody asks the clock.
+        while let timer = timers.first, session(owner: timer.owner)?.waitsFor(deadline: timer.deadline) != true {
+            timers.removeFirst()
+        }
         if !turnQueue.isEmpty { return 0 }
-        guard let earliest = timers.earliest else { return -1 }
+        guard let earliest = timers.first?.deadline else { return -1 }
         let left = earliest - linux_clock_monotonic()
         return left <= 0 ? 0 : Int32(clamping: left / 1_000_000 + 1)
     }
 
     private func fireTimers() {
-        guard timers.earliest != nil else { return }
+        guard timers.first != nil else { return }
         let now = linux_clock_monotonic()
-        while let timer = timers.popDue(now: now) {
+        while let timer = timers.first, timer.deadline <= now {
+            timers.removeFirst()
             session(owner: timer.owner)?.timerFired(deadline: timer.deadline)
         }
     }

@@ -26,6 +26,10 @@ struct CanonicalText: ~Copyable {
     private(set) var isParseable = true
     /// The tokens of all statements.
     private(set) var tokenCount = 0
+    /// The bytes of long literals outside routines.
+    private(set) var longLiteralBytes = 0
+
+    private var replaced: (at: Int, byte: UInt8) = (0, 0)
 
     init() {
         storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
@@ -36,14 +40,18 @@ struct CanonicalText: ~Copyable {
     /// The canonical bytes, without the NUL.
     var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[0..<count]) }
 
-    /// The bytes of a range as a C string: valid inside `body`, which must not keep it.
-    mutating func withCString<Result>(_ range: Range<Int>, _ body: (UnsafePointer<CChar>) -> Result) -> Result? {
+    /// The bytes of a range as a C string: valid until ``restore()`` is called, which must happen before anything else.
+    mutating func terminated(_ range: Range<Int>) -> UnsafePointer<CChar>? {
         guard let base = storage.baseAddress, range.lowerBound >= 0, range.upperBound <= count else { return nil }
         // Room for the NUL is always there: the buffer is one longer than the text.
-        let saved = storage[range.upperBound]
+        replaced = (range.upperBound, storage[range.upperBound])
         storage[range.upperBound] = 0
-        defer { storage[range.upperBound] = saved }
-        return body((base + range.lowerBound).assumingMemoryBound(to: CChar.self))
+        return UnsafePointer((base + range.lowerBound).assumingMemoryBound(to: CChar.self))
+    }
+
+    /// Puts back the byte that ``terminated(_:)`` replaced.
+    mutating func restore() {
+        storage[replaced.at] = replaced.byte
     }
 
     /// Takes a text in. A NUL inside ends it, as it does for the server.
@@ -53,6 +61,7 @@ struct CanonicalText: ~Copyable {
         hasInvalidCharacter = false
         isParseable = true
         tokenCount = 0
+        longLiteralBytes = 0
         count = 0
         guard let source = text.baseAddress, text.count > 0 else { return }
         var length = text.count
@@ -88,7 +97,7 @@ struct CanonicalText: ~Copyable {
     private mutating func survey(standardConformingStrings: Bool) {
         var lexer = Lexer(bytes, standardConformingStrings: standardConformingStrings)
         var splitter = StatementSplitter()
-        var literalEnd: Int?
+        var literalEnd = -1
         var operatorEnd = -1
         var operatorRun = 0
         while true {
@@ -102,16 +111,19 @@ struct CanonicalText: ~Copyable {
                 operatorEnd = token.end
                 if operatorRun > Self.operatorRunLimit { splitter.current.isParseable = false }
             } else if token.isQuotedLiteral {
-                if let end = literalEnd, storage[token.start] == UInt8(ascii: "'") {
+                if literalEnd >= 0, storage[token.start] == UInt8(ascii: "'") {
                     // Two literals, not a continued one: without the comment between them they must stay two.
-                    flattenNewlines(end..<token.start)
+                    flattenNewlines(literalEnd..<token.start)
                 }
                 if token.holdsComment { blankComments(in: token) }
                 if token.kind == .escapeString, storage[token.start] == UInt8(ascii: "'") {
                     LiteralText.rewriteEscapes(UnsafeMutableRawBufferPointer(rebasing: storage[token.range]))
                 }
             }
-            literalEnd = token.isQuotedLiteral ? token.end : nil
+            literalEnd = token.isQuotedLiteral ? token.end : -1
+            if token.end - token.start > ElidedText.literalLimit, token.isString {
+                splitter.current.longLiteralBytes += token.end - token.start
+            }
             if let span = splitter.take(token, bytes) { append(span) }
             if token.kind == .end { break }
         }
@@ -120,6 +132,7 @@ struct CanonicalText: ~Copyable {
     private mutating func append(_ span: StatementSpan) {
         isParseable = isParseable && span.isParseable
         tokenCount += span.tokenCount
+        longLiteralBytes += span.isRoutine ? 0 : span.longLiteralBytes
         guard statements.count < Self.statementLimit else {
             isTruncated = true
             return
@@ -159,11 +172,17 @@ struct CanonicalText: ~Copyable {
 
 /// Where one statement stands in its text.
 struct StatementSpan {
-    /// From the first token's first byte to the last token's end, without the semicolon.
-    var range: Range<Int>
+    /// The first token's first byte.
+    var start = 0
+    /// Behind the last token, before the semicolon.
+    var end = 0
     /// libpg_query may see it: no run of operator characters beyond ``CanonicalText/operatorRunLimit``.
     var isParseable = true
     var tokenCount = 0
     /// DO, CREATE FUNCTION, CREATE PROCEDURE: its body is a literal.
     var isRoutine = false
+    /// Bytes of literals longer than ``ElidedText/literalLimit``.
+    var longLiteralBytes = 0
+
+    var range: Range<Int> { start..<max(start, end) }
 }

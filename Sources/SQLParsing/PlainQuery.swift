@@ -12,16 +12,18 @@ enum PlainQuery {
         var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
         let first = lexer.next()
         guard first.kind == .word, Keyword(first, text) == .select else { return false }
-        var previous = Keyword.select
+        var followsIn = false
         while true {
             let token = lexer.next()
             switch token.kind {
             case .word:
-                previous = Keyword(token, text)
-                if previous == .into { return false }
+                // Most words are names: their length alone tells them from the two that matter.
+                let length = token.end - token.start
+                if length == 4, Keyword(token, text) == .into { return false }
+                followsIn = length == 2 && Keyword(token, text) == .in
                 continue
             case .openParen:
-                guard previous == .in, isListOfLiterals(&lexer) else { return false }
+                guard followsIn, isListOfLiterals(&lexer) else { return false }
             case .number, .parameter, .operator, .comma, .dot, .colon, .quotedName, .openBracket, .closeBracket:
                 break
             case .string, .escapeString, .bitString:
@@ -33,7 +35,7 @@ enum PlainQuery {
             case .unicodeName, .unicodeString, .dollarString, .closeParen, .comment, .stray:
                 return false
             }
-            previous = .none
+            followsIn = false
         }
     }
 

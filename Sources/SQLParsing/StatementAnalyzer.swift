@@ -6,8 +6,10 @@ package struct StatementAnalyzer: ~Copyable {
     static let wholeTextLimit = 256 << 10
     /// A statement with more tokens is judged by the sieve: libpg_query needs about 40 ns and up to 250 bytes for each.
     static let tokenLimit = 60_000
-    /// A statement with more bytes is parsed with its long literals left out.
+    /// A statement with more bytes is not parsed.
     static let statementLimit = 1 << 20
+    /// A text with more bytes of long literals is parsed without them: libpg_query copies literals byte by byte.
+    static let literalLimit = 8 << 10
     /// A routine, whose body is a literal, may be this large.
     static let routineLimit = 8 << 20
     /// Texts within texts (a DO in a DO …) are followed this deep.
@@ -90,31 +92,25 @@ package struct StatementAnalyzer: ~Copyable {
     /// Parses the text in one go; false if that cannot be or fails.
     private mutating func parseWhole() -> Bool {
         guard canonical.isParseable, !canonical.isTruncated, canonical.count <= Self.wholeTextLimit,
-            canonical.tokenCount <= Self.tokenLimit
+            canonical.tokenCount <= Self.tokenLimit, canonical.longLiteralBytes <= Self.literalLimit
         else { return false }
         return parse(0..<canonical.count)
     }
 
-    private mutating func parse(_ range: Range<Int>, isWhole: Bool = true) -> Bool {
-        var reader = self.reader
-        var entries = self.entries
-        self.entries = []
-        let bytes = canonical.bytes
-        let parsed = canonical.withCString(range) { text in
-            StatementParser.parse(text) { node, place in
-                reader.reset()
-                reader.read(node)
-                let location = range.lowerBound + place.location
-                let end = place.length > 0 ? location + place.length : range.upperBound
-                entries.append(
-                    Entry(
-                        range: Self.trimmed(location..<max(location, min(end, range.upperBound)), bytes),
-                        draft: reader.draft, innerTexts: reader.innerTexts))
-            }
+    private mutating func parse(_ range: Range<Int>) -> Bool {
+        guard let text = canonical.terminated(range) else { return false }
+        let parsed = StatementParser.parse(text) { node, place in
+            reader.reset()
+            reader.read(node)
+            let location = range.lowerBound + place.location
+            let end = place.length > 0 ? location + place.length : range.upperBound
+            let statement = location..<max(location, min(end, range.upperBound))
+            entries.append(
+                Entry(
+                    range: Self.trimmed(statement, canonical.bytes), draft: reader.draft, innerTexts: reader.innerTexts))
         }
-        self.entries = entries
-        self.reader = reader
-        return parsed ?? false
+        canonical.restore()
+        return parsed
     }
 
     /// Without white space (blanked comments included) at either end.
@@ -130,10 +126,10 @@ package struct StatementAnalyzer: ~Copyable {
     private mutating func read(_ span: StatementSpan) {
         let size = span.range.count
         let fits = span.isParseable && span.tokenCount <= Self.tokenLimit
-        if fits, size <= (span.isRoutine ? Self.routineLimit : Self.statementLimit) {
+        if fits, !span.isRoutine, span.longLiteralBytes > Self.literalLimit {
+            if parseElided(span) { return }
+        } else if fits, size <= (span.isRoutine ? Self.routineLimit : Self.statementLimit) {
             if parse(span.range) { return }
-        } else if fits, !span.isRoutine, parseElided(span) {
-            return
         }
         let statement = UnsafeRawBufferPointer(rebasing: canonical.bytes[span.range])
         let draft = Sieve.draft(of: statement, functions: reader.functions, isOversized: !fits || size > Self.statementLimit)
@@ -144,19 +140,14 @@ package struct StatementAnalyzer: ~Copyable {
     private mutating func parseElided(_ span: StatementSpan) -> Bool {
         let text = ElidedText.bytes(of: UnsafeRawBufferPointer(rebasing: canonical.bytes[span.range]))
         guard text.count <= Self.statementLimit else { return false }
-        var reader = self.reader
-        var found: [Entry] = []
-        let parsed = text.withUnsafeBytes { bytes in
+        return text.withUnsafeBytes { bytes in
             guard let base = bytes.baseAddress else { return false }
             return StatementParser.parse(base.assumingMemoryBound(to: CChar.self)) { node, _ in
                 reader.reset()
                 reader.read(node)
-                found.append(Entry(range: span.range, draft: reader.draft, innerTexts: reader.innerTexts))
+                entries.append(Entry(range: span.range, draft: reader.draft, innerTexts: reader.innerTexts))
             }
         }
-        self.reader = reader
-        entries += found
-        return parsed
     }
 
     /// Judges the texts that a statement would have the server run.
@@ -187,7 +178,7 @@ package struct StatementAnalyzer: ~Copyable {
 /// A statement without the contents of its long literals.
 enum ElidedText {
     /// Literals longer than this are left out.
-    private static let literalLimit = 256
+    static let literalLimit = 256
 
     /// The statement with a short literal in place of each long one; ended by a NUL. The short one is no SQL: what
     /// looks into it finds something unreadable.
@@ -198,7 +189,10 @@ enum ElidedText {
         while true {
             let token = lexer.next()
             if token.kind == .end { break }
-            guard token.isString, token.end - token.start > literalLimit, !token.isUnterminated else { continue }
+            // U&'' may be followed by UESCAPE, which no other literal may.
+            guard token.isString, token.kind != .unicodeString, token.end - token.start > literalLimit,
+                !token.isUnterminated
+            else { continue }
             result += statement[copied..<token.start]
             result += Array("'\u{1}'".utf8)
             copied = token.end

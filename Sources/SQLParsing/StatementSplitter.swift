@@ -18,7 +18,7 @@ struct StatementSplitter {
     }
 
     /// The statement under way.
-    var current = StatementSpan(range: 0..<0)
+    var current = StatementSpan()
     private var isEmpty = true
     private var opening = Opening.none
     private var parenthesisDepth = 0
@@ -28,14 +28,23 @@ struct StatementSplitter {
 
     /// Takes one token (never a comment); returns the statement that it ends, if that holds a token.
     mutating func take(_ token: Token, _ text: UnsafeRawBufferPointer) -> StatementSpan? {
+        // Nearly every token of nearly every statement.
+        if case .other = opening, token.kind != .semicolon, token.kind != .end {
+            current.end = token.end
+            current.tokenCount += 1
+            return nil
+        }
+        return takeAtBoundary(token, text)
+    }
+
+    private mutating func takeAtBoundary(_ token: Token, _ text: UnsafeRawBufferPointer) -> StatementSpan? {
         if token.kind == .end { return finish() }
         if token.kind == .semicolon, !isInsideBody { return finish() }
         if isEmpty {
             isEmpty = false
-            current.range = token.range
-        } else {
-            current.range = current.range.lowerBound..<token.end
+            current.start = token.start
         }
+        current.end = token.end
         current.tokenCount += 1
         switch opening {
         case .other: break
@@ -57,6 +66,10 @@ struct StatementSplitter {
     }
 
     private mutating func open(_ token: Token, _ text: UnsafeRawBufferPointer) {
+        if case .none = opening, token.kind != .word || !Self.mayBeginRoutine(text[token.start]) {
+            opening = .other
+            return
+        }
         let word = token.kind == .word ? Keyword(token, text) : Keyword.none
         switch (opening, word) {
         case (.none, .create): opening = .create
@@ -71,6 +84,11 @@ struct StatementSplitter {
             current.isRoutine = true
         default: opening = .other
         }
+    }
+
+    /// CREATE and DO.
+    private static func mayBeginRoutine(_ byte: UInt8) -> Bool {
+        byte | 0x20 == UInt8(ascii: "c") || byte | 0x20 == UInt8(ascii: "d")
     }
 
     private mutating func followBody(_ token: Token, _ text: UnsafeRawBufferPointer) {
@@ -91,7 +109,7 @@ struct StatementSplitter {
 
     private mutating func finish() -> StatementSpan? {
         defer {
-            current = StatementSpan(range: 0..<0)
+            current = StatementSpan()
             isEmpty = true
             opening = .none
             parenthesisDepth = 0

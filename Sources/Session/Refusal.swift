@@ -48,14 +48,14 @@ struct RefusalContext {
     func notice(id: String) -> ErrorFields {
         ErrorFields(
             severity: "WARNING", sqlState: "01000",
-            message: readable("holdfast let \(action) pass with a warning: \(reason)"),
+            message: readable("holdfast let \(action) pass with a warning on \(tag)\(ownWords) (\(reason))"),
             detail: readable(detail(id: id)), hint: match.hint.map(readable))
     }
 
-    private var message: String {
-        let own = match.message.map { ". \($0)" } ?? ""
-        return "holdfast refused \(action) on \(tag): \(reason)\(own)"
-    }
+    private var message: String { "holdfast refused \(action) on \(tag)\(ownWords) (\(reason))" }
+
+    /// The operator's words for it, if the rule has any.
+    private var ownWords: String { match.message.map { ": \($0)" } ?? "" }
 
     private var statement: StatementFacts? {
         facts.statements.indices.contains(match.statementIndex) ? facts.statements[match.statementIndex] : nil
@@ -70,8 +70,7 @@ struct RefusalContext {
 
     private var reason: String {
         let names = Set(match.effects.map(\.statementClass)).sorted { $0.rawValue < $1.rawValue }.map(\.name)
-        return names.isEmpty
-            ? match.rule : "rule \"\(match.rule)\" blocks \(names.joined(separator: ", "))"
+        return names.isEmpty ? match.rule : "rule \"\(match.rule)\", class \(names.joined(separator: ", "))"
     }
 
     private func objectList(limit: Int) -> String {
@@ -84,7 +83,8 @@ struct RefusalContext {
     private func detail(id: String) -> String {
         var lines = ["Statement: \(sql.shortened(to: 300))"]
         if facts.statements.count > 1 {
-            lines[0] = "Statement \(match.statementIndex + 1) of \(facts.statements.count) in: \(sql.shortened(to: 300))"
+            lines[0] =
+                "Statement \(match.statementIndex + 1) of \(facts.statements.count) in: \(sql.shortened(to: 300))"
             lines.append("None of the message's statements was run.")
         }
         let objects = objectList(limit: 50)

@@ -158,7 +158,8 @@ extension SessionMachine {
     ) throws(WireFault) -> RelayStep.Next? {
         let isOversized = header.byteCount > maximumStatementBytes
         if !isOversized && rest.count < header.byteCount { return .wait(byteCount: header.byteCount) }
-        let available = UnsafeRawBufferPointer(rebasing: rest.prefix(isOversized ? Self.oversizedHead : header.byteCount))
+        let available = UnsafeRawBufferPointer(
+            rebasing: rest.prefix(isOversized ? Self.oversizedHead : header.byteCount))
         guard let message = ParseMessage(available) else {
             if isOversized && available.count < Self.oversizedHead {
                 return .wait(byteCount: Self.oversizedHead)

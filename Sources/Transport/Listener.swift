@@ -14,7 +14,9 @@ package final class Listener {
     package init(_ wanted: SocketAddress, backlog: Int32 = 1024) throws(TransportError) {
         let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let number = socket(wanted.family, flags, 0)
-        guard number >= 0 else { throw TransportError(operation: "open a socket for", address: wanted.text, code: errno) }
+        guard number >= 0 else {
+            throw TransportError(operation: "open a socket for", address: wanted.text, code: errno)
+        }
         var isDone = false
         defer { if !isDone { _ = Glibc.close(number) } }
         var on: Int32 = 1
@@ -76,7 +78,8 @@ package final class Listener {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
         guard status.st_mode & S_IFMT == S_IFSOCK else {
-            throw TransportError(operation: "listen on", address: address.text, reason: "the path exists and is no socket")
+            throw TransportError(
+                operation: "listen on", address: address.text, reason: "the path exists and is no socket")
         }
         let probe = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard probe >= 0 else { throw TransportError(operation: "listen on", address: address.text, code: errno) }

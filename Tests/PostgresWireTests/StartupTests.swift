@@ -59,9 +59,13 @@ func startupPacket(_ pairs: [(String, String)], version: UInt32 = 196_608, tail:
     }
 
     static let faults = [
-        Fault(name: "protocol 2", packet: startupPacket([], version: 131_072), expected: .protocolVersion(major: 2, minor: 0)),
+        Fault(
+            name: "protocol 2", packet: startupPacket([], version: 131_072),
+            expected: .protocolVersion(major: 2, minor: 0)),
         Fault(name: "no last terminator", packet: startupPacket([("user", "u")], tail: []), expected: .startupLayout),
-        Fault(name: "bytes behind the terminator", packet: startupPacket([("user", "u")], tail: [0, 0]), expected: .startupLayout),
+        Fault(
+            name: "bytes behind the terminator", packet: startupPacket([("user", "u")], tail: [0, 0]),
+            expected: .startupLayout),
         Fault(
             name: "a name without a value", packet: startupPacket([], tail: Array("user".utf8) + [0]),
             expected: .startupLayout),
@@ -83,9 +87,10 @@ func startupPacket(_ pairs: [(String, String)], version: UInt32 = 196_608, tail:
     @Test("A cancel key may have 4 to 256 bytes")
     func cancel() throws {
         for keyLength in [4, 32, 256] {
-            let packet = [UInt32(12 + keyLength), 80_877_102, 7].flatMap { word in
-                (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(24 - 8 * $0)) }
-            } + [UInt8](repeating: 9, count: keyLength)
+            let packet =
+                [UInt32(12 + keyLength), 80_877_102, 7].flatMap { word in
+                    (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32(24 - 8 * $0)) }
+                } + [UInt8](repeating: 9, count: keyLength)
             guard case .cancel = try packet.withUnsafeBytes({ try StartupRequest(packet: $0) }) else {
                 Issue.record("a key of \(keyLength) bytes")
                 continue

@@ -11,7 +11,8 @@ package struct TimerHeap {
 
     package init() {}
 
-    package var earliest: Int64? { timers.first?.deadline }
+    /// The earliest.
+    package var first: Timer? { timers.first }
 
     package mutating func add(deadline: Int64, owner: UInt64) {
         timers.append(Timer(deadline: deadline, owner: owner))
@@ -24,15 +25,11 @@ package struct TimerHeap {
         }
     }
 
-    /// The earliest timer that is due at `now`, taken out.
-    package mutating func popDue(now: Int64) -> Timer? {
-        guard let first = timers.first, first.deadline <= now else { return nil }
-        let last = timers.removeLast()
-        if !timers.isEmpty {
-            timers[0] = last
-            sink()
-        }
-        return first
+    /// Takes the earliest out.
+    package mutating func removeFirst() {
+        guard let last = timers.popLast(), !timers.isEmpty else { return }
+        timers[0] = last
+        sink()
     }
 
     private mutating func sink() {

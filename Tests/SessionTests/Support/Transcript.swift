@@ -63,7 +63,8 @@ struct Exchange: ~Copyable {
         let subject = Subject(
             database: "app", user: "ann", applicationName: "", clientAddress: nil, listener: "127.0.0.1:6543")
         let rule = Rule(
-            name: "keep tables", classes: [ClassGroup.tableLoss.classes, ClassGroup.escape.classes, ClassGroup.opaque.classes],
+            name: "keep tables",
+            classes: [ClassGroup.tableLoss.classes, ClassGroup.escape.classes, ClassGroup.opaque.classes],
             action: action)
         return RuleSet(version: 1, rules: [rule]).rules(for: subject)
     }
@@ -87,16 +88,22 @@ struct Exchange: ~Copyable {
             guard let bytes = WireText.clientMessage(rest) else { return "no such message" }
             sendClient(bytes)
         case "s<":
-            guard let bytes = WireText.serverMessage(rest.replacing("{mark}", with: mark)) else { return "no such message" }
+            guard let bytes = WireText.serverMessage(rest.replacing("{mark}", with: mark)) else {
+                return "no such message"
+            }
             sendServer(bytes)
         case "s>":
-            guard let seen = Self.takeFrame(&toServer, fromClient: true) else { return "the server has received nothing" }
+            guard let seen = Self.takeFrame(&toServer, fromClient: true) else {
+                return "the server has received nothing"
+            }
             if seen.contains("holdfast refused") {
                 mark = String(seen[(seen.firstRange(of: "holdfast refused")?.lowerBound ?? seen.startIndex)...])
             }
             if !Self.matches(seen, rest) { return "the server received: \(seen)" }
         case "c<":
-            guard let seen = Self.takeFrame(&toClient, fromClient: false) else { return "the client has received nothing" }
+            guard let seen = Self.takeFrame(&toClient, fromClient: false) else {
+                return "the client has received nothing"
+            }
             if !Self.matches(seen, rest) { return "the client received: \(seen)" }
         case "audit>":
             guard !audit.isEmpty else { return "the trail was told nothing" }

@@ -72,7 +72,9 @@ enum WireText {
     /// A message as text, for comparison with a transcript's line.
     static func describe(_ bytes: [UInt8], fromClient: Bool) -> String {
         let (type, body) = (Character(Unicode.Scalar(bytes[0])), Array(bytes.dropFirst(5)))
-        let strings = body.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
+        let strings = body.split(separator: 0, omittingEmptySubsequences: false).map {
+            String(decoding: $0, as: UTF8.self)
+        }
         func shown(_ index: Int) -> String {
             let value = index < strings.count ? strings[index] : ""
             return value.isEmpty ? "''" : value.replacing("\n", with: "\\n")
@@ -84,7 +86,9 @@ enum WireText {
             case "B": return "Bind \(shown(0)) \(shown(1))"
             case "E": return "Execute \(shown(0))"
             case "D": return "Describe \(shown(0).dropFirst().isEmpty ? "''" : String(shown(0).dropFirst()))"
-            case "C": return "Close \(shown(0).prefix(1)) \(shown(0).dropFirst().isEmpty ? "''" : String(shown(0).dropFirst()))"
+            case "C":
+                return
+                    "Close \(shown(0).prefix(1)) \(shown(0).dropFirst().isEmpty ? "''" : String(shown(0).dropFirst()))"
             case "F": return "FunctionCall"
             case "S": return "Sync"
             case "H": return "Flush"
