@@ -44,7 +44,7 @@ struct ConditionReach {
             let expression = condition.node(A_Expr.self).pointee
             guard let left = expression.lexpr, let right = expression.rexpr else { return !mentionsTarget(condition) }
             if let constant = Self.comparesConstants(expression) { return constant }
-            if Self.areSameColumn(TreeNode(left), TreeNode(right)) {
+            if areSameColumn(TreeNode(left), TreeNode(right)) {
                 // a = a, a >= a, a LIKE a …, but not a <> a, a < a.
                 let name = TreeName.text(of: TreeList(expression.name).last)
                 return !["<>", "!=", "<", ">", "!~", "!~~"].contains(name ?? "")
@@ -71,7 +71,7 @@ struct ConditionReach {
         let tests = parts.filter { $0.tag == T_NullTest }.map { $0.node(NullTest.self).pointee }
         for test in tests where test.nulltesttype == IS_NULL {
             for other in tests where other.nulltesttype == IS_NOT_NULL {
-                if let left = test.arg, let right = other.arg, Self.areSameColumn(TreeNode(left), TreeNode(right)) {
+                if let left = test.arg, let right = other.arg, areSameColumn(TreeNode(left), TreeNode(right)) {
                     return true
                 }
             }
@@ -102,11 +102,15 @@ struct ConditionReach {
         return cpg_constant_integer(constant)
     }
 
-    private static func areSameColumn(_ left: TreeNode, _ right: TreeNode) -> Bool {
+    /// The same column twice: spelled alike, or once with the table's name and once without.
+    private func areSameColumn(_ left: TreeNode, _ right: TreeNode) -> Bool {
         guard left.tag == T_ColumnRef, right.tag == T_ColumnRef else { return false }
-        let leftName = TreeList(left.node(ColumnRef.self).pointee.fields).map { TreeName.text(of: $0) }
-        let rightName = TreeList(right.node(ColumnRef.self).pointee.fields).map { TreeName.text(of: $0) }
-        return !leftName.isEmpty && leftName.last == rightName.last
+        let one = TreeList(left.node(ColumnRef.self).pointee.fields).compactMap { TreeName.text(of: $0) }
+        let other = TreeList(right.node(ColumnRef.self).pointee.fields).compactMap { TreeName.text(of: $0) }
+        guard let name = one.last, name == other.last else { return false }
+        if one == other { return true }
+        let qualifiers = [one, other].compactMap { $0.count > 1 ? $0[$0.count - 2] : nil }
+        return qualifiers.allSatisfy { names.contains($0) }
     }
 
     /// Whether some column reference below may be one of the table's.

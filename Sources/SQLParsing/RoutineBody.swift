@@ -48,11 +48,11 @@ struct RoutineBody: ~Copyable {
     // MARK: - Tokens
 
     private func word(_ at: Int) -> Keyword {
-        guard at < tokens.count, tokens[at].kind == .word else { return .none }
+        guard at >= 0, at < tokens.count, tokens[at].kind == .word else { return .none }
         return text.withUnsafeBytes { Keyword(tokens[at], $0) }
     }
 
-    private func kind(_ at: Int) -> Token.Kind { at < tokens.count ? tokens[at].kind : .end }
+    private func kind(_ at: Int) -> Token.Kind { at >= 0 && at < tokens.count ? tokens[at].kind : .end }
 
     private func isOperator(_ at: Int, _ spelling: StaticString) -> Bool {
         guard kind(at) == .operator else { return false }
@@ -299,34 +299,39 @@ struct RoutineBody: ~Copyable {
 
     // MARK: - Judging
 
-    /// Static SQL: INTO and its variables are PL/pgSQL's, not the query's (`make_execsql_stmt`).
+    /// Static SQL.
     private mutating func judgeQuery(_ range: Range<Int>) {
-        guard let first = range.first, let last = range.last, last < tokens.count else { return }
         noteTargets(range)
+        take(analyze(withoutTargets(range)))
+    }
+
+    /// The bytes of a query without INTO and its variables, which are PL/pgSQL's and not the query's
+    /// (`make_execsql_stmt`).
+    private func withoutTargets(_ range: Range<Int>) -> [UInt8] {
+        guard let first = range.first, let last = range.last, last < tokens.count else { return [] }
         var query = bytes(range)
+        if word(first) == "import" { return query }
         let base = tokens[first].start
-        if word(first) != "import" {
-            for at in range where word(at) == "into" && word(at - 1) != "insert" && word(at - 1) != "merge" {
-                var end = at
-                var target = at + 1
-                if word(target) == "strict" { target += 1 }
-                while range.contains(target), kind(target) == .word || kind(target) == .quotedName {
-                    while kind(target + 1) == .dot, range.contains(target + 2) { target += 2 }
-                    end = target
-                    guard kind(target + 1) == .comma else { break }
-                    target += 2
-                }
-                for offset in tokens[at].start..<tokens[end].end where offset - base < query.count {
-                    query[offset - base] = 0x20
-                }
+        for at in range where word(at) == "into" && word(at - 1) != "insert" && word(at - 1) != "merge" {
+            var end = at
+            var target = at + 1
+            if word(target) == "strict" { target += 1 }
+            while range.contains(target), kind(target) == .word || kind(target) == .quotedName {
+                while kind(target + 1) == .dot, range.contains(target + 2) { target += 2 }
+                end = target
+                guard kind(target + 1) == .comma else { break }
+                target += 2
+            }
+            for offset in tokens[at].start..<tokens[end].end where offset - base < query.count {
+                query[offset - base] = 0x20
             }
         }
-        take(analyze(query))
+        return query
     }
 
     private mutating func judgeExpression(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
-        let expression = bytes(range)
+        let expression = withoutTargets(range)
         if expression.isEmpty { return }
         take(analyze(Array("SELECT ".utf8) + expression))
         // PL/pgSQL has statements that are no expression (RAISE … USING); none of them has these words.

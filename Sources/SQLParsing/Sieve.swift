@@ -143,6 +143,9 @@ struct Sieve {
         var calls = NameTrail()
         while token.kind != .end {
             switch token.kind {
+            // U&"name" UESCAPE '!' is one name.
+            case .word where word == "uescape" && calls.name?.kind == .unicodeName: break
+            case .string where previous == "uescape": break
             case .word:
                 scanQueryWord()
                 calls.note(token)

@@ -201,3 +201,33 @@ enum ElidedText {
         return result
     }
 }
+
+extension StatementAnalyzer {
+    /// Compares what libpg_query builds with the struct layout that this program was compiled for, at start.
+    ///
+    /// - Returns: what does not fit, or nil. A program whose layout does not fit must not run: it would misread.
+    package static func layoutFault() -> String? {
+        let probes: [(sql: String, command: String, classes: [StatementClass], object: String?)] = [
+            ("SELECT 1", "", [], nil),
+            ("DROP TABLE IF EXISTS s.t CASCADE", "DROP TABLE", [.dropTable, .cascade], "s.t"),
+            ("ALTER TABLE ONLY s.t DROP COLUMN c", "ALTER TABLE", [.dropColumn], "s.t.c"),
+            ("TRUNCATE s.t", "TRUNCATE TABLE", [.truncate], "s.t"),
+            ("DELETE FROM s.t", "DELETE", [.deleteAll], "s.t"),
+            ("WITH x AS (DELETE FROM s.t WHERE true) SELECT 1", "SELECT", [.deleteAll], "s.t"),
+            ("ALTER TABLE s.t RENAME TO u", "ALTER TABLE", [.rename], "s.t"),
+            ("DROP DATABASE d", "DROP DATABASE", [.dropDatabase], "d"),
+            ("DO LANGUAGE plpgsql 'BEGIN DROP TABLE s.t; END'", "DO", [.dropTable, .doBlock], nil),
+        ]
+        var analyzer = StatementAnalyzer()
+        for probe in probes {
+            let bytes = Array(probe.sql.utf8)
+            let facts = bytes.withUnsafeBytes { analyzer.facts(of: $0, settings: LexicalSettings()) }
+            let statement = facts.statements.first
+            let fits =
+                facts.classes == ClassSet(probe.classes) && (statement?.command ?? "") == probe.command
+                && (probe.object == nil || statement?.effects.first?.object?.qualifiedName == probe.object)
+            if !fits { return "libpg_query's parse tree does not have the layout of PostgreSQL 15: \(probe.sql)" }
+        }
+        return nil
+    }
+}
