@@ -55,10 +55,13 @@ struct ConstantText {
         case T_A_Expr: return concatenation(node)
         case T_FuncCall: return call(node.node(FuncCall.self), depth: depth)
         case T_CoalesceExpr:
-            // The first argument that is not null: a constant one, if it comes first.
-            guard let first = TreeList(node.node(CoalesceExpr.self).pointee.args).first else { return [.unknown] }
-            let known = pieces(of: first, depth: depth + 1)
-            return known.contains(.unknown) ? [.unknown] : known
+            // Only a constant is surely not null: quote_ident(x) is null where x is.
+            for argument in TreeList(node.node(CoalesceExpr.self).pointee.args) {
+                guard argument.tag == T_A_Const else { return [.unknown] }
+                if cpg_constant_tag(argument.node(A_Const.self)) == T_Invalid.rawValue { continue }
+                return constant(argument.node(A_Const.self))
+            }
+            return [.unknown]
         default: return [.unknown]
         }
     }
@@ -107,7 +110,9 @@ struct ConstantText {
     private func cast(_ cast: UnsafePointer<TypeCast>, depth: Int) -> [Piece] {
         guard let argument = cast.pointee.arg, let type = cast.pointee.typeName else { return [.unknown] }
         let inner = pieces(of: TreeNode(argument), depth: depth + 1)
-        guard cpg_count(type.pointee.arrayBounds) == 0, let name = TreeName.text(of: TreeList(type.pointee.names).last)
+        let names = TreeList(type.pointee.names).compactMap { TreeName.text(of: $0) }
+        // Another schema's type of that name may be anything.
+        guard cpg_count(type.pointee.arrayBounds) == 0, let name = names.last, names.count == 1 || names[0] == "pg_catalog"
         else { return [.unknown] }
         switch name {
         case "text", "varchar", "bpchar", "unknown": return inner

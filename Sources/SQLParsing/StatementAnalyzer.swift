@@ -154,17 +154,26 @@ package struct StatementAnalyzer: ~Copyable {
         let inner = entries[index].innerTexts
         entries[index].innerTexts = []
         guard nesting < Self.nestingLimit else { return entries[index].draft.add(.opaque) }
-        let settings = LexicalSettings(standardConformingStrings: settings.standardConformingStrings)
         for text in inner {
-            let facts: TextFacts
-            switch text.language {
-            case .sql: facts = readInner(text.text, settings)
-            case .pieces(let pieces): facts = DynamicText.facts(of: pieces) { readInner($0, settings) }
-            case .plpgsql:
-                facts = RoutineBody.facts(
-                    of: text.text, settings: settings, functions: reader.functions, nesting: nesting + 1)
-            }
+            let facts = facts(of: text, standardConformingStrings: settings.standardConformingStrings)
             entries[index].draft.absorb(facts, from: text.place)
+            guard text.holdsBackslash else { continue }
+            // It runs later: by then the setting can be another. What that reading cannot make sense of does not count.
+            var other = self.facts(of: text, standardConformingStrings: !settings.standardConformingStrings)
+            other.statements.removeAll { $0.classes.subtracting(facts.classes).subtracting(.unread).isEmpty }
+            entries[index].draft.absorb(other, from: text.place + ", read with the other standard_conforming_strings")
+        }
+    }
+
+    private func facts(of text: InnerText, standardConformingStrings: Bool) -> TextFacts {
+        let settings = LexicalSettings(standardConformingStrings: standardConformingStrings)
+        switch text.language {
+        case .sql: return readInner(text.text, settings)
+        case .pieces(let pieces): return DynamicText.facts(of: pieces) { readInner($0, settings) }
+        case .plpgsql:
+            return RoutineBody.facts(
+                of: text.text, parameters: text.parameters, settings: settings, functions: reader.functions,
+                nesting: nesting + 1)
         }
     }
 
@@ -172,6 +181,25 @@ package struct StatementAnalyzer: ~Copyable {
         var analyzer = StatementAnalyzer(functions: reader.functions, nesting: nesting + 1)
         return text.withUnsafeBytes { analyzer.facts(of: $0, settings: settings) }
     }
+}
+
+extension InnerText {
+    /// Its reading depends on standard_conforming_strings.
+    fileprivate var holdsBackslash: Bool {
+        switch language {
+        case .sql, .plpgsql: return text.contains(UInt8(ascii: "\\"))
+        case .pieces(let pieces):
+            return pieces.contains { piece in
+                if case .text(let bytes) = piece { return bytes.contains(UInt8(ascii: "\\")) }
+                return false
+            }
+        }
+    }
+}
+
+extension ClassSet {
+    /// Not read.
+    fileprivate static let unread = ClassSet([.unparsable, .oversized])
 }
 
 /// A statement without the contents of its long literals.

@@ -122,6 +122,34 @@ struct AlterTableDecision {
 
 /// The value of an option in parentheses.
 enum OptionValue {
+    /// ALTER DATABASE … ALLOW_CONNECTIONS false, CONNECTION LIMIT 0: nobody gets at its tables any more.
+    static func closesDatabase(_ options: UnsafeMutablePointer<List>?) -> Bool {
+        for option in TreeList(options) {
+            let element = option.node(DefElem.self).pointee
+            switch TreeName.text(element.defname) {
+            case "allow_connections": if !isCertainlyTrue(element.arg) { return true }
+            case "connection_limit":
+                if let value = element.arg, TreeNode(value).tag == T_Integer,
+                    TreeNode(value).node(Integer.self).pointee.ival == 0
+                {
+                    return true
+                }
+            default: break
+            }
+        }
+        return false
+    }
+
+    private static func isCertainlyTrue(_ value: UnsafeMutablePointer<Node>?) -> Bool {
+        guard let value else { return true }
+        switch TreeNode(value).tag {
+        case T_Integer: return TreeNode(value).node(Integer.self).pointee.ival == 1
+        case T_Boolean: return TreeNode(value).node(Boolean.self).pointee.boolval
+        case T_String: return ["true", "on"].contains(TreeName.text(of: TreeNode(value))?.lowercased() ?? "")
+        default: return false
+        }
+    }
+
     /// The constant `true` or `false`.
     static func isBoolean(_ node: TreeNode) -> Bool {
         guard node.tag == T_A_Const else { return false }

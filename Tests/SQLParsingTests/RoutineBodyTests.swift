@@ -39,6 +39,12 @@ struct RoutineBodyTests {
             "DECLARE r record; BEGIN FOR r IN (SELECT tablename FROM pg_tables) LOOP "
                 + "EXECUTE 'DROP TABLE IF EXISTS ' || quote_ident(r.tablename) || ' CASCADE'; END LOOP; END",
             .dropTable, .cascade),
+        ClassRow("BEGIN EXECUTE coalesce(NULL, 'DROP TABLE t'); END", .dropTable),
+        ClassRow("BEGIN EXECUTE coalesce(quote_ident(x), 'DROP TABLE t'); END", .dynamicSQL),
+        ClassRow("BEGIN EXECUTE format('%s DROP TABLE t', quote_ident(x)); END", .dynamicSQL),
+        ClassRow("DECLARE q evil.uuid := x; BEGIN EXECUTE 'SELECT 1' || q; END", .dynamicSQL),
+        ClassRow("<<b>> DECLARE q text := 'SELECT 1'; BEGIN b.q := 'x'; EXECUTE q; END", .dynamicSQL),
+        ClassRow("DECLARE q text := 'SELECT 1'; BEGIN SELECT a INTO b.q FROM t; EXECUTE q; END", .dynamicSQL),
         // Harmless ones.
         ClassRow("BEGIN RAISE NOTICE 'DROP TABLE t'; END"),
         ClassRow("DECLARE n int; BEGIN SELECT count(*) INTO n FROM t; INSERT INTO t VALUES (n) RETURNING a INTO STRICT n; END"),
@@ -68,6 +74,15 @@ struct RoutineBodyTests {
         ClassRow("CREATE PROCEDURE p() BEGIN ATOMIC DELETE FROM t; SELECT 1; END", .create, .deleteAll),
         ClassRow("CREATE FUNCTION f() RETURNS int RETURN lo_unlink(1)", .create, .dangerousFunction),
         ClassRow("CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql AS 'SELECT $1 + a'", .create),
+        // A parameter keeps its own value; a body runs under a setting of later.
+        ClassRow(
+            "CREATE FUNCTION f(q text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN IF a THEN q := 'SELECT 1'; END IF; "
+                + "EXECUTE q; END $$", .create, .dynamicSQL),
+        ClassRow(
+            #"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM 'x\' , '; DROP TABLE t; --'; END $$"#,
+            .create, .dropTable),
+        ClassRow(
+            #"CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT replace(a, '\', '/') || E'\n' FROM t $$"#, .create),
         ClassRow("DO LANGUAGE plpython3u 'x'", .doBlock, .untrustedLanguage),
         ClassRow("DO LANGUAGE plperl 'x'", .doBlock, .opaque),
         ClassRow("DO 'BEGIN DO ''BEGIN DROP TABLE t; END''; END'", .doBlock, .dropTable),
