@@ -71,7 +71,8 @@ package enum ClassGroup: String, CaseIterable, Sendable {
         .dropDatabase, .dropSchema, .dropTable, .dropOwned, .dropColumn, .dropPartition, .dropView,
         .dropMaterializedView, .dropSequence, .dropType, .dropFunction, .dropIndex, .dropConstraint, .dropExtension,
         .dropRole, .dropOther, .cascade, .cascadeDependents, .truncate, .alterColumnType, .overwriteColumn, .alterOwner,
-        .disableTrigger, .disableRowSecurity, .rename, .renameIndex, .closeDatabase, .moveSchema, .detachPartition, .selectInto, .create,
+        .disableTrigger, .disableRowSecurity, .rename, .renameIndex, .closeDatabase, .moveSchema, .detachPartition,
+        .selectInto, .create,
         .alter, .grant, .comment, .subscription, .foreignServer, .catalogWrite,
     ])
 

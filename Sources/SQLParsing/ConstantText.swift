@@ -112,7 +112,8 @@ struct ConstantText {
         let inner = pieces(of: TreeNode(argument), depth: depth + 1)
         let names = TreeList(type.pointee.names).compactMap { TreeName.text(of: $0) }
         // Another schema's type of that name may be anything.
-        guard cpg_count(type.pointee.arrayBounds) == 0, let name = names.last, names.count == 1 || names[0] == "pg_catalog"
+        guard cpg_count(type.pointee.arrayBounds) == 0, let name = names.last,
+            names.count == 1 || names[0] == "pg_catalog"
         else { return [.unknown] }
         switch name {
         case "text", "varchar", "bpchar", "unknown": return inner
@@ -126,7 +127,8 @@ struct ConstantText {
         switch name {
         // regclassout and its like quote what needs quoting.
         case "regclass", "regtype", "regnamespace", "regrole", "regproc", "regcollation": [.name]
-        case "int2", "int4", "int8", "int", "integer", "bigint", "smallint", "oid", "numeric", "float4", "float8", "bool",
+        case "int2", "int4", "int8", "int", "integer", "bigint", "smallint", "oid", "numeric", "float4", "float8",
+            "bool",
             "boolean", "date", "uuid", "serial", "bigserial", "real":
             [.number]
         default: [.unknown]
@@ -157,7 +159,9 @@ struct ConstantText {
 
     /// `format()` (`text_format` in varlena.c): `%s %I %L`, positions and widths.
     private func format(_ arguments: [[Piece]]) -> [Piece] {
-        guard let first = arguments.first, first.count == 1, case .text(let pattern) = first[0] else { return [.unknown] }
+        guard let first = arguments.first, first.count == 1, case .text(let pattern) = first[0] else {
+            return [.unknown]
+        }
         var result: [Piece] = []
         var plain: [UInt8] = []
         var next = 1

@@ -260,7 +260,9 @@ struct RoutineBody: ~Copyable {
         let start = index
         let end = findSemicolon(from: start)
         index = end + 1
-        guard word(start + 1) == "query" else { return judgeExpression(start + (word(start + 1) == "next" ? 2 : 1)..<end) }
+        guard word(start + 1) == "query" else {
+            return judgeExpression(start + (word(start + 1) == "next" ? 2 : 1)..<end)
+        }
         if word(start + 2) == "execute" {
             readDynamic(start + 3, until: end)
         } else {
@@ -447,8 +449,11 @@ struct RoutineVariables {
         for _ in 0..<3 {
             for (name, variable) in variables where known[name] == nil && !variable.isTainted {
                 // Not declared here: a parameter, which has a value of its own.
-                guard variable.declarations > 0, variable.assignments.count == 1, let value = variable.assignments.first else { continue }
-                guard let pieces = StatementParser.pieces(ofExpression: bytes(value), variables: known) else { continue }
+                guard variable.declarations > 0, variable.assignments.count == 1, let value = variable.assignments.first
+                else { continue }
+                guard let pieces = StatementParser.pieces(ofExpression: bytes(value), variables: known) else {
+                    continue
+                }
                 if pieces != [.unknown] { known[name] = pieces }
             }
         }

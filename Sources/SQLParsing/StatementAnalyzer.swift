@@ -106,7 +106,8 @@ package struct StatementAnalyzer: ~Copyable {
             let statement = location..<max(location, min(end, range.upperBound))
             entries.append(
                 Entry(
-                    range: Self.trimmed(statement, canonical.bytes), draft: reader.draft, innerTexts: reader.innerTexts))
+                    range: Self.trimmed(statement, canonical.bytes), draft: reader.draft, innerTexts: reader.innerTexts)
+            )
         }
         canonical.restore()
         return parsed
@@ -131,7 +132,8 @@ package struct StatementAnalyzer: ~Copyable {
             if parse(span.range) { return }
         }
         let statement = UnsafeRawBufferPointer(rebasing: canonical.bytes[span.range])
-        let draft = Sieve.draft(of: statement, functions: reader.functions, isOversized: !fits || size > Self.statementLimit)
+        let draft = Sieve.draft(
+            of: statement, functions: reader.functions, isOversized: !fits || size > Self.statementLimit)
         entries.append(Entry(range: span.range, draft: draft, innerTexts: []))
     }
 

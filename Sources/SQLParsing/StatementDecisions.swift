@@ -114,7 +114,9 @@ struct AlterTableDecision {
         guard let using = TreeNode(definition).node(ColumnDef.self).pointee.raw_default else { return false }
         let expression = TreeNode(using)
         if !ConditionReach.mentionsColumn(expression) { return true }
-        guard expression.tag == T_TypeCast, let type = expression.node(TypeCast.self).pointee.typeName else { return false }
+        guard expression.tag == T_TypeCast, let type = expression.node(TypeCast.self).pointee.typeName else {
+            return false
+        }
         guard let name = TreeName.text(of: TreeList(type.pointee.names).last) else { return false }
         return ["varchar", "bpchar", "bit", "varbit", "char"].contains(name) && cpg_count(type.pointee.typmods) > 0
     }
@@ -184,7 +186,8 @@ enum RoutineLanguage: Equatable {
         switch name.lowercased() {
         case "sql": self = .sql
         case "plpgsql": self = .plpgsql
-        case "c", "internal", "plpythonu", "plpython2u", "plpython3u", "plperlu", "pltclu", "plsh", "plrubyu", "pljavau",
+        case "c", "internal", "plpythonu", "plpython2u", "plpython3u", "plperlu", "pltclu", "plsh", "plrubyu",
+            "pljavau",
             "plrustu", "pllua", "plluau", "plr":
             self = .untrusted
         default: self = .unreadable

@@ -29,7 +29,9 @@ enum StatementParser {
             guard node.tag == T_RawStmt else { continue }
             let raw = node.node(RawStmt.self).pointee
             guard let statement = raw.stmt else { continue }
-            body(TreeNode(statement), Parsed(location: max(0, Int(raw.stmt_location)), length: max(0, Int(raw.stmt_len))))
+            body(
+                TreeNode(statement), Parsed(location: max(0, Int(raw.stmt_location)), length: max(0, Int(raw.stmt_len)))
+            )
         }
         return true
     }

@@ -72,12 +72,14 @@ struct StatementReader {
             name("DELETE")
             let delete = node.node(DeleteStmt.self).pointee
             let reach = ConditionReach(target: delete.relation)
-            noteWholeTable(.deleteAll, delete.relation, isWhole: reach.selectsAll(delete.whereClause.map { TreeNode($0) }))
+            noteWholeTable(
+                .deleteAll, delete.relation, isWhole: reach.selectsAll(delete.whereClause.map { TreeNode($0) }))
         case T_UpdateStmt:
             name("UPDATE")
             let update = node.node(UpdateStmt.self).pointee
             let reach = ConditionReach(target: update.relation)
-            noteWholeTable(.updateAll, update.relation, isWhole: reach.selectsAll(update.whereClause.map { TreeNode($0) }))
+            noteWholeTable(
+                .updateAll, update.relation, isWhole: reach.selectsAll(update.whereClause.map { TreeNode($0) }))
         default:
             name("MERGE")
             readMerge(node.node(MergeStmt.self))
@@ -452,7 +454,10 @@ struct StatementReader {
             let publication = node.node(CreatePublicationStmt.self).pointee.pubname
             return ("CREATE PUBLICATION", ObjectName(.publication, name: TreeName.text(publication)))
         case T_CreateStatsStmt:
-            return ("CREATE STATISTICS", TreeName.object(.statistics, list: node.node(CreateStatsStmt.self).pointee.defnames))
+            return (
+                "CREATE STATISTICS",
+                TreeName.object(.statistics, list: node.node(CreateStatsStmt.self).pointee.defnames)
+            )
         case T_CreateAmStmt:
             let method = node.node(CreateAmStmt.self).pointee.amname
             return ("CREATE ACCESS METHOD", ObjectName(.accessMethod, name: TreeName.text(method)))
@@ -560,7 +565,10 @@ struct StatementReader {
             let database = node.node(AlterDatabaseRefreshCollStmt.self).pointee.dbname
             return ("ALTER DATABASE", ObjectName(.database, name: TreeName.text(database)))
         case T_AlterCollationStmt:
-            return ("ALTER COLLATION", TreeName.object(.collation, list: node.node(AlterCollationStmt.self).pointee.collname))
+            return (
+                "ALTER COLLATION",
+                TreeName.object(.collation, list: node.node(AlterCollationStmt.self).pointee.collname)
+            )
         case T_AlterExtensionStmt:
             let name = node.node(AlterExtensionStmt.self).pointee.extname
             return ("ALTER EXTENSION", ObjectName(.extension, name: TreeName.text(name)))
@@ -571,7 +579,9 @@ struct StatementReader {
             let alter = node.node(AlterObjectDependsStmt.self).pointee
             let kind = ObjectKind(alter.objectType)
             let object = alter.relation.map { TreeName.object(kind, $0) }
-            return ("ALTER " + kind.commandWord, object ?? TreeName.object(kind, node: alter.object.map { TreeNode($0) }))
+            return (
+                "ALTER " + kind.commandWord, object ?? TreeName.object(kind, node: alter.object.map { TreeNode($0) })
+            )
         case T_AlterEventTrigStmt:
             let trigger = node.node(AlterEventTrigStmt.self).pointee.trigname
             return ("ALTER EVENT TRIGGER", ObjectName(.eventTrigger, name: TreeName.text(trigger)))
@@ -584,7 +594,9 @@ struct StatementReader {
             let publication = node.node(AlterPublicationStmt.self).pointee.pubname
             return ("ALTER PUBLICATION", ObjectName(.publication, name: TreeName.text(publication)))
         case T_AlterStatsStmt:
-            return ("ALTER STATISTICS", TreeName.object(.statistics, list: node.node(AlterStatsStmt.self).pointee.defnames))
+            return (
+                "ALTER STATISTICS", TreeName.object(.statistics, list: node.node(AlterStatsStmt.self).pointee.defnames)
+            )
         case T_AlterOperatorStmt:
             let name = node.node(AlterOperatorStmt.self).pointee.opername
             return ("ALTER OPERATOR", TreeName.object(.operator, list: name?.pointee.objname))
@@ -736,7 +748,9 @@ struct StatementReader {
     }
 
     /// ALTER SYSTEM, ALTER ROLE and ALTER DATABASE … SET.
-    private mutating func decideStoredSetting(_ statement: UnsafeMutablePointer<VariableSetStmt>?, of owner: ObjectName?) {
+    private mutating func decideStoredSetting(
+        _ statement: UnsafeMutablePointer<VariableSetStmt>?, of owner: ObjectName?
+    ) {
         let setting = TreeName.text(statement?.pointee.name).lowercased()
         add(.alter, owner ?? ObjectName(.setting, name: setting))
         guard let statement, statement.pointee.kind == VAR_SET_VALUE else { return }

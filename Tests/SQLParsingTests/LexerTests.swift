@@ -119,8 +119,10 @@ struct LexerTests {
     @Test("statements are cut where libpg_query cuts them, over mutated texts")
     func boundaries() {
         let pieces = [
-            "select 1", ";", "'a'", "E'\\''", "\"q\"", "$$;$$", "$a$ ' $a$", "/* ; */", "-- ;\n", " ", "\n", "\r", "a$b$",
-            "1e5", "U&'x'", "''", "create rule r as on insert to t do also (select 1; select 2)", "values (1)", ",", "+",
+            "select 1", ";", "'a'", "E'\\''", "\"q\"", "$$;$$", "$a$ ' $a$", "/* ; */", "-- ;\n", " ", "\n", "\r",
+            "a$b$",
+            "1e5", "U&'x'", "''", "create rule r as on insert to t do also (select 1; select 2)", "values (1)", ",",
+            "+",
             "create function f() returns int begin atomic select 1; select 2; end",
             "create function f() returns int begin atomic select case when a then 1 end; end",
         ]
@@ -128,7 +130,9 @@ struct LexerTests {
         var compared = 0
         for _ in 0..<30_000 {
             var sql = ""
-            for _ in 0..<Int.random(in: 1..<9, using: &generator) { sql += pieces.randomElement(using: &generator) ?? "" }
+            for _ in 0..<Int.random(in: 1..<9, using: &generator) {
+                sql += pieces.randomElement(using: &generator) ?? ""
+            }
             let bytes = Array(sql.utf8)
             guard let count = StatementParser.statementCount(of: bytes) else { continue }
             var canonical = CanonicalText()

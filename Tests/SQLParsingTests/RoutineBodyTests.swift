@@ -47,7 +47,9 @@ struct RoutineBodyTests {
         ClassRow("DECLARE q text := 'SELECT 1'; BEGIN SELECT a INTO b.q FROM t; EXECUTE q; END", .dynamicSQL),
         // Harmless ones.
         ClassRow("BEGIN RAISE NOTICE 'DROP TABLE t'; END"),
-        ClassRow("DECLARE n int; BEGIN SELECT count(*) INTO n FROM t; INSERT INTO t VALUES (n) RETURNING a INTO STRICT n; END"),
+        ClassRow(
+            "DECLARE n int; BEGIN SELECT count(*) INTO n FROM t; INSERT INTO t VALUES (n) RETURNING a INTO STRICT n; END"
+        ),
         ClassRow("BEGIN FOR i IN 1..3 LOOP EXECUTE 'SELECT ' || i; END LOOP; END"),
         ClassRow("BEGIN UPDATE t SET a = CASE WHEN b THEN 1 ELSE 2 END WHERE id = 1; END"),
         ClassRow("BEGIN EXECUTE 'INSERT INTO t VALUES ($1)' USING 1; END"),
@@ -68,7 +70,8 @@ struct RoutineBodyTests {
     }
 
     static let functions: [ClassRow] = [
-        ClassRow("CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE t; END $$", .create, .dropTable),
+        ClassRow(
+            "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE t; END $$", .create, .dropTable),
         ClassRow("CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'SELECT 1; TRUNCATE t'", .create, .truncate),
         ClassRow("CREATE FUNCTION f() RETURNS void LANGUAGE 'sql' AS E'DROP \\x54ABLE t'", .create, .dropTable),
         ClassRow("CREATE PROCEDURE p() BEGIN ATOMIC DELETE FROM t; SELECT 1; END", .create, .deleteAll),
@@ -82,7 +85,8 @@ struct RoutineBodyTests {
             #"CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM 'x\' , '; DROP TABLE t; --'; END $$"#,
             .create, .dropTable),
         ClassRow(
-            #"CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT replace(a, '\', '/') || E'\n' FROM t $$"#, .create),
+            #"CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $$ SELECT replace(a, '\', '/') || E'\n' FROM t $$"#,
+            .create),
         ClassRow("DO LANGUAGE plpython3u 'x'", .doBlock, .untrustedLanguage),
         ClassRow("DO LANGUAGE plperl 'x'", .doBlock, .opaque),
         ClassRow("DO 'BEGIN DO ''BEGIN DROP TABLE t; END''; END'", .doBlock, .dropTable),

@@ -28,7 +28,8 @@ struct SecretRedactionTests {
         RedactionRow("ALTER USER a PASWORD 'secret' BROKEN", "ALTER USER a PASWORD '***' BROKEN"),
         RedactionRow("ALTER USER a PASSWORD 'secret", "ALTER USER a PASSWORD '***'"),
         RedactionRow(
-            "CREATE USER a VALID UNTIL '2030-01-01' PASSWORD 'secret'", "CREATE USER a VALID UNTIL '2030-01-01' PASSWORD '***'"),
+            "CREATE USER a VALID UNTIL '2030-01-01' PASSWORD 'secret'",
+            "CREATE USER a VALID UNTIL '2030-01-01' PASSWORD '***'"),
         RedactionRow(
             "CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'b', password 'secret')",
             "CREATE USER MAPPING FOR a SERVER s OPTIONS (user 'b', password '***')"),
@@ -36,13 +37,15 @@ struct SecretRedactionTests {
             "CREATE SUBSCRIPTION s CONNECTION 'host=a password=secret dbname=b' PUBLICATION p",
             "CREATE SUBSCRIPTION s CONNECTION 'host=a password=*** dbname=b' PUBLICATION p"),
         RedactionRow(
-            "SELECT dblink_connect('host=a password=''se cret'' user=b')", "SELECT dblink_connect('host=a password=''***'' user=b')"),
+            "SELECT dblink_connect('host=a password=''se cret'' user=b')",
+            "SELECT dblink_connect('host=a password=''***'' user=b')"),
         RedactionRow(
             "SELECT dblink_connect('postgresql://u:secret@h/d')", "SELECT dblink_connect('postgresql://u:***@h/d')"),
         RedactionRow(
             "DO $$ BEGIN EXECUTE 'ALTER USER a PASSWORD ''secret'''; ALTER USER b PASSWORD 'secret'; END $$",
             "DO $$ BEGIN EXECUTE 'ALTER USER a PASSWORD ''***'''; ALTER USER b PASSWORD '***'; END $$"),
-        RedactionRow("DO 'BEGIN ALTER USER a PASSWORD ''secret''; END'", "DO 'BEGIN ALTER USER a PASSWORD ''***''; END'"),
+        RedactionRow(
+            "DO 'BEGIN ALTER USER a PASSWORD ''secret''; END'", "DO 'BEGIN ALTER USER a PASSWORD ''***''; END'"),
         RedactionRow("/* ALTER USER a PASSWORD 'secret' */ SELECT 1", "/* ALTER USER a PASSWORD '***' */ SELECT 1"),
         RedactionRow("SELECT * FROM t WHERE password = 'secret'", "SELECT * FROM t WHERE password = '***'"),
         RedactionRow("SELECT user, password FROM t", "SELECT user, password FROM t"),
@@ -74,9 +77,15 @@ struct SecretRedactionTests {
         let stem = Array("ALTER USER a PASSWORD 'x".utf8)
         for _ in 0..<5_000 {
             var bytes = stem
-            for _ in 0..<8 { bytes.insert(UInt8.random(in: 0...255, using: &generator), at: Int.random(in: 0...bytes.count, using: &generator)) }
+            for _ in 0..<8 {
+                bytes.insert(
+                    UInt8.random(in: 0...255, using: &generator), at: Int.random(in: 0...bytes.count, using: &generator)
+                )
+            }
             for encoding in ClientEncoding.allCases {
-                _ = bytes.withUnsafeBytes { SecretRedaction.redacted($0, settings: LexicalSettings(encoding: encoding)) }
+                _ = bytes.withUnsafeBytes {
+                    SecretRedaction.redacted($0, settings: LexicalSettings(encoding: encoding))
+                }
             }
         }
     }
@@ -88,7 +97,8 @@ struct FingerprintTests {
 
     @Test("constants, comments, case and spaces do not count")
     func equal() {
-        #expect(fingerprint("SELECT a FROM t WHERE b = 1") == fingerprint("select  a\nfrom T /* x */ where B = 'it''s'"))
+        #expect(
+            fingerprint("SELECT a FROM t WHERE b = 1") == fingerprint("select  a\nfrom T /* x */ where B = 'it''s'"))
         #expect(fingerprint("SELECT 1 WHERE a IN (1, 2, 3)") == fingerprint("SELECT 2 WHERE a IN ($1)"))
         #expect(fingerprint("SELECT 1").description.count == 16)
     }

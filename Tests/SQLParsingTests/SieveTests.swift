@@ -15,7 +15,8 @@ struct SieveTests {
         ClassRow("UPDATE t SET a = 1_0 WHERE id IN (1_000, 2)"),
         ClassRow("DELETE FROM t WHERE id = ANY (0x1F) RETURNING 1_0"),
         // …and not.
-        ClassRow("CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a) VIRTUAL, UNIQUE (a, b WITHOUT OVERLAPS))", .create),
+        ClassRow(
+            "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a) VIRTUAL, UNIQUE (a, b WITHOUT OVERLAPS))", .create),
         ClassRow("MERGE INTO t USING s ON t.a = s.a WHEN NOT MATCHED BY SOURCE THEN DELETE", .deleteAll),
         ClassRow("DELETE FROM t WHERE 1_0 = 1_0", .deleteAll),
         ClassRow("UPDATE t SET a = 1_0", .updateAll),
@@ -45,7 +46,10 @@ struct SieveTests {
         }
     }
 
-    static let slips = ["SELEC 1", "FOO BAR", "INSER INTO t VALUES (1)", "DORP TABLE t", "SELECT * FORM t", "DROP TABEL t", "'a'", "1;", "}"]
+    static let slips = [
+        "SELEC 1", "FOO BAR", "INSER INTO t VALUES (1)", "DORP TABLE t", "SELECT * FORM t", "DROP TABEL t", "'a'", "1;",
+        "}",
+    ]
 
     @Test("a slip of the keyboard is the server's to answer", arguments: slips)
     func slip(sql: String) {

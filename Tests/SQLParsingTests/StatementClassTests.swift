@@ -88,9 +88,12 @@ struct StatementClassTests {
         ClassRow("CREATE TABLE t AS WITH d AS (DELETE FROM x RETURNING 1) SELECT 1", .create, .deleteAll),
         ClassRow("SELECT 1 INTO t", .selectInto, objects: ["t"]),
         ClassRow("CREATE OR REPLACE VIEW v AS SELECT 1", .create),
-        ClassRow("CREATE SCHEMA s CREATE TABLE a (b int) CREATE VIEW v AS SELECT 1", .create, objects: ["s", "a", "v"]),
+        ClassRow(
+            "CREATE SCHEMA s CREATE TABLE a (b int) CREATE VIEW v AS SELECT 1", .create, objects: ["s", "a", "v"]),
         ClassRow("CREATE RULE r AS ON INSERT TO t DO ALSO DELETE FROM u", .create, .deleteAll),
-        ClassRow("CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM u; UPDATE u SET a = 1)", .create, .deleteAll, .updateAll),
+        ClassRow(
+            "CREATE RULE r AS ON INSERT TO t DO ALSO (DELETE FROM u; UPDATE u SET a = 1)", .create, .deleteAll,
+            .updateAll),
         ClassRow("CREATE INDEX ON t (a)", .create, objects: ["t"]),
         ClassRow("CREATE SUBSCRIPTION s CONNECTION '' PUBLICATION p", .subscription),
         ClassRow("CREATE SERVER s FOREIGN DATA WRAPPER f", .foreignServer),
@@ -150,7 +153,9 @@ struct StatementClassTests {
         ClassRow("SET allow_system_table_mods = on", .catalogWrite),
         ClassRow("CREATE OPERATOR <!> (FUNCTION = dblink_exec, LEFTARG = text)", .create, .dangerousFunction),
         ClassRow("CREATE CAST (oid AS int) WITH FUNCTION lo_unlink(oid)", .create, .dangerousFunction),
-        ClassRow("CREATE TRIGGER g BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION lo_unlink()", .create, .dangerousFunction),
+        ClassRow(
+            "CREATE TRIGGER g BEFORE DELETE ON t FOR EACH ROW EXECUTE FUNCTION lo_unlink()", .create, .dangerousFunction
+        ),
         ClassRow("ALTER FUNCTION dblink_exec(text, text) RENAME TO x", .alter, .dangerousFunction),
     ]
 
@@ -174,8 +179,10 @@ struct StatementClassTests {
         "INSERT INTO t VALUES (1) ON CONFLICT (id) DO UPDATE SET a = 2",
         "MERGE INTO t USING s ON t.id = s.id WHEN MATCHED THEN DELETE", "EXPLAIN DELETE FROM t",
         "EXPLAIN (ANALYZE off) DELETE FROM t", "SELECT 'DROP TABLE t'", "SELECT 1 AS drop, 2 AS \"delete\"",
-        "/* DROP TABLE t */ SELECT 1 -- DROP TABLE t", "COPY t TO STDOUT", "COPY t FROM STDIN", "VACUUM FULL t", "ANALYZE",
-        "REINDEX TABLE t", "CLUSTER t", "REFRESH MATERIALIZED VIEW v", "LOCK TABLE t", "LISTEN a", "NOTIFY a, 'DROP TABLE t'",
+        "/* DROP TABLE t */ SELECT 1 -- DROP TABLE t", "COPY t TO STDOUT", "COPY t FROM STDIN", "VACUUM FULL t",
+        "ANALYZE",
+        "REINDEX TABLE t", "CLUSTER t", "REFRESH MATERIALIZED VIEW v", "LOCK TABLE t", "LISTEN a",
+        "NOTIFY a, 'DROP TABLE t'",
         "SHOW all", "FETCH 1 FROM c", "CLOSE c", "DECLARE c CURSOR FOR SELECT 1", "SET TRANSACTION READ ONLY",
         "SELECT * FROM t FOR UPDATE", "SELECT delete, truncate FROM t", "CHECKPOINT",
         "SELECT * FROM dblink('dbname=' || current_database(), 'SELECT 1') AS t(a int)",
@@ -189,15 +196,19 @@ struct StatementClassTests {
     }
 
     static let migrations = [
-        "DELETE FROM alembic_version", "UPDATE alembic_version SET version_num='b' WHERE alembic_version.version_num = 'a'",
+        "DELETE FROM alembic_version",
+        "UPDATE alembic_version SET version_num='b' WHERE alembic_version.version_num = 'a'",
         "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, CONSTRAINT pk PRIMARY KEY (version_num))",
         "ALTER TABLE t ADD COLUMN a int DEFAULT 0 NOT NULL", "ALTER TABLE t DROP COLUMN a",
-        "ALTER TABLE \"t\" DROP COLUMN \"a\" CASCADE", "ALTER TABLE t RENAME COLUMN a TO b", "ALTER TABLE t RENAME a TO b",
+        "ALTER TABLE \"t\" DROP COLUMN \"a\" CASCADE", "ALTER TABLE t RENAME COLUMN a TO b",
+        "ALTER TABLE t RENAME a TO b",
         "ALTER INDEX a RENAME TO b", "DROP INDEX IF EXISTS a", "CREATE INDEX CONCURRENTLY a ON t (b)",
         "ALTER TABLE t DROP CONSTRAINT c", "ALTER TABLE t ALTER COLUMN a TYPE bigint USING a::bigint",
-        "ALTER TABLE t ALTER COLUMN a SET NOT NULL", "DROP TYPE mood", "DROP FUNCTION f()", "CREATE TYPE mood AS ENUM ('a')",
+        "ALTER TABLE t ALTER COLUMN a SET NOT NULL", "DROP TYPE mood", "DROP FUNCTION f()",
+        "CREATE TYPE mood AS ENUM ('a')",
         "ALTER TYPE mood ADD VALUE 'b'", "SET CONSTRAINTS ALL IMMEDIATE", "COMMENT ON COLUMN t.a IS 'x'",
-        "CREATE EXTENSION IF NOT EXISTS pgcrypto", "ALTER SEQUENCE s OWNED BY t.a", "SELECT pg_catalog.set_config('search_path', '', false)",
+        "CREATE EXTENSION IF NOT EXISTS pgcrypto", "ALTER SEQUENCE s OWNED BY t.a",
+        "SELECT pg_catalog.set_config('search_path', '', false)",
         "DO $$ BEGIN IF NOT EXISTS (SELECT 1 FROM pg_type WHERE typname = 'mood') THEN CREATE TYPE mood AS ENUM ('a'); END IF; END $$",
         "DO $$ BEGIN CREATE TYPE mood AS ENUM ('a'); EXCEPTION WHEN duplicate_object THEN null; END $$",
         "DO $$ DECLARE i int; BEGIN FOR i IN 1..3 LOOP EXECUTE format('CREATE INDEX ON %I (a)', 't' || i); END LOOP; END $$",
@@ -216,14 +227,17 @@ struct StatementClassTests {
 
     @Test("transactions and prepared statements are noted")
     func control() {
-        let found = facts("BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT AND CHAIN; PREPARE p AS SELECT 1; EXECUTE p; DEALLOCATE ALL")
+        let found = facts(
+            "BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT AND CHAIN; PREPARE p AS SELECT 1; EXECUTE p; DEALLOCATE ALL")
         #expect(found.classes.isEmpty)
         #expect(
             found.statements.map(\.transaction) == [
                 .begin, .savepoint("a"), .rollbackTo("a"), .commit(chain: true), .none, .none, .none,
             ])
         #expect(
-            found.statements.map(\.prepared) == [.none, .none, .none, .none, .prepare("p"), .execute("p"), .deallocateAll])
+            found.statements.map(\.prepared) == [
+                .none, .none, .none, .none, .prepare("p"), .execute("p"), .deallocateAll,
+            ])
     }
 
     @Test("each statement keeps its place in the text")
