@@ -59,7 +59,7 @@ package enum ClassGroup: String, CaseIterable, Sendable {
     /// along), rename_index, cascade_dependents and drop_column (ordinary migrations; see data_loss).
     private static let tableLossClasses = ClassSet([
         .dropDatabase, .dropSchema, .dropTable, .dropOwned, .dropPartition, .dropMaterializedView, .dropExtension,
-        .cascade, .rename, .moveSchema, .detachPartition, .catalogWrite,
+        .cascade, .rename, .closeDatabase, .moveSchema, .detachPartition, .catalogWrite,
     ])
 
     /// cascade_dependents: a materialized view's rows can go with the column or constraint that it hangs on.
@@ -71,7 +71,8 @@ package enum ClassGroup: String, CaseIterable, Sendable {
         .dropDatabase, .dropSchema, .dropTable, .dropOwned, .dropColumn, .dropPartition, .dropView,
         .dropMaterializedView, .dropSequence, .dropType, .dropFunction, .dropIndex, .dropConstraint, .dropExtension,
         .dropRole, .dropOther, .cascade, .cascadeDependents, .truncate, .alterColumnType, .overwriteColumn, .alterOwner,
-        .disableTrigger, .disableRowSecurity, .rename, .renameIndex, .moveSchema, .detachPartition, .selectInto, .create,
+        .disableTrigger, .disableRowSecurity, .rename, .renameIndex, .closeDatabase, .moveSchema, .detachPartition,
+        .selectInto, .create,
         .alter, .grant, .comment, .subscription, .foreignServer, .catalogWrite,
     ])
 

@@ -8,17 +8,13 @@ struct ConditionReach {
     /// Conditions nested deeper are taken for no choice.
     private static let depthLimit = 100
 
-    /// The names that a column reference can carry to mean the table.
-    private let names: [Swift.String]
+    private let target: UnsafeMutablePointer<RangeVar>?
 
-    init(target: UnsafeMutablePointer<RangeVar>?) {
-        var names: [Swift.String] = []
-        if let alias = target?.pointee.alias?.pointee.aliasname {
-            names.append(Swift.String(cString: alias))
-        } else if let name = target?.pointee.relname {
-            names.append(Swift.String(cString: name))
-        }
-        self.names = names
+    init(target: UnsafeMutablePointer<RangeVar>?) { self.target = target }
+
+    /// The name that a column reference carries to mean the table.
+    private var qualifier: Swift.String {
+        TreeName.text(target?.pointee.alias?.pointee.aliasname ?? target?.pointee.relname)
     }
 
     /// Whether the condition can take every row of the table at once.
@@ -44,12 +40,16 @@ struct ConditionReach {
             let expression = condition.node(A_Expr.self).pointee
             guard let left = expression.lexpr, let right = expression.rexpr else { return !mentionsTarget(condition) }
             if let constant = Self.comparesConstants(expression) { return constant }
-            if Self.areSameColumn(TreeNode(left), TreeNode(right)) {
+            if areSameColumn(TreeNode(left), TreeNode(right)) {
                 // a = a, a >= a, a LIKE a …, but not a <> a, a < a.
                 let name = TreeName.text(of: TreeList(expression.name).last)
                 return !["<>", "!=", "<", ">", "!~", "!~~"].contains(name ?? "")
             }
+            if Self.matchesAnything(expression) { return true }
+            // The common case, answered without a walk.
+            if Self.isPlainColumn(TreeNode(left)) || Self.isPlainColumn(TreeNode(right)) { return false }
             return !mentionsTarget(condition)
+        case T_SubLink: return choosesItself(condition.node(SubLink.self)) || !mentionsTarget(condition)
         case T_CurrentOfExpr: return false
         default: return !mentionsTarget(condition)
         }
@@ -66,12 +66,36 @@ struct ConditionReach {
         }
     }
 
+    /// `a LIKE '%'`.
+    private static func matchesAnything(_ expression: A_Expr) -> Bool {
+        guard expression.kind == AEXPR_LIKE || expression.kind == AEXPR_ILIKE, let pattern = expression.rexpr else {
+            return false
+        }
+        guard let text = ConstantText.constant(TreeNode(pattern)), !text.isEmpty else { return false }
+        return text.allSatisfy { $0 == UInt8(ascii: "%") }
+            && TreeName.text(of: TreeList(expression.name).last)?.hasPrefix("!") == false
+    }
+
+    /// `id IN (SELECT id FROM the table itself)`, with nothing that chooses among its rows.
+    private func choosesItself(_ link: UnsafePointer<SubLink>) -> Bool {
+        guard link.pointee.subLinkType == ANY_SUBLINK, let query = link.pointee.subselect,
+            TreeNode(query).tag == T_SelectStmt
+        else { return false }
+        let select = TreeNode(query).node(SelectStmt.self).pointee
+        guard select.op == SETOP_NONE, select.whereClause == nil, select.havingClause == nil, select.limitCount == nil,
+            select.limitOffset == nil
+        else { return false }
+        let sources = TreeList(select.fromClause)
+        guard sources.count == 1, let source = sources.first, source.tag == T_RangeVar else { return false }
+        return TreeName.text(source.node(RangeVar.self).pointee.relname) == TreeName.text(target?.pointee.relname)
+    }
+
     /// `a IS NULL OR a IS NOT NULL`.
     private func isExhaustive(_ parts: TreeList) -> Bool {
         let tests = parts.filter { $0.tag == T_NullTest }.map { $0.node(NullTest.self).pointee }
         for test in tests where test.nulltesttype == IS_NULL {
             for other in tests where other.nulltesttype == IS_NOT_NULL {
-                if let left = test.arg, let right = other.arg, Self.areSameColumn(TreeNode(left), TreeNode(right)) {
+                if let left = test.arg, let right = other.arg, areSameColumn(TreeNode(left), TreeNode(right)) {
                     return true
                 }
             }
@@ -102,18 +126,28 @@ struct ConditionReach {
         return cpg_constant_integer(constant)
     }
 
-    private static func areSameColumn(_ left: TreeNode, _ right: TreeNode) -> Bool {
+    private static func isPlainColumn(_ node: TreeNode) -> Bool {
+        guard node.tag == T_ColumnRef else { return false }
+        let fields = TreeList(node.node(ColumnRef.self).pointee.fields)
+        return fields.count == 1 && cpg_string(fields.first) != nil
+    }
+
+    /// The same column twice: spelled alike, or once with the table's name and once without.
+    private func areSameColumn(_ left: TreeNode, _ right: TreeNode) -> Bool {
         guard left.tag == T_ColumnRef, right.tag == T_ColumnRef else { return false }
-        let leftName = TreeList(left.node(ColumnRef.self).pointee.fields).map { TreeName.text(of: $0) }
-        let rightName = TreeList(right.node(ColumnRef.self).pointee.fields).map { TreeName.text(of: $0) }
-        return !leftName.isEmpty && leftName.last == rightName.last
+        let one = TreeList(left.node(ColumnRef.self).pointee.fields).compactMap { TreeName.text(of: $0) }
+        let other = TreeList(right.node(ColumnRef.self).pointee.fields).compactMap { TreeName.text(of: $0) }
+        guard let name = one.last, name == other.last else { return false }
+        if one == other { return true }
+        let qualifiers = [one, other].compactMap { $0.count > 1 ? $0[$0.count - 2] : nil }
+        return qualifiers.allSatisfy { $0 == qualifier }
     }
 
     /// Whether some column reference below may be one of the table's.
     private func mentionsTarget(_ node: TreeNode) -> Bool {
         Self.mentionsColumn(node) { fields in
             // a, t.a, s.t.a: unqualified may be the table's, qualified only under its name.
-            fields.count == 1 || names.contains(fields[fields.count - 2])
+            fields.count == 1 || fields[fields.count - 2] == qualifier
         }
     }
 

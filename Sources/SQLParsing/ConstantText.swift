@@ -55,10 +55,13 @@ struct ConstantText {
         case T_A_Expr: return concatenation(node)
         case T_FuncCall: return call(node.node(FuncCall.self), depth: depth)
         case T_CoalesceExpr:
-            // The first argument that is not null: a constant one, if it comes first.
-            guard let first = TreeList(node.node(CoalesceExpr.self).pointee.args).first else { return [.unknown] }
-            let known = pieces(of: first, depth: depth + 1)
-            return known.contains(.unknown) ? [.unknown] : known
+            // Only a constant is surely not null: quote_ident(x) is null where x is.
+            for argument in TreeList(node.node(CoalesceExpr.self).pointee.args) {
+                guard argument.tag == T_A_Const else { return [.unknown] }
+                if cpg_constant_tag(argument.node(A_Const.self)) == T_Invalid.rawValue { continue }
+                return constant(argument.node(A_Const.self))
+            }
+            return [.unknown]
         default: return [.unknown]
         }
     }
@@ -107,7 +110,10 @@ struct ConstantText {
     private func cast(_ cast: UnsafePointer<TypeCast>, depth: Int) -> [Piece] {
         guard let argument = cast.pointee.arg, let type = cast.pointee.typeName else { return [.unknown] }
         let inner = pieces(of: TreeNode(argument), depth: depth + 1)
-        guard cpg_count(type.pointee.arrayBounds) == 0, let name = TreeName.text(of: TreeList(type.pointee.names).last)
+        let names = TreeList(type.pointee.names).compactMap { TreeName.text(of: $0) }
+        // Another schema's type of that name may be anything.
+        guard cpg_count(type.pointee.arrayBounds) == 0, let name = names.last,
+            names.count == 1 || names[0] == "pg_catalog"
         else { return [.unknown] }
         switch name {
         case "text", "varchar", "bpchar", "unknown": return inner
@@ -121,7 +127,8 @@ struct ConstantText {
         switch name {
         // regclassout and its like quote what needs quoting.
         case "regclass", "regtype", "regnamespace", "regrole", "regproc", "regcollation": [.name]
-        case "int2", "int4", "int8", "int", "integer", "bigint", "smallint", "oid", "numeric", "float4", "float8", "bool",
+        case "int2", "int4", "int8", "int", "integer", "bigint", "smallint", "oid", "numeric", "float4", "float8",
+            "bool",
             "boolean", "date", "uuid", "serial", "bigserial", "real":
             [.number]
         default: [.unknown]
@@ -152,7 +159,9 @@ struct ConstantText {
 
     /// `format()` (`text_format` in varlena.c): `%s %I %L`, positions and widths.
     private func format(_ arguments: [[Piece]]) -> [Piece] {
-        guard let first = arguments.first, first.count == 1, case .text(let pattern) = first[0] else { return [.unknown] }
+        guard let first = arguments.first, first.count == 1, case .text(let pattern) = first[0] else {
+            return [.unknown]
+        }
         var result: [Piece] = []
         var plain: [UInt8] = []
         var next = 1

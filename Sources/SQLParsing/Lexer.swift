@@ -118,7 +118,8 @@ package struct Lexer {
     private mutating func scan(_ start: Int) -> Token {
         let byte = text[start]
         switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"), 0x80...0xFF:
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"),
+            0x80...0xFF:
             return scanWord(start, byte)
         case UInt8(ascii: "'"):
             return backslashEscapes
@@ -391,7 +392,8 @@ package struct Lexer {
     }
 
     static func isNameStart(_ byte: UInt8) -> Bool {
-        (byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z")) || byte == UInt8(ascii: "_") || byte >= 0x80
+        (byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z")) || byte == UInt8(ascii: "_")
+            || byte >= 0x80
     }
 
     /// `dolq_cont`.

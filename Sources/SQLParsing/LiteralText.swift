@@ -94,7 +94,8 @@ enum LiteralText {
         var (value, found) = number(text, from: start + 2, base: 16, atMost: digits)
         guard found == digits else { return ([text[start + 1]], 2) }
         var length = 2 + digits
-        if value >= 0xD800, value < 0xDC00, start + length + 6 <= text.count, text[start + length] == UInt8(ascii: "\\") {
+        if value >= 0xD800, value < 0xDC00, start + length + 6 <= text.count, text[start + length] == UInt8(ascii: "\\")
+        {
             let isLong = text[start + length + 1] == UInt8(ascii: "U")
             let (low, lowDigits) = number(text, from: start + length + 2, base: 16, atMost: isLong ? 8 : 4)
             if low >= 0xDC00, low < 0xE000 {

@@ -10,16 +10,17 @@ struct RoutineBody: ~Copyable {
     private let text: [UInt8]
     private let tokens: [Token]
     private var draft = StatementDraft()
-    private var variables = RoutineVariables()
+    private var variables: RoutineVariables
     /// EXECUTE and its like, judged once all variables are known.
     private var dynamicTexts: [Range<Int>] = []
     private var index = 0
 
     /// The facts of a body: one entry for each of its statements that has a class.
     static func facts(
-        of text: [UInt8], settings: LexicalSettings, functions: KnownFunctionIndex, nesting: Int
+        of text: [UInt8], parameters: [String], settings: LexicalSettings, functions: KnownFunctionIndex, nesting: Int
     ) -> TextFacts {
-        var body = RoutineBody(text, settings: settings, functions: functions, nesting: nesting)
+        var body = RoutineBody(
+            text, parameters: parameters, settings: settings, functions: functions, nesting: nesting)
         body.read()
         let draft = body.draft
         if draft.classes.isEmpty { return TextFacts() }
@@ -28,7 +29,10 @@ struct RoutineBody: ~Copyable {
 
     private var found: [StatementFacts] = []
 
-    private init(_ text: [UInt8], settings: LexicalSettings, functions: KnownFunctionIndex, nesting: Int) {
+    private init(
+        _ text: [UInt8], parameters: [String], settings: LexicalSettings, functions: KnownFunctionIndex, nesting: Int
+    ) {
+        variables = RoutineVariables(parameters: parameters)
         self.settings = LexicalSettings()
         self.functions = functions
         self.nesting = nesting
@@ -48,11 +52,11 @@ struct RoutineBody: ~Copyable {
     // MARK: - Tokens
 
     private func word(_ at: Int) -> Keyword {
-        guard at < tokens.count, tokens[at].kind == .word else { return .none }
+        guard at >= 0, at < tokens.count, tokens[at].kind == .word else { return .none }
         return text.withUnsafeBytes { Keyword(tokens[at], $0) }
     }
 
-    private func kind(_ at: Int) -> Token.Kind { at < tokens.count ? tokens[at].kind : .end }
+    private func kind(_ at: Int) -> Token.Kind { at >= 0 && at < tokens.count ? tokens[at].kind : .end }
 
     private func isOperator(_ at: Int, _ spelling: StaticString) -> Bool {
         guard kind(at) == .operator else { return false }
@@ -142,11 +146,12 @@ struct RoutineBody: ~Copyable {
         while value < end, !isAssignment(value), word(value) != "default" { value += 1 }
         var type = start + 1
         if word(type) == "constant" { type += 1 }
-        // Of a qualified type name the last part counts.
-        while kind(type + 1) == .dot, type + 2 < value { type += 2 }
+        // Another schema's type of a known name may be anything.
+        let isForeign = kind(type + 1) == .dot && word(type) != "pg_catalog"
+        if kind(type + 1) == .dot { type += 2 }
         let isArray = (type + 1..<max(type + 1, value)).contains { kind($0) == .openBracket || word($0) == "array" }
         let isReference = (type..<max(type, value)).contains { isOperator($0, "%") }
-        variables.declare(name(start), type: isArray || isReference ? "" : name(type))
+        variables.declare(name(start), type: isArray || isReference || isForeign ? "" : name(type))
         if value < end {
             variables.assign(name(start), value + 1..<end)
             judgeExpression(value + 1..<end)
@@ -211,7 +216,8 @@ struct RoutineBody: ~Copyable {
         if value == start + 1 {
             variables.assign(name(start), value + 1..<end)
         } else {
-            variables.taint([name(start)])
+            // block.name, record.field, array[1]: whichever of the names is the variable.
+            variables.taint((start..<value).map { name($0) })
         }
         if value < end { judgeExpression(value + 1..<end) }
     }
@@ -254,7 +260,9 @@ struct RoutineBody: ~Copyable {
         let start = index
         let end = findSemicolon(from: start)
         index = end + 1
-        guard word(start + 1) == "query" else { return judgeExpression(start + (word(start + 1) == "next" ? 2 : 1)..<end) }
+        guard word(start + 1) == "query" else {
+            return judgeExpression(start + (word(start + 1) == "next" ? 2 : 1)..<end)
+        }
         if word(start + 2) == "execute" {
             readDynamic(start + 3, until: end)
         } else {
@@ -290,7 +298,10 @@ struct RoutineBody: ~Copyable {
             if word(target) == "strict" { target += 1 }
             while range.contains(target), kind(target) == .word || kind(target) == .quotedName {
                 variables.taint([name(target)])
-                while kind(target + 1) == .dot { target += 2 }
+                while kind(target + 1) == .dot {
+                    target += 2
+                    variables.taint([name(target)])
+                }
                 guard kind(target + 1) == .comma else { break }
                 target += 2
             }
@@ -299,34 +310,39 @@ struct RoutineBody: ~Copyable {
 
     // MARK: - Judging
 
-    /// Static SQL: INTO and its variables are PL/pgSQL's, not the query's (`make_execsql_stmt`).
+    /// Static SQL.
     private mutating func judgeQuery(_ range: Range<Int>) {
-        guard let first = range.first, let last = range.last, last < tokens.count else { return }
         noteTargets(range)
+        take(analyze(withoutTargets(range)))
+    }
+
+    /// The bytes of a query without INTO and its variables, which are PL/pgSQL's and not the query's
+    /// (`make_execsql_stmt`).
+    private func withoutTargets(_ range: Range<Int>) -> [UInt8] {
+        guard let first = range.first, let last = range.last, last < tokens.count else { return [] }
         var query = bytes(range)
+        if word(first) == "import" { return query }
         let base = tokens[first].start
-        if word(first) != "import" {
-            for at in range where word(at) == "into" && word(at - 1) != "insert" && word(at - 1) != "merge" {
-                var end = at
-                var target = at + 1
-                if word(target) == "strict" { target += 1 }
-                while range.contains(target), kind(target) == .word || kind(target) == .quotedName {
-                    while kind(target + 1) == .dot, range.contains(target + 2) { target += 2 }
-                    end = target
-                    guard kind(target + 1) == .comma else { break }
-                    target += 2
-                }
-                for offset in tokens[at].start..<tokens[end].end where offset - base < query.count {
-                    query[offset - base] = 0x20
-                }
+        for at in range where word(at) == "into" && word(at - 1) != "insert" && word(at - 1) != "merge" {
+            var end = at
+            var target = at + 1
+            if word(target) == "strict" { target += 1 }
+            while range.contains(target), kind(target) == .word || kind(target) == .quotedName {
+                while kind(target + 1) == .dot, range.contains(target + 2) { target += 2 }
+                end = target
+                guard kind(target + 1) == .comma else { break }
+                target += 2
+            }
+            for offset in tokens[at].start..<tokens[end].end where offset - base < query.count {
+                query[offset - base] = 0x20
             }
         }
-        take(analyze(query))
+        return query
     }
 
     private mutating func judgeExpression(_ range: Range<Int>) {
         guard !range.isEmpty else { return }
-        let expression = bytes(range)
+        let expression = withoutTargets(range)
         if expression.isEmpty { return }
         take(analyze(Array("SELECT ".utf8) + expression))
         // PL/pgSQL has statements that are no expression (RAISE … USING); none of them has these words.
@@ -346,7 +362,7 @@ struct RoutineBody: ~Copyable {
         guard let pieces = StatementParser.pieces(ofExpression: bytes(range), variables: variables.known) else {
             return add(.dynamicSQL)
         }
-        if pieces.contains(.unknown) { add(.dynamicSQL) }
+        if !DynamicText.isKnown(pieces) { add(.dynamicSQL) }
         take(DynamicText.facts(of: pieces) { analyze($0) })
     }
 
@@ -387,11 +403,22 @@ struct RoutineVariables {
         var assignments: [Range<Int>] = []
         var isTainted = false
         var declarations = 0
+        var isParameter = false
     }
 
     private var variables: [String: Variable] = [:]
     /// The texts of the variables that are known.
     private(set) var known: [String: [ConstantText.Piece]] = [:]
+
+    /// The routine's parameters: of these nothing is known, even if a block declares one of the same name.
+    init(parameters: [String]) {
+        for name in parameters {
+            var variable = Variable()
+            variable.isParameter = true
+            variable.isTainted = true
+            variables[name] = variable
+        }
+    }
 
     mutating func declare(_ name: String, type: String) {
         var variable = variables[name] ?? Variable()
@@ -414,14 +441,19 @@ struct RoutineVariables {
     /// Works out what each variable holds: by its type, or by the one constant it is ever given.
     mutating func resolve(_ bytes: (Range<Int>) -> [UInt8]) {
         for (name, variable) in variables {
+            if variable.isParameter { continue }
             let byType = ConstantText.pieces(ofType: variable.type)
             if byType != [.unknown] { known[name] = byType }
         }
         // A variable made of others needs theirs first; three rounds follow `a := …; b := a || …; c := b || …`.
         for _ in 0..<3 {
             for (name, variable) in variables where known[name] == nil && !variable.isTainted {
-                guard variable.assignments.count == 1, let value = variable.assignments.first else { continue }
-                guard let pieces = StatementParser.pieces(ofExpression: bytes(value), variables: known) else { continue }
+                // Not declared here: a parameter, which has a value of its own.
+                guard variable.declarations > 0, variable.assignments.count == 1, let value = variable.assignments.first
+                else { continue }
+                guard let pieces = StatementParser.pieces(ofExpression: bytes(value), variables: known) else {
+                    continue
+                }
                 if pieces != [.unknown] { known[name] = pieces }
             }
         }
@@ -430,6 +462,22 @@ struct RoutineVariables {
 
 /// Judges a text of which only pieces are known.
 enum DynamicText {
+    /// Whether what is not constant in it can only be a name or a value: nothing unknown, and no piece where a
+    /// statement begins (`format('%sDROP TABLE t', null)`).
+    static func isKnown(_ pieces: [ConstantText.Piece]) -> Bool {
+        var beginsStatement = true
+        for piece in pieces {
+            switch piece {
+            case .unknown: return false
+            case .name, .literal, .number: if beginsStatement { return false }
+            case .text(let bytes):
+                guard let last = bytes.last(where: { !Lexer.isSpace($0) }) else { continue }
+                beginsStatement = last == UInt8(ascii: ";")
+            }
+        }
+        return true
+    }
+
     /// The facts of the text with a name in place of what is not known. Objects that hold such a name are left out.
     static func facts(of pieces: [ConstantText.Piece], _ analyze: ([UInt8]) -> TextFacts) -> TextFacts {
         var text: [UInt8] = []

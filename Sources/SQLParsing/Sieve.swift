@@ -143,6 +143,9 @@ struct Sieve {
         var calls = NameTrail()
         while token.kind != .end {
             switch token.kind {
+            // U&"name" UESCAPE '!' is one name.
+            case .word where word == "uescape" && calls.name?.kind == .unicodeName: break
+            case .string where previous == "uescape": break
             case .word:
                 scanQueryWord()
                 calls.note(token)
@@ -405,7 +408,8 @@ struct Sieve {
         case "system":
             draft.add(.alter)
             draft.add(unread)
-        case "role", "user", "group", "aggregate", "collation", "conversion", "domain", "event", "function", "procedure",
+        case "role", "user", "group", "aggregate", "collation", "conversion", "domain", "event", "function",
+            "procedure",
             "routine", "language", "procedural", "large", "operator", "policy", "publication", "rule", "statistics",
             "tablespace", "text", "trigger", "property":
             draft.add(.alter)
@@ -469,7 +473,8 @@ struct Sieve {
         case "foreign", "server": draft.add(.foreignServer)
         case "language": draft.add(.untrustedLanguage)
         case "table", "view", "index", "rule", "schema", "sequence", "trigger", "event", "policy", "type", "domain",
-            "extension", "publication", "statistics", "database", "role", "group", "tablespace", "aggregate", "operator",
+            "extension", "publication", "statistics", "database", "role", "group", "tablespace", "aggregate",
+            "operator",
             "collation", "conversion", "cast", "access", "text", "transform", "property":
             draft.add(.create)
             scanQuery()

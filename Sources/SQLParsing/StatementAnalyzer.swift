@@ -107,7 +107,8 @@ package struct StatementAnalyzer: ~Copyable {
             let statement = location..<max(location, min(end, range.upperBound))
             entries.append(
                 Entry(
-                    range: Self.trimmed(statement, canonical.bytes), draft: reader.draft, innerTexts: reader.innerTexts))
+                    range: Self.trimmed(statement, canonical.bytes), draft: reader.draft, innerTexts: reader.innerTexts)
+            )
         }
         canonical.restore()
         return parsed
@@ -132,7 +133,8 @@ package struct StatementAnalyzer: ~Copyable {
             if parse(span.range) { return }
         }
         let statement = UnsafeRawBufferPointer(rebasing: canonical.bytes[span.range])
-        let draft = Sieve.draft(of: statement, functions: reader.functions, isOversized: !fits || size > Self.statementLimit)
+        let draft = Sieve.draft(
+            of: statement, functions: reader.functions, isOversized: !fits || size > Self.statementLimit)
         entries.append(Entry(range: span.range, draft: draft, innerTexts: []))
     }
 
@@ -155,17 +157,26 @@ package struct StatementAnalyzer: ~Copyable {
         let inner = entries[index].innerTexts
         entries[index].innerTexts = []
         guard nesting < Self.nestingLimit else { return entries[index].draft.add(.opaque) }
-        let settings = LexicalSettings(standardConformingStrings: settings.standardConformingStrings)
         for text in inner {
-            let facts: TextFacts
-            switch text.language {
-            case .sql: facts = readInner(text.text, settings)
-            case .pieces(let pieces): facts = DynamicText.facts(of: pieces) { readInner($0, settings) }
-            case .plpgsql:
-                facts = RoutineBody.facts(
-                    of: text.text, settings: settings, functions: reader.functions, nesting: nesting + 1)
-            }
+            let facts = facts(of: text, standardConformingStrings: settings.standardConformingStrings)
             entries[index].draft.absorb(facts, from: text.place)
+            guard text.holdsBackslash else { continue }
+            // It runs later: by then the setting can be another. What that reading cannot make sense of does not count.
+            var other = self.facts(of: text, standardConformingStrings: !settings.standardConformingStrings)
+            other.statements.removeAll { $0.classes.subtracting(facts.classes).subtracting(.unread).isEmpty }
+            entries[index].draft.absorb(other, from: text.place + ", read with the other standard_conforming_strings")
+        }
+    }
+
+    private func facts(of text: InnerText, standardConformingStrings: Bool) -> TextFacts {
+        let settings = LexicalSettings(standardConformingStrings: standardConformingStrings)
+        switch text.language {
+        case .sql: return readInner(text.text, settings)
+        case .pieces(let pieces): return DynamicText.facts(of: pieces) { readInner($0, settings) }
+        case .plpgsql:
+            return RoutineBody.facts(
+                of: text.text, parameters: text.parameters, settings: settings, functions: reader.functions,
+                nesting: nesting + 1)
         }
     }
 
@@ -173,6 +184,25 @@ package struct StatementAnalyzer: ~Copyable {
         var analyzer = StatementAnalyzer(functions: reader.functions, nesting: nesting + 1)
         return text.withUnsafeBytes { analyzer.facts(of: $0, settings: settings) }
     }
+}
+
+extension InnerText {
+    /// Its reading depends on standard_conforming_strings.
+    fileprivate var holdsBackslash: Bool {
+        switch language {
+        case .sql, .plpgsql: return text.contains(UInt8(ascii: "\\"))
+        case .pieces(let pieces):
+            return pieces.contains { piece in
+                if case .text(let bytes) = piece { return bytes.contains(UInt8(ascii: "\\")) }
+                return false
+            }
+        }
+    }
+}
+
+extension ClassSet {
+    /// Not read.
+    fileprivate static let unread = ClassSet([.unparsable, .oversized])
 }
 
 /// A statement without the contents of its long literals.
@@ -200,5 +230,35 @@ enum ElidedText {
         result += statement[copied..<statement.count]
         result.append(0)
         return result
+    }
+}
+
+extension StatementAnalyzer {
+    /// Compares what libpg_query builds with the struct layout that this program was compiled for, at start.
+    ///
+    /// - Returns: what does not fit, or nil. A program whose layout does not fit must not run: it would misread.
+    package static func layoutFault() -> String? {
+        let probes: [(sql: String, command: String, classes: [StatementClass], object: String?)] = [
+            ("SELECT 1", "", [], nil),
+            ("DROP TABLE IF EXISTS s.t CASCADE", "DROP TABLE", [.dropTable, .cascade], "s.t"),
+            ("ALTER TABLE ONLY s.t DROP COLUMN c", "ALTER TABLE", [.dropColumn], "s.t.c"),
+            ("TRUNCATE s.t", "TRUNCATE TABLE", [.truncate], "s.t"),
+            ("DELETE FROM s.t", "DELETE", [.deleteAll], "s.t"),
+            ("WITH x AS (DELETE FROM s.t WHERE true) SELECT 1", "SELECT", [.deleteAll], "s.t"),
+            ("ALTER TABLE s.t RENAME TO u", "ALTER TABLE", [.rename], "s.t"),
+            ("DROP DATABASE d", "DROP DATABASE", [.dropDatabase], "d"),
+            ("DO LANGUAGE plpgsql 'BEGIN DROP TABLE s.t; END'", "DO", [.dropTable, .doBlock], nil),
+        ]
+        var analyzer = StatementAnalyzer()
+        for probe in probes {
+            let bytes = Array(probe.sql.utf8)
+            let facts = bytes.withUnsafeBytes { analyzer.facts(of: $0, settings: LexicalSettings()) }
+            let statement = facts.statements.first
+            let fits =
+                facts.classes == ClassSet(probe.classes) && (statement?.command ?? "") == probe.command
+                && (probe.object == nil || statement?.effects.first?.object?.qualifiedName == probe.object)
+            if !fits { return "libpg_query's parse tree does not have the layout of PostgreSQL 15: \(probe.sql)" }
+        }
+        return nil
     }
 }

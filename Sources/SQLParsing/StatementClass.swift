@@ -36,6 +36,8 @@ package enum StatementClass: UInt8, CaseIterable, Sendable {
     case rename
     /// ALTER INDEX … RENAME. PostgreSQL also takes a table's name there (RenameRelation in tablecmds.c).
     case renameIndex
+    /// ALTER DATABASE … ALLOW_CONNECTIONS false or CONNECTION LIMIT 0.
+    case closeDatabase
     case moveSchema
     case detachPartition
     case selectInto
@@ -91,6 +93,7 @@ package enum StatementClass: UInt8, CaseIterable, Sendable {
         case .disableRowSecurity: "disable_row_security"
         case .rename: "rename"
         case .renameIndex: "rename_index"
+        case .closeDatabase: "close_database"
         case .moveSchema: "move_schema"
         case .detachPartition: "detach_partition"
         case .selectInto: "select_into"

@@ -114,7 +114,9 @@ struct AlterTableDecision {
         guard let using = TreeNode(definition).node(ColumnDef.self).pointee.raw_default else { return false }
         let expression = TreeNode(using)
         if !ConditionReach.mentionsColumn(expression) { return true }
-        guard expression.tag == T_TypeCast, let type = expression.node(TypeCast.self).pointee.typeName else { return false }
+        guard expression.tag == T_TypeCast, let type = expression.node(TypeCast.self).pointee.typeName else {
+            return false
+        }
         guard let name = TreeName.text(of: TreeList(type.pointee.names).last) else { return false }
         return ["varchar", "bpchar", "bit", "varbit", "char"].contains(name) && cpg_count(type.pointee.typmods) > 0
     }
@@ -122,6 +124,34 @@ struct AlterTableDecision {
 
 /// The value of an option in parentheses.
 enum OptionValue {
+    /// ALTER DATABASE … ALLOW_CONNECTIONS false, CONNECTION LIMIT 0: nobody gets at its tables any more.
+    static func closesDatabase(_ options: UnsafeMutablePointer<List>?) -> Bool {
+        for option in TreeList(options) {
+            let element = option.node(DefElem.self).pointee
+            switch TreeName.text(element.defname) {
+            case "allow_connections": if !isCertainlyTrue(element.arg) { return true }
+            case "connection_limit":
+                if let value = element.arg, TreeNode(value).tag == T_Integer,
+                    TreeNode(value).node(Integer.self).pointee.ival == 0
+                {
+                    return true
+                }
+            default: break
+            }
+        }
+        return false
+    }
+
+    private static func isCertainlyTrue(_ value: UnsafeMutablePointer<Node>?) -> Bool {
+        guard let value else { return true }
+        switch TreeNode(value).tag {
+        case T_Integer: return TreeNode(value).node(Integer.self).pointee.ival == 1
+        case T_Boolean: return TreeNode(value).node(Boolean.self).pointee.boolval
+        case T_String: return ["true", "on"].contains(TreeName.text(of: TreeNode(value))?.lowercased() ?? "")
+        default: return false
+        }
+    }
+
     /// The constant `true` or `false`.
     static func isBoolean(_ node: TreeNode) -> Bool {
         guard node.tag == T_A_Const else { return false }
@@ -156,7 +186,8 @@ enum RoutineLanguage: Equatable {
         switch name.lowercased() {
         case "sql": self = .sql
         case "plpgsql": self = .plpgsql
-        case "c", "internal", "plpythonu", "plpython2u", "plpython3u", "plperlu", "pltclu", "plsh", "plrubyu", "pljavau",
+        case "c", "internal", "plpythonu", "plpython2u", "plpython3u", "plperlu", "pltclu", "plsh", "plrubyu",
+            "pljavau",
             "plrustu", "pllua", "plluau", "plr":
             self = .untrusted
         default: self = .unreadable

@@ -58,6 +58,8 @@ struct InnerText {
 
     var language: Language
     var text: [UInt8]
+    /// The names of the routine's parameters.
+    var parameters: [String] = []
     /// Where it stands, for remarks: `in a DO body`.
     var place: String
 }

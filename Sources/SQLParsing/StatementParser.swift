@@ -29,9 +29,39 @@ enum StatementParser {
             guard node.tag == T_RawStmt else { continue }
             let raw = node.node(RawStmt.self).pointee
             guard let statement = raw.stmt else { continue }
-            body(TreeNode(statement), Parsed(location: max(0, Int(raw.stmt_location)), length: max(0, Int(raw.stmt_len))))
+            body(
+                TreeNode(statement), Parsed(location: max(0, Int(raw.stmt_location)), length: max(0, Int(raw.stmt_len)))
+            )
         }
         return true
+    }
+
+    /// The statement node types of the grammar, as nodes.h numbers them (`T_InsertStmt` … `T_AlterStatsStmt`).
+    static var statementTags: ClosedRange<UInt32> { T_InsertStmt.rawValue...T_AlterStatsStmt.rawValue }
+
+    /// Those of them that are parts of a statement, or made by the server only.
+    static var partTags: [UInt32] {
+        [T_ReturnStmt, T_PLAssignStmt, T_AlterTableCmd, T_SetOperationStmt, T_ReplicaIdentityStmt].map { $0.rawValue }
+    }
+
+    /// The node type of a text's first statement; nil if it does not parse.
+    static func firstTag(of text: [UInt8]) -> UInt32? {
+        var tag: UInt32?
+        (text + [0]).withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            _ = parse(base.assumingMemoryBound(to: CChar.self)) { node, _ in tag = tag ?? node.tag.rawValue }
+        }
+        return tag
+    }
+
+    /// Where libpg_query sees the statements of a text; nil if it does not parse.
+    static func statementCount(of text: [UInt8]) -> Int? {
+        var count = 0
+        let parsed = (text + [0]).withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress else { return false }
+            return parse(base.assumingMemoryBound(to: CChar.self)) { _, _ in count += 1 }
+        }
+        return parsed ? count : nil
     }
 
     /// The text that the expression `SELECT <expression>` yields, as far as it can be known; nil if it is no expression.

@@ -72,12 +72,14 @@ struct StatementReader {
             name("DELETE")
             let delete = node.node(DeleteStmt.self).pointee
             let reach = ConditionReach(target: delete.relation)
-            noteWholeTable(.deleteAll, delete.relation, isWhole: reach.selectsAll(delete.whereClause.map { TreeNode($0) }))
+            noteWholeTable(
+                .deleteAll, delete.relation, isWhole: reach.selectsAll(delete.whereClause.map { TreeNode($0) }))
         case T_UpdateStmt:
             name("UPDATE")
             let update = node.node(UpdateStmt.self).pointee
             let reach = ConditionReach(target: update.relation)
-            noteWholeTable(.updateAll, update.relation, isWhole: reach.selectsAll(update.whereClause.map { TreeNode($0) }))
+            noteWholeTable(
+                .updateAll, update.relation, isWhole: reach.selectsAll(update.whereClause.map { TreeNode($0) }))
         default:
             name("MERGE")
             readMerge(node.node(MergeStmt.self))
@@ -147,7 +149,7 @@ struct StatementReader {
         if unknown != nil { texts = texts.suffix(1) }
         for text in texts {
             let pieces = ConstantText().pieces(of: text)
-            if let unknown, pieces.contains(.unknown) { add(unknown, function) }
+            if let unknown, !DynamicText.isKnown(pieces) { add(unknown, function) }
             if pieces == [.unknown] { continue }
             innerTexts.append(
                 InnerText(language: .pieces(pieces), text: [], place: "in the text given to \(function.name)"))
@@ -158,6 +160,8 @@ struct StatementReader {
         guard let name = name?.lowercased() else { return add(.sessionSetting) }
         switch name {
         case "role", "session_authorization": add(.roleChange, ObjectName(.setting, name: name))
+        // Its one use is to write pg_catalog by hand, perhaps through a view that has another name.
+        case "allow_system_table_mods": add(.catalogWrite, ObjectName(.setting, name: name))
         default: add(.sessionSetting, ObjectName(.setting, name: name))
         }
     }
@@ -341,6 +345,7 @@ struct StatementReader {
             object.part = TreeName.text(trigger.trigname)
             add(.create, object)
             worklist.add(trigger.whenClause)
+            noteNamedFunction(trigger.funcname)
         case T_CreatePolicyStmt:
             let policy = node.node(CreatePolicyStmt.self).pointee
             name("CREATE POLICY")
@@ -387,8 +392,38 @@ struct StatementReader {
             guard let (command, object) = Self.plainDefinition(node) else { return false }
             name(command)
             add(.create, object)
+            noteNamedFunctions(in: node)
         }
         return true
+    }
+
+    /// An operator, aggregate, cast or event trigger over a dangerous function calls it without naming it again.
+    private mutating func noteNamedFunctions(in node: TreeNode) {
+        switch node.tag {
+        case T_DefineStmt:
+            for option in TreeList(node.node(DefineStmt.self).pointee.definition) where option.tag == T_DefElem {
+                guard let value = option.node(DefElem.self).pointee.arg else { continue }
+                switch TreeNode(value).tag {
+                case T_TypeName: noteNamedFunction(TreeNode(value).node(TypeName.self).pointee.names)
+                case T_List: noteNamedFunction(UnsafeMutablePointer(mutating: TreeNode(value).node(List.self)))
+                default: break
+                }
+            }
+        case T_CreateCastStmt: noteNamedFunction(node.node(CreateCastStmt.self).pointee.func?.pointee.objname)
+        case T_CreateEventTrigStmt: noteNamedFunction(node.node(CreateEventTrigStmt.self).pointee.funcname)
+        default: break
+        }
+    }
+
+    private mutating func noteNamedFunction(_ names: UnsafeMutablePointer<List>?) {
+        guard let bytes = cpg_string(TreeList(names).last) else { return }
+        guard let known = functions.function(named: CStringBytes(bytes)), known.schema == nil else { return }
+        let function = TreeName.object(.function, list: names)
+        switch known.runs {
+        case .text(let unknown): if let unknown { add(unknown, function) }
+        case .nothing: if let statementClass = known.statementClass { add(statementClass, function) }
+        case .setting: break
+        }
     }
 
     /// The kinds of CREATE that have nothing in them but a name.
@@ -419,7 +454,10 @@ struct StatementReader {
             let publication = node.node(CreatePublicationStmt.self).pointee.pubname
             return ("CREATE PUBLICATION", ObjectName(.publication, name: TreeName.text(publication)))
         case T_CreateStatsStmt:
-            return ("CREATE STATISTICS", TreeName.object(.statistics, list: node.node(CreateStatsStmt.self).pointee.defnames))
+            return (
+                "CREATE STATISTICS",
+                TreeName.object(.statistics, list: node.node(CreateStatsStmt.self).pointee.defnames)
+            )
         case T_CreateAmStmt:
             let method = node.node(CreateAmStmt.self).pointee.amname
             return ("CREATE ACCESS METHOD", ObjectName(.accessMethod, name: TreeName.text(method)))
@@ -479,6 +517,11 @@ struct StatementReader {
             name("ALTER SUBSCRIPTION")
             let subscription = node.node(AlterSubscriptionStmt.self).pointee.subname
             add(.subscription, ObjectName(.subscription, name: TreeName.text(subscription)))
+        case T_AlterDatabaseStmt:
+            name("ALTER DATABASE")
+            let alter = node.node(AlterDatabaseStmt.self).pointee
+            let database = ObjectName(.database, name: TreeName.text(alter.dbname))
+            add(OptionValue.closesDatabase(alter.options) ? .closeDatabase : .alter, database)
         case T_GrantStmt: decideGrant(node.node(GrantStmt.self))
         case T_GrantRoleStmt:
             let grant = node.node(GrantRoleStmt.self).pointee
@@ -518,14 +561,14 @@ struct StatementReader {
             let kind = ObjectKind(alter.objtype)
             return ("ALTER " + kind.commandWord, TreeName.object(kind, list: alter.func?.pointee.objname))
         case T_AlterRoleStmt: return ("ALTER ROLE", TreeName.role(node.node(AlterRoleStmt.self).pointee.role))
-        case T_AlterDatabaseStmt:
-            let database = node.node(AlterDatabaseStmt.self).pointee.dbname
-            return ("ALTER DATABASE", ObjectName(.database, name: TreeName.text(database)))
         case T_AlterDatabaseRefreshCollStmt:
             let database = node.node(AlterDatabaseRefreshCollStmt.self).pointee.dbname
             return ("ALTER DATABASE", ObjectName(.database, name: TreeName.text(database)))
         case T_AlterCollationStmt:
-            return ("ALTER COLLATION", TreeName.object(.collation, list: node.node(AlterCollationStmt.self).pointee.collname))
+            return (
+                "ALTER COLLATION",
+                TreeName.object(.collation, list: node.node(AlterCollationStmt.self).pointee.collname)
+            )
         case T_AlterExtensionStmt:
             let name = node.node(AlterExtensionStmt.self).pointee.extname
             return ("ALTER EXTENSION", ObjectName(.extension, name: TreeName.text(name)))
@@ -536,7 +579,9 @@ struct StatementReader {
             let alter = node.node(AlterObjectDependsStmt.self).pointee
             let kind = ObjectKind(alter.objectType)
             let object = alter.relation.map { TreeName.object(kind, $0) }
-            return ("ALTER " + kind.commandWord, object ?? TreeName.object(kind, node: alter.object.map { TreeNode($0) }))
+            return (
+                "ALTER " + kind.commandWord, object ?? TreeName.object(kind, node: alter.object.map { TreeNode($0) })
+            )
         case T_AlterEventTrigStmt:
             let trigger = node.node(AlterEventTrigStmt.self).pointee.trigname
             return ("ALTER EVENT TRIGGER", ObjectName(.eventTrigger, name: TreeName.text(trigger)))
@@ -549,7 +594,9 @@ struct StatementReader {
             let publication = node.node(AlterPublicationStmt.self).pointee.pubname
             return ("ALTER PUBLICATION", ObjectName(.publication, name: TreeName.text(publication)))
         case T_AlterStatsStmt:
-            return ("ALTER STATISTICS", TreeName.object(.statistics, list: node.node(AlterStatsStmt.self).pointee.defnames))
+            return (
+                "ALTER STATISTICS", TreeName.object(.statistics, list: node.node(AlterStatsStmt.self).pointee.defnames)
+            )
         case T_AlterOperatorStmt:
             let name = node.node(AlterOperatorStmt.self).pointee.opername
             return ("ALTER OPERATOR", TreeName.object(.operator, list: name?.pointee.objname))
@@ -632,6 +679,12 @@ struct StatementReader {
             OBJECT_DATABASE:
             add(object.isTemporaryByName ? .alter : .rename, object)
         case OBJECT_INDEX: add(.renameIndex, object)
+        case OBJECT_FUNCTION, OBJECT_ROUTINE, OBJECT_PROCEDURE:
+            add(.alter, object)
+            // Under another name nobody would know it.
+            if let node = rename.pointee.object, TreeNode(node).tag == T_ObjectWithArgs {
+                noteNamedFunction(TreeNode(node).node(ObjectWithArgs.self).pointee.objname)
+            }
         default: add(.alter, object)
         }
     }
@@ -695,10 +748,13 @@ struct StatementReader {
     }
 
     /// ALTER SYSTEM, ALTER ROLE and ALTER DATABASE … SET.
-    private mutating func decideStoredSetting(_ statement: UnsafeMutablePointer<VariableSetStmt>?, of owner: ObjectName?) {
+    private mutating func decideStoredSetting(
+        _ statement: UnsafeMutablePointer<VariableSetStmt>?, of owner: ObjectName?
+    ) {
         let setting = TreeName.text(statement?.pointee.name).lowercased()
         add(.alter, owner ?? ObjectName(.setting, name: setting))
         guard let statement, statement.pointee.kind == VAR_SET_VALUE else { return }
+        if setting == "allow_system_table_mods" { add(.catalogWrite, ObjectName(.setting, name: setting)) }
         if KnownFunction.commandSettings.contains(setting) { add(.copyProgram, ObjectName(.setting, name: setting)) }
         if KnownFunction.librarySettings.contains(setting) {
             add(.untrustedLanguage, ObjectName(.setting, name: setting))
@@ -803,27 +859,36 @@ struct StatementReader {
             worklist.add(tree)
             return
         }
-        noteBody(language: language, body: body, place: "in the body of \(kind.rawValue) \(object.qualifiedName)")
+        let parameters = TreeList(create.pointee.parameters).filter { $0.tag == T_FunctionParameter }
+            .map { TreeName.text($0.node(FunctionParameter.self).pointee.name) }
+        noteBody(
+            language: language, body: body, parameters: parameters,
+            place: "in the body of \(kind.rawValue) \(object.qualifiedName)")
     }
 
-    private mutating func noteBody(language: Swift.String, body: TreeNode?, place: Swift.String) {
+    private mutating func noteBody(
+        language: Swift.String, body: TreeNode?, parameters: [Swift.String] = [], place: Swift.String
+    ) {
         let name = ObjectName(.language, name: language)
         switch RoutineLanguage(name: language) {
         case .untrusted: add(.untrustedLanguage, name)
         case .unreadable: add(.opaque, name)
-        case .sql: noteText(body, .sql, place)
-        case .plpgsql: noteText(body, .plpgsql, place)
+        case .sql: noteText(body, .sql, parameters, place)
+        case .plpgsql: noteText(body, .plpgsql, parameters, place)
         }
     }
 
-    private mutating func noteText(_ body: TreeNode?, _ language: InnerText.Language, _ place: Swift.String) {
+    private mutating func noteText(
+        _ body: TreeNode?, _ language: InnerText.Language, _ parameters: [Swift.String], _ place: Swift.String
+    ) {
         // CREATE FUNCTION … AS has a list of one string (two for a C library).
         var text = body
         if let list = body, list.tag == T_List {
             text = TreeList(UnsafeMutablePointer(mutating: list.node(List.self))).first
         }
         guard let bytes = cpg_string(text) else { return add(.opaque) }
-        innerTexts.append(InnerText(language: language, text: Array(CStringBytes(bytes)), place: place))
+        innerTexts.append(
+            InnerText(language: language, text: Array(CStringBytes(bytes)), parameters: parameters, place: place))
     }
 }
 

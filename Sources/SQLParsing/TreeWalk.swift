@@ -17,7 +17,13 @@ struct TreeWorklist {
     }
 
     mutating func add(_ list: UnsafeMutablePointer<List>?) {
-        for node in TreeList(list) { nodes.append(node) }
+        // Last in, first out: the first element is to be read first.
+        let elements = TreeList(list)
+        var index = elements.count
+        while index > 0 {
+            index -= 1
+            if let node = elements[index] { nodes.append(node) }
+        }
     }
 
     /// Adds what hangs below an expression, a clause or a query; nothing for a leaf.
