@@ -31,7 +31,8 @@ package enum ShippedConfiguration {
         connect_timeout = "10s"     # how long opening a connection to the server may take
         login_timeout = "1m"        # how long a client may take to say who it is
         drain_timeout = "30s"       # how long a stop (SIGTERM) waits for running transactions
-        max_statement = "16MB"      # longer statements cannot be read whole: their class is "oversized"
+        max_statement = "16MB"      # longer statements are not held whole but read while they pass, without their long literals
+                                    # and rows; where that leaves too much, their class is "oversized"
 
         [embedded]
         data = "var/embedded"       # its data folder; relative paths start in the folder of this file
@@ -144,7 +145,7 @@ package enum ShippedConfiguration {
         classes = ["opaque"]
         action = "block"
         message = "this statement cannot be read well enough to know that it keeps the tables"
-        hint = "Write it as plain SQL: without dynamic SQL, in a syntax that the server knows, and shorter than max_statement of proxy.conf."
+        hint = "Write it as plain SQL: without dynamic SQL, in a syntax that the server knows, and not larger than can be read."
 
         [[rule]]
         name = "no ways out"

@@ -44,7 +44,7 @@ package struct StatementJudge: ~Copyable {
     package func judge(oversizedByteCount: Int, rules: borrowing SubjectRules) -> Judgement {
         let facts = Self.singleEffect(
             Effect(.oversized), command: "", byteCount: oversizedByteCount,
-            remarks: ["the statement has \(oversizedByteCount) bytes, more than max_statement allows to be read"])
+            remarks: ["the statement has \(oversizedByteCount) bytes, too many to be read"])
         return judge(remembered: facts, rules: rules)
     }
 
@@ -114,7 +114,7 @@ package struct Judgement: Sendable {
     }
 
     /// Whether this reading of a text must count rather than another.
-    func isWorse(than other: Judgement) -> Bool {
+    package func isWorse(than other: Judgement) -> Bool {
         let (mine, theirs) = (verdict.action.strictness, other.verdict.action.strictness)
         return mine == theirs ? isAudited && !other.isAudited : mine > theirs
     }

@@ -30,6 +30,17 @@ extension SessionMachine {
                 }
                 clientState = .boundary
                 return RelayStep(forward: position, next: .substitute(dropping: dropped, with: replacement))
+            case .inspecting(let message):
+                let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+                let (taken, next) = inspect(message, rest, judge: &judge, now: now)
+                position += taken
+                if let next { return RelayStep(forward: position, next: next) }
+            case .poisoning(let remaining):
+                let dropped = min(remaining, bytes.count - position)
+                clientState = dropped == remaining ? .boundary : .poisoning(remaining - dropped)
+                if dropped == 0 && remaining > 0 { return RelayStep(forward: position, next: .wait(byteCount: 1)) }
+                let poison = [UInt8](repeating: UInt8(ascii: "x"), count: dropped)
+                return RelayStep(forward: position, next: .substitute(dropping: dropped, with: poison))
             case .awaitingTrail:
                 return RelayStep(forward: position, next: .wait(byteCount: Int.max))
             case .decided(let decision):
@@ -112,6 +123,13 @@ extension SessionMachine {
         let judgement: Judgement
         let text: UnsafeRawBufferPointer
         if header.byteCount > maximumStatementBytes {
+            if !isReplication, let reading = settings.readingAhead {
+                clientState = .inspecting(
+                    StreamedMessage(
+                        kind: .query, settings: reading, byteCount: header.byteCount,
+                        prefix: FrameSplitter.headerByteCount))
+                return nil
+            }
             text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest.prefix(Self.oversizedHead)))
             judgement = judge.judge(oversizedByteCount: header.byteCount, rules: rules)
         } else {
@@ -131,7 +149,7 @@ extension SessionMachine {
         }
         return decide(
             MessageDecision(kind: .query, byteCount: header.byteCount), joined, text: text, now: now
-        ) { WireWriter.query($0.text) }
+        ) { .message(WireWriter.query($0.text)) }
     }
 
     /// Adds what `EXECUTE name` in the text would do, from the facts kept under the name.
@@ -166,24 +184,42 @@ extension SessionMachine {
             }
             throw .layout(type: header.type)
         }
+        let key = NameLedger.key(message.name)
+        if isOversized, let reading = settings.readingAhead {
+            clientState = .inspecting(
+                StreamedMessage(
+                    kind: .parse, settings: reading, name: key, byteCount: header.byteCount,
+                    prefix: FrameSplitter.headerByteCount + message.name.count + 1))
+            return nil
+        }
         let judgement =
             isOversized
             ? judge.judge(oversizedByteCount: header.byteCount, rules: rules)
             : judge.judge(message.text, readings: settings.readings(of: message.text), rules: rules)
+        parseJudged(
+            MessageDecision(kind: .parse, byteCount: header.byteCount), judgement, key: key, text: message.text
+        ) { .message(WireWriter.parse(name: message.name, text: $0.text)) }
+        return nil
+    }
+
+    /// Decides on a Parse: it is refused, or its name stands for the statement from here on.
+    private mutating func parseJudged(
+        _ undecided: MessageDecision, _ judgement: Judgement, key: [UInt8], text: UnsafeRawBufferPointer,
+        replacement: (Refusal) -> MessageDecision.Replacement
+    ) {
         settings.mayChange()
-        let key = NameLedger.key(message.name)
-        var decision = MessageDecision(kind: .parse, byteCount: header.byteCount)
+        var decision = undecided
         if case .block(let match) = judgement.verdict {
             let note = ReplyNote()
-            let refusal = refuse(match, judgement, text: message.text)
+            let refusal = refuse(match, judgement, text: text)
             note.refusal = refusal
             note.naming = .parsed(key, nil)
             decision.note = note
-            decision.replacement = WireWriter.parse(name: message.name, text: refusal.text)
+            decision.replacement = replacement(refusal)
             clientState = .decided(decision)
-            return nil
+            return
         }
-        let record = judgement.facts.isOrdinary ? nil : remember(judgement.facts, message.text)
+        let record = judgement.facts.isOrdinary ? nil : remember(judgement.facts, text)
         let definesNothing = record == nil && statements.isEmpty
         statements.define(key, record, segment: ledger.segment)
         if !definesNothing {
@@ -195,7 +231,6 @@ extension SessionMachine {
             decision.note = note
         }
         clientState = .decided(decision)
-        return nil
     }
 
     private mutating func bindArrived(
@@ -248,7 +283,7 @@ extension SessionMachine {
             decide(
                 MessageDecision(kind: .execute, byteCount: header.byteCount), judgement,
                 text: UnsafeRawBufferPointer(text), remembered: record, now: now
-            ) { WireWriter.execute(portal: $0.portal) }
+            ) { .message(WireWriter.execute(portal: $0.portal)) }
         }
     }
 
@@ -268,6 +303,58 @@ extension SessionMachine {
         note.naming = message.isStatement ? .closedStatement(key) : .closedPortal(key)
         clientState = .decided(MessageDecision(kind: .close, byteCount: header.byteCount, note: note))
         return nil
+    }
+
+    // MARK: - Messages too large to be held
+
+    /// Reads a piece of a large message, and decides on it when its text has ended.
+    ///
+    /// - Returns: how much of the piece may be forwarded, and what comes then; nil once `clientState` says it.
+    private mutating func inspect(
+        _ message: StreamedMessage, _ piece: UnsafeRawBufferPointer, judge: inout StatementJudge, now: () -> Int64
+    ) -> (taken: Int, next: RelayStep.Next?) {
+        let prefix = min(message.prefix, piece.count)
+        message.prefix -= prefix
+        let end = min(message.remaining, piece.count)
+        let text = UnsafeRawBufferPointer(rebasing: piece[prefix..<end])
+        guard let length = text.firstIndexOfNUL else {
+            message.condenser.feed(text)
+            message.remaining -= end
+            if message.remaining > 0 { return (end, .wait(byteCount: 1)) }
+            // A text without an end: the server fails it, so there is nothing to judge.
+            _ = ledger.push(message.kind)
+            clientState = .boundary
+            return (end, nil)
+        }
+        message.condenser.feed(UnsafeRawBufferPointer(rebasing: text[..<length]))
+        message.remaining -= prefix + length
+        return (prefix + length, decide(message, judge: &judge, now: now))
+    }
+
+    /// The text of a large message has been read to its end; its terminator and what comes behind are still here.
+    private mutating func decide(
+        _ message: StreamedMessage, judge: inout StatementJudge, now: () -> Int64
+    ) -> RelayStep.Next? {
+        var judgement = judge.judge(oversizedByteCount: message.byteCount, rules: rules)
+        var short = Array("-- a statement of \(message.byteCount) bytes that cannot be shortened".utf8)
+        if let condensed = message.condenser.finish() {
+            short = condensed
+            judgement = condensed.withUnsafeBytes {
+                judge.judge($0, readings: LexicalReadings(message.condenser.settings), rules: rules)
+            }
+            let remark = "the text has \(message.byteCount) bytes and is shortened here by long literals and rows"
+            for index in judgement.facts.statements.indices { judgement.facts.statements[index].remarks.append(remark) }
+        }
+        let decision = MessageDecision(kind: message.kind, byteCount: message.remaining, isStreamed: true)
+        return short.withUnsafeBytes { text -> RelayStep.Next? in
+            if message.kind == .parse {
+                parseJudged(decision, judgement, key: message.name, text: text) { _ in .poison }
+                return nil
+            }
+            settings.mayChange()
+            let joined = withExecutedNames(judgement, judge: judge)
+            return decide(decision, joined, text: text, now: now) { _ in .poison }
+        }
     }
 
     // MARK: - Function call
@@ -291,7 +378,7 @@ extension SessionMachine {
             decide(
                 MessageDecision(kind: .functionCall, byteCount: header.byteCount), judgement,
                 text: UnsafeRawBufferPointer(text), now: now
-            ) { WireWriter.query($0.text) }
+            ) { .message(WireWriter.query($0.text)) }
         }
     }
 
@@ -311,17 +398,19 @@ extension SessionMachine {
         if !ledger.push(decision.kind, note: decision.note), let note = decision.note {
             skipped(note)
         }
-        if let replacement = decision.replacement {
+        switch decision.replacement {
+        case .none: clientState = .forwarding(decision.byteCount)
+        case .message(let replacement):
             clientState = .discarding(decision.byteCount, replacement: replacement)
-        } else {
-            clientState = .forwarding(decision.byteCount)
+        case .poison: clientState = .poisoning(decision.byteCount)
         }
     }
 
     /// Refuses, records, or lets go a message that runs statements.
     private mutating func decide(
         _ undecided: MessageDecision, _ judgement: Judgement, text: UnsafeRawBufferPointer,
-        remembered: RememberedStatement? = nil, now: () -> Int64, replacement: (Refusal) -> [UInt8]
+        remembered: RememberedStatement? = nil, now: () -> Int64,
+        replacement: (Refusal) -> MessageDecision.Replacement
     ) -> RelayStep.Next? {
         var decision = undecided
         let note = ReplyNote()
@@ -412,8 +501,11 @@ extension SessionMachine {
         note.statements = []
         note.notice = nil
         decision.replacement =
-            decision.kind == .execute
-            ? WireWriter.execute(portal: refusal.portal) : WireWriter.query(refusal.text)
+            decision.isStreamed
+            ? .poison
+            : .message(
+                decision.kind == .execute
+                    ? WireWriter.execute(portal: refusal.portal) : WireWriter.query(refusal.text))
     }
 
     private mutating func notice(_ match: RuleMatch, _ facts: TextFacts, sql: String) -> [UInt8] {

@@ -15,6 +15,10 @@ package struct SessionMachine: ~Copyable {
         case forwarding(Int)
         /// So many bytes of a refused message are still to be thrown away, then the replacement is sent.
         case discarding(Int, replacement: [UInt8])
+        /// A message too large to be held is forwarded as it is read; its last bytes wait for the verdict.
+        case inspecting(StreamedMessage)
+        /// So many bytes are still to be replaced by others that make the server refuse the message.
+        case poisoning(Int)
         /// The message at the front waits for the audit trail: left by ``trailAnswered(_:)``.
         case awaitingTrail(MessageDecision)
         /// The message at the front has been decided.
@@ -100,7 +104,7 @@ package struct SessionMachine: ~Copyable {
                 audited.statement.message = "not run: the connection ended before it was forwarded"
                 outcomes.append(audited.statement.outcome(.rolledBack))
             }
-        case .boundary, .forwarding, .discarding:
+        case .boundary, .forwarding, .discarding, .inspecting, .poisoning:
             break
         }
         clientState = .boundary
@@ -150,9 +154,44 @@ package struct RelayStep {
 /// What happens to one message of the client's.
 struct MessageDecision {
     var kind: ReplyLedger.Kind
-    /// The whole message's length.
+    /// How much of the message has not been forwarded: all of it, but for a ``StreamedMessage``.
     var byteCount: Int
     var note: ReplyNote?
-    /// Sent instead of the message; nil forwards it.
-    var replacement: [UInt8]?
+    var replacement = Replacement.none
+    /// Its beginning has been forwarded.
+    var isStreamed = false
+
+    enum Replacement {
+        /// The message is forwarded.
+        case none
+        /// This is sent instead of the message.
+        case message([UInt8])
+        /// The rest of the message is sent with its text's terminator overwritten: the server fails it with 08P01
+        /// (`pq_getmsgstring`, libpq/pqformat.c).
+        case poison
+    }
+}
+
+/// A Query or Parse that is too large to be held, while it goes by. The server does nothing before a message's last byte.
+final class StreamedMessage {
+    let kind: ReplyLedger.Kind
+    let condenser: StatementCondenser
+    /// The statement's name, for a Parse.
+    let name: [UInt8]
+    let byteCount: Int
+    /// How much of the message is still to come.
+    var remaining: Int
+    /// How much of that comes before the text.
+    var prefix: Int
+
+    init(
+        kind: ReplyLedger.Kind, settings: LexicalSettings, name: [UInt8] = [], byteCount: Int, prefix: Int
+    ) {
+        self.kind = kind
+        condenser = StatementCondenser(settings: settings)
+        self.name = name
+        self.byteCount = byteCount
+        remaining = byteCount
+        self.prefix = prefix
+    }
 }

@@ -30,6 +30,9 @@ struct SettingsTracker {
     /// The server is ready and owes nothing more.
     mutating func settled() { isInDoubt = false }
 
+    /// The reading of a text that has not arrived yet; nil unless it is known, and can be followed byte by byte.
+    var readingAhead: LexicalSettings? { isInDoubt || known.encoding != .asciiSafe ? nil : known }
+
     /// Every way in which the server may read the text; one where it makes no difference.
     func readings(of text: UnsafeRawBufferPointer) -> LexicalReadings {
         guard isInDoubt else { return LexicalReadings(known) }

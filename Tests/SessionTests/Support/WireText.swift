@@ -3,7 +3,7 @@ import PostgresWire
 /// Messages as a line of a transcript writes them: `Parse s1 SELECT 1`, `ErrorResponse 42501 holdfast refused …`.
 ///
 /// Words are separated by blanks; the last field takes the rest of the line. `''` is the empty name. `\n` in a text is a
-/// line break.
+/// line break, `{5000*x}` is 5,000 times x.
 enum WireText {
     static func clientMessage(_ line: String) -> [UInt8]? {
         let (type, rest) = split(line)
@@ -146,7 +146,13 @@ enum WireText {
 
     private static func cstring(_ text: String) -> [UInt8] { Array(text.utf8) + [0] }
     private static func name(_ text: String) -> String { text == "''" ? "" : text }
-    private static func text(_ line: String) -> String { line.replacing("\\n", with: "\n") }
+
+    /// `\n` is a line break, `{5000*x}` so many times x.
+    private static func text(_ line: String) -> String {
+        line.replacing("\\n", with: "\n").replacing(/\{(\d+)\*([^}]*)\}/) { match in
+            String(repeating: String(match.2), count: Int(match.1) ?? 0)
+        }
+    }
 }
 
 extension String {

@@ -1,0 +1,153 @@
+/// Reads a text that is too large to be held, piece by piece, and keeps a short text that does the same.
+///
+/// What is left out can have no effect of its own: the contents of long literals, rows of literals in VALUES beyond the
+/// first few, literals in long lists. So a 900 MB INSERT becomes a few lines that ``StatementAnalyzer`` reads
+/// like any other text, and a DROP behind it stays where it is. Where that does not make the text short (code, long rows
+/// of expressions), there is no short text, and the statement counts as `oversized`.
+///
+/// Memory: at most ``limit`` for the short text and ``carryLimit`` for a token cut by a piece's end.
+package final class StatementCondenser {
+    /// A longer result is none.
+    static let limit = 512 << 10
+    /// A token that is not a literal or a comment may be so long, blanks behind it included.
+    static let carryLimit = 256 << 10
+    /// What stands for a long literal. No SQL: what looks into it finds something unreadable.
+    private static let placeholder = Array("'\u{1}'".utf8)
+    /// How many bytes behind a token decide where it ends (`1e+5`, `::`, `U&"`).
+    private static let lookahead = 16
+
+    package let settings: LexicalSettings
+    /// A literal of more bytes is left out; a shorter one may be code that matters.
+    private let longToken: Int
+    private var carry: [UInt8] = []
+    private var long: LongToken?
+    private var collapser = RowCollapser()
+    /// No short text can be given.
+    private var isGivenUp = false
+    private var hasGap = false
+    private var isStatementStart = true
+    /// DO and CREATE hold code in literals, which must not be left out.
+    private var holdsCode = false
+
+    /// - Parameter settings: one reading of the text; its encoding must be `asciiSafe`.
+    package init(settings: LexicalSettings, longToken: Int = 16 << 10) {
+        self.settings = settings
+        self.longToken = longToken
+        isGivenUp = settings.encoding != .asciiSafe
+    }
+
+    /// Takes the next piece: any bytes but NUL.
+    package func feed(_ piece: UnsafeRawBufferPointer) {
+        guard !isGivenUp else { return }
+        carry.append(contentsOf: piece)
+        read(isLast: false)
+    }
+
+    /// The short text, or nil if there is none. Called once, last.
+    package func finish() -> [UInt8]? {
+        guard !isGivenUp else { return nil }
+        read(isLast: true)
+        collapser.flush()
+        return isGivenUp || collapser.output.count > Self.limit ? nil : collapser.output
+    }
+
+    private func read(isLast: Bool) {
+        let bytes = carry
+        let taken = bytes.withUnsafeBytes { read($0, isLast: isLast) }
+        carry.removeFirst(taken)
+        if carry.count > Self.carryLimit || collapser.output.count > Self.limit {
+            isGivenUp = true
+            carry = []
+        }
+    }
+
+    /// - Returns: how many bytes are done with.
+    private func read(_ text: UnsafeRawBufferPointer, isLast: Bool) -> Int {
+        var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
+        while true {
+            if long != nil {
+                guard let (end, isOver) = long?.advance(text, from: lexer.position, isLast: isLast) else {
+                    return lexer.position
+                }
+                guard isOver else { return end }
+                long = nil
+                lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings, from: end)
+            }
+            let position = lexer.position
+            let token = lexer.nextIncludingComments()
+            hasGap = hasGap || token.start > position
+            if token.kind == .end { return text.count }
+            if !isLast, isCut(token, text) {
+                guard token.end == text.count, token.end - token.start > longToken, !holdsCode,
+                    let opening = LongToken.opening(token, text)
+                else { return token.start }
+                begin(opening.kind)
+                lexer = Lexer(
+                    text, standardConformingStrings: settings.standardConformingStrings, from: opening.inside)
+            } else {
+                take(token, text)
+            }
+        }
+    }
+
+    /// Whether what follows `text` could change where the token ends.
+    private func isCut(_ token: Token, _ text: UnsafeRawBufferPointer) -> Bool {
+        if token.end + Self.lookahead > text.count { return true }
+        if token.isQuotedLiteral { return !isFollowed(token.end, text) }
+        if token.kind == .stray, text[token.start] == UInt8(ascii: "$") {
+            // The beginning of a dollar quote whose tag is cut.
+            return text[(token.start + 1)...].allSatisfy { Lexer.isTagPart($0) }
+        }
+        return false
+    }
+
+    /// Whether something is in sight, blanks and comments aside, that is no further segment of the literal before it.
+    private func isFollowed(_ start: Int, _ text: UnsafeRawBufferPointer) -> Bool {
+        var at = start
+        while at < text.count {
+            if Lexer.isSpace(text[at]) {
+                at += 1
+            } else if text[at] == UInt8(ascii: "-"), at + 1 < text.count, text[at + 1] == UInt8(ascii: "-") {
+                guard let end = text[at...].firstIndex(where: { Lexer.isNewline($0) }) else { return false }
+                at = end
+            } else {
+                return text[at] != UInt8(ascii: "-") || at + 1 < text.count
+            }
+        }
+        return false
+    }
+
+    /// A long token begins: something that stands for it is kept.
+    private func begin(_ kind: LongToken) {
+        switch kind {
+        case .literal, .closedLiteral, .dollar:
+            collapser.take(.literal, Self.placeholder, hasGap: true)
+        case .quotedName:
+            isGivenUp = true
+        case .blockComment, .lineComment:
+            break
+        }
+        hasGap = true
+        isStatementStart = false
+        long = kind
+    }
+
+    private func take(_ token: Token, _ text: UnsafeRawBufferPointer) {
+        if token.kind == .comment {
+            hasGap = true
+            return
+        }
+        let isStart = isStatementStart
+        isStatementStart = token.kind == .semicolon
+        if isStart {
+            holdsCode = token.kind == .word && (Keyword(token, text) == .do || Keyword(token, text) == .create)
+        }
+        let kind = RowCollapser.Kind(token, text)
+        if token.isString && token.end - token.start > longToken && !holdsCode {
+            collapser.take(kind, Self.placeholder, hasGap: true)
+        } else {
+            collapser.take(kind, text[token.range], hasGap: hasGap)
+        }
+        hasGap = false
+    }
+}
