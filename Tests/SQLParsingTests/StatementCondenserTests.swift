@@ -41,7 +41,8 @@ import Testing
         "DO $$ BEGIN " + String(repeating: "PERFORM 1; ", count: 30) + " DROP TABLE a; END $$",
         "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DROP TABLE a'",
         "INSERT INTO t VALUES " + (0..<50).map { "(\($0), -\($0), 'v', NULL, $1, '1'::text)" }.joined(separator: ","),
-        "INSERT INTO t VALUES " + (0..<50).map { "(\($0), now())" }.joined(separator: ", ") + " RETURNING pg_read_file('x')",
+        "INSERT INTO t VALUES " + (0..<50).map { "(\($0), now())" }.joined(separator: ", ")
+            + " RETURNING pg_read_file('x')",
         "INSERT INTO t VALUES " + (0..<50).map { "(\($0), (SELECT lo_unlink(\($0))))" }.joined(separator: ", "),
         "DELETE FROM t WHERE id IN (" + (0..<300).map(String.init).joined(separator: ", ") + ")",
         "DELETE FROM t WHERE 1 IN (" + (0..<300).map(String.init).joined(separator: ", ") + ")",

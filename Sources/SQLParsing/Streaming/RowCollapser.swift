@@ -30,7 +30,8 @@ struct RowCollapser {
                 case .null, .true, .false, .default: self = .literal
                 default: self = .word
                 }
-            case .end, .quotedName, .unicodeName, .unicodeString, .dollarString, .openBracket, .closeBracket, .semicolon,
+            case .end, .quotedName, .unicodeName, .unicodeString, .dollarString, .openBracket, .closeBracket,
+                .semicolon,
                 .dot, .colon, .comment, .stray:
                 self = .other
             }
