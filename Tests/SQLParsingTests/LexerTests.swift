@@ -81,6 +81,14 @@ struct LexerTests {
         #expect(row.seen == row.tokens)
     }
 
+    @Test("a name goes on with letters, digits, underscores, dollar signs and high bytes")
+    func nameParts() {
+        for byte in UInt8.min...UInt8.max {
+            let isExpected = Lexer.isNameStart(byte) || Lexer.isDigit(byte) || byte == UInt8(ascii: "$")
+            #expect(Lexer.isNamePart(byte) == isExpected)
+        }
+    }
+
     @Test("an unclosed literal, name or comment ends with the text and says so")
     func unterminated() {
         for sql in ["'a", "E'a\\", "\"a", "$$ a", "U&'a", "/* /* */"] {
