@@ -44,16 +44,25 @@ package struct StatementAnalyzer: ~Copyable {
         if PlainQuery.isProven(text, settings: settings) { return TextFacts() }
         canonical.load(text, settings: settings)
         var facts = readCanonical(settings)
-        if canonical.hasInvalidCharacter {
-            // The server refuses such a text, if the encoding is what it is believed to be: read it the other way too.
-            canonical.load(
-                text, settings: LexicalSettings(standardConformingStrings: settings.standardConformingStrings))
-            let other = readCanonical(settings)
-            facts.classes.formUnion(other.classes)
-            facts.statements += other.statements
-        }
+        let (hasInvalidCharacter, hasPossibleASCII) = (canonical.hasInvalidCharacter, canonical.hasPossibleASCII)
+        // The server refuses a text with an invalid character, if the encoding is what it is believed to be.
+        if hasInvalidCharacter { addReading(of: text, settings, as: .asciiSafe, to: &facts) }
+        if hasPossibleASCII { addReading(of: text, settings, as: .sjis, to: &facts) }
         canonical.release()
         return facts
+    }
+
+    /// Adds what the text would do if it were in another encoding.
+    private mutating func addReading(
+        of text: UnsafeRawBufferPointer, _ settings: LexicalSettings, as encoding: ClientEncoding,
+        to facts: inout TextFacts
+    ) {
+        let settings = LexicalSettings(
+            standardConformingStrings: settings.standardConformingStrings, encoding: encoding)
+        canonical.load(text, settings: settings)
+        let other = readCanonical(settings)
+        facts.classes.formUnion(other.classes)
+        facts.statements += other.statements
     }
 
     private mutating func readCanonical(_ settings: LexicalSettings) -> TextFacts {
@@ -62,7 +71,7 @@ package struct StatementAnalyzer: ~Copyable {
         if !parseWhole() {
             for span in canonical.statements { read(span) }
         }
-        var isOrdinary = !canonical.isTruncated
+        var isOrdinary = !canonical.isTruncated && !canonical.hasDoubtfulTag
         for index in entries.indices {
             if !entries[index].innerTexts.isEmpty { readInnerTexts(of: index, settings) }
             isOrdinary = isOrdinary && entries[index].draft.isOrdinary
@@ -85,6 +94,14 @@ package struct StatementAnalyzer: ~Copyable {
                 StatementFacts(
                     range: end..<max(end, canonical.count), command: "", classes: ClassSet(.oversized),
                     effects: [Effect(.oversized)], remarks: ["more statements than are told apart"]))
+        }
+        if canonical.hasDoubtfulTag {
+            facts.classes.insert(.unparsable)
+            facts.statements.append(
+                StatementFacts(
+                    range: 0..<canonical.count, command: "", classes: ClassSet(.unparsable),
+                    effects: [Effect(.unparsable)],
+                    remarks: ["a dollar quote's tag has characters that the server may take for others"]))
         }
         return facts
     }
@@ -155,7 +172,8 @@ package struct StatementAnalyzer: ~Copyable {
         let inner = entries[index].innerTexts
         entries[index].innerTexts = []
         guard nesting < Self.nestingLimit else { return entries[index].draft.add(.opaque) }
-        let settings = LexicalSettings(standardConformingStrings: settings.standardConformingStrings)
+        let settings = LexicalSettings(
+            standardConformingStrings: settings.standardConformingStrings, encoding: settings.encoding.ofInnerText)
         for text in inner {
             let facts: TextFacts
             switch text.language {
