@@ -62,6 +62,10 @@ let package = Package(
         .executableTarget(
             name: "holdfast-benchmark", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing", "CLinux"],
             path: "Benchmarks/Micro", swiftSettings: strict),
+        // What our lexer sees, for the comparison with a real server (Tests/EndToEnd/test_lexer_differential.py).
+        .executableTarget(
+            name: "holdfast-lexdump", dependencies: ["SQLParsing"], path: "Tests/Support/LexDump",
+            swiftSettings: strict),
 
         .testTarget(name: "PostgresWireTests", dependencies: ["PostgresWire"], swiftSettings: strict),
         .testTarget(name: "SQLParsingTests", dependencies: ["SQLParsing"], swiftSettings: strict),

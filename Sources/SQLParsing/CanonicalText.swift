@@ -22,6 +22,11 @@ struct CanonicalText: ~Copyable {
     private(set) var isTruncated = false
     /// The text has a byte sequence that is no character of the client's encoding: the server refuses it whole.
     private(set) var hasInvalidCharacter = false
+    /// The text has a character that is ASCII to some servers: ``MultibyteCharacters/Findings/hasPossibleASCII``.
+    private(set) var hasPossibleASCII = false
+    /// A dollar quote's tag holds a character that may be the same as another one to the server, so where the literal
+    /// ends is not known.
+    private(set) var hasDoubtfulTag = false
     /// Every statement may be given to libpg_query.
     private(set) var isParseable = true
     /// The tokens of all statements.
@@ -59,6 +64,8 @@ struct CanonicalText: ~Copyable {
         statements.removeAll(keepingCapacity: true)
         isTruncated = false
         hasInvalidCharacter = false
+        hasPossibleASCII = false
+        hasDoubtfulTag = false
         isParseable = true
         tokenCount = 0
         longLiteralBytes = 0
@@ -71,11 +78,13 @@ struct CanonicalText: ~Copyable {
         target.copyMemory(from: source, byteCount: length)
         count = length
         storage[length] = 0
-        if settings.encoding != .asciiSafe {
-            hasInvalidCharacter = MultibyteCharacters.disarm(
+        if !settings.encoding.isASCIISafe {
+            let findings = MultibyteCharacters.disarm(
                 UnsafeMutableRawBufferPointer(rebasing: storage[0..<length]), encoding: settings.encoding)
+            hasInvalidCharacter = findings.hasInvalidCharacter
+            hasPossibleASCII = findings.hasPossibleASCII
         }
-        survey(standardConformingStrings: settings.standardConformingStrings)
+        survey(settings)
     }
 
     /// Gives a large buffer back.
@@ -94,8 +103,8 @@ struct CanonicalText: ~Copyable {
     }
 
     /// One pass: blanks and rewrites behind the lexer's back, cuts statements at its front.
-    private mutating func survey(standardConformingStrings: Bool) {
-        var lexer = Lexer(bytes, standardConformingStrings: standardConformingStrings)
+    private mutating func survey(_ settings: LexicalSettings) {
+        var lexer = Lexer(bytes, standardConformingStrings: settings.standardConformingStrings)
         var splitter = StatementSplitter()
         var literalEnd = -1
         var operatorEnd = -1
@@ -120,6 +129,7 @@ struct CanonicalText: ~Copyable {
                     LiteralText.rewriteEscapes(UnsafeMutableRawBufferPointer(rebasing: storage[token.range]))
                 }
             }
+            if token.kind == .dollarString, isTagDoubtful(token, settings.encoding) { hasDoubtfulTag = true }
             literalEnd = token.isQuotedLiteral ? token.end : -1
             if token.end - token.start > ElidedText.literalLimit, token.isString {
                 splitter.current.longLiteralBytes += token.end - token.start
@@ -127,6 +137,23 @@ struct CanonicalText: ~Copyable {
             if let span = splitter.take(token, bytes) { append(span) }
             if token.kind == .end { break }
         }
+    }
+
+    /// Whether another tag may be the same to the server, which compares them after it has converted the text.
+    ///
+    /// ASCII tags never are. Of UTF-8's characters U+00A6 and U+FFE4 are the same in EUC_JP.
+    private func isTagDoubtful(_ token: Token, _ encoding: ClientEncoding) -> Bool {
+        var at = token.start + 1
+        while at < token.end, storage[at] != UInt8(ascii: "$") {
+            if storage[at] >= 0x80 {
+                let isBrokenBar = at + 1 < token.end && (storage[at], storage[at + 1]) == (0xC2, 0xA6)
+                let isFullwidth =
+                    at + 2 < token.end && (storage[at], storage[at + 1], storage[at + 2]) == (0xEF, 0xBF, 0xA4)
+                if encoding != .asciiSafe || isBrokenBar || isFullwidth { return true }
+            }
+            at += 1
+        }
+        return false
     }
 
     private mutating func append(_ span: StatementSpan) {

@@ -16,8 +16,10 @@ package struct LexicalSettings: Sendable, Hashable {
 /// In most encodings every byte of a multibyte character has its high bit set, so ASCII bytes mean themselves.
 /// The named ones can have trail bytes that look like ASCII (quotes, backslashes).
 package enum ClientEncoding: UInt8, CaseIterable, Sendable {
-    /// UTF8, LATIN1…, EUC_*, SQL_ASCII, MULE_INTERNAL: no byte of a multibyte character is below 0x80.
+    /// UTF8, LATIN1…, SQL_ASCII: no byte of a multibyte character is below 0x80.
     case asciiSafe
+    /// EUC_*, MULE_INTERNAL, KOI8R, WIN1251: the same, but two characters can become one and the same on the server.
+    case asciiSafeWithTwins
     case sjis
     case shiftJIS2004
     case big5
@@ -38,9 +40,18 @@ package enum ClientEncoding: UInt8, CaseIterable, Sendable {
         case "uhc", "win949", "windows949", "cp949": self = .uhc
         case "gb18030": self = .gb18030
         case "johab": self = .johab
+        case "eucjp", "euckr", "euccn", "euctw", "eucjis2004", "muleinternal", "koi8", "koi8r", "win1251", "win",
+            "windows1251":
+            self = .asciiSafeWithTwins
         default: self = .asciiSafe
         }
     }
+
+    /// Every byte below 0x80 is an ASCII character.
+    package var isASCIISafe: Bool { self == .asciiSafe || self == .asciiSafeWithTwins }
+
+    /// The encoding of a text that stands inside one of this encoding, already free of ASCII trail bytes.
+    var ofInnerText: ClientEncoding { self == .asciiSafe ? .asciiSafe : .asciiSafeWithTwins }
 }
 
 /// The readings under which a text must be judged: one when the settings are known, several while something

@@ -7,9 +7,9 @@ enum MultibyteCharacters {
     /// Rewrites every character so that none of its bytes is ASCII punctuation. Different characters stay different
     /// (dollar-quote tags are compared), every byte keeps its place.
     ///
-    /// - Returns: whether a sequence was found that is no character of the encoding.
-    static func disarm(_ text: UnsafeMutableRawBufferPointer, encoding: ClientEncoding) -> Bool {
-        var isInvalid = false
+    /// - Returns: what was found that calls for other readings.
+    static func disarm(_ text: UnsafeMutableRawBufferPointer, encoding: ClientEncoding) -> Findings {
+        var findings = Findings()
         var at = 0
         let count = text.count
         while at < count {
@@ -19,26 +19,57 @@ enum MultibyteCharacters {
                 continue
             }
             let length = length(lead, at + 1 < count ? text[at + 1] : 0, encoding)
-            guard at + length <= count else { return true }
+            guard at + length <= count else {
+                findings.hasInvalidCharacter = true
+                break
+            }
             if length == 4 {
-                isInvalid = disarmFourBytes(text, at) || isInvalid
+                if disarmFourBytes(text, at) { findings.hasInvalidCharacter = true }
+            } else if encoding == .shiftJIS2004, lead == 0x81, let ascii = asciiOfShiftJIS2004(text[at + 1]) {
+                text[at] = 0x20
+                text[at + 1] = ascii
+                findings.hasPossibleASCII = true
             } else {
                 for offset in 1..<max(1, length) {
-                    guard let byte = disarmed(text[at + offset], encoding) else {
-                        isInvalid = true
-                        continue
-                    }
-                    text[at + offset] = byte
+                    let byte = disarmed(text[at + offset], encoding)
+                    if byte == nil { findings.hasInvalidCharacter = true }
+                    text[at + offset] = byte ?? Self.substitute(for: text[at + offset], encoding)
                 }
             }
             at += length
         }
-        return isInvalid
+        return findings
+    }
+
+    /// What calls for a second reading of the text.
+    struct Findings {
+        /// A sequence that is no character of the encoding: the server refuses the text, if the encoding is this one.
+        var hasInvalidCharacter = false
+        /// A character that is ASCII on a server with UTF8 and none on one with EUC_JIS_2004.
+        var hasPossibleASCII = false
+    }
+
+    /// `shift_jis_2004_to_utf8` makes U+005C of 0x815F and U+007E of 0x81B0.
+    private static func asciiOfShiftJIS2004(_ trail: UInt8) -> UInt8? {
+        switch trail {
+        case 0x5F: UInt8(ascii: "\\")
+        case 0xB0: UInt8(ascii: "~")
+        default: nil
+        }
+    }
+
+    /// What a trail byte becomes that no character has. BIG5's, GBK's and UHC's verifiers take any trail byte, and
+    /// `big5_to_euc_tw` and `big5_to_mic` make characters of them; the other encodings' texts are refused.
+    private static func substitute(for trail: UInt8, _ encoding: ClientEncoding) -> UInt8 {
+        switch encoding {
+        case .big5, .gbk, .uhc: trail | 0x80
+        case .asciiSafe, .asciiSafeWithTwins, .sjis, .shiftJIS2004, .gb18030, .johab: trail
+        }
     }
 
     private static func length(_ lead: UInt8, _ second: UInt8, _ encoding: ClientEncoding) -> Int {
         switch encoding {
-        case .asciiSafe: 1
+        case .asciiSafe, .asciiSafeWithTwins: 1
         case .sjis, .shiftJIS2004: lead >= 0xA1 && lead <= 0xDF ? 1 : 2
         case .big5, .gbk, .uhc: 2
         case .gb18030: Lexer.isDigit(second) ? 4 : 2

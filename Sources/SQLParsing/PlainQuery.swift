@@ -8,7 +8,7 @@ enum PlainQuery {
     /// Whether the text is one such query, comments and a last semicolon aside.
     static func isProven(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
         // In the other encodings a byte behind a high one is no ASCII: the long way reads them by character.
-        guard settings.encoding == .asciiSafe else { return false }
+        guard settings.encoding.isASCIISafe else { return false }
         var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
         let first = lexer.next()
         guard first.kind == .word, Keyword(first, text) == .select else { return false }

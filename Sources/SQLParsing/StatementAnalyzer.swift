@@ -44,16 +44,25 @@ package struct StatementAnalyzer: ~Copyable {
         if PlainQuery.isProven(text, settings: settings) { return TextFacts() }
         canonical.load(text, settings: settings)
         var facts = readCanonical(settings)
-        if canonical.hasInvalidCharacter {
-            // The server refuses such a text, if the encoding is what it is believed to be: read it the other way too.
-            canonical.load(
-                text, settings: LexicalSettings(standardConformingStrings: settings.standardConformingStrings))
-            let other = readCanonical(settings)
-            facts.classes.formUnion(other.classes)
-            facts.statements += other.statements
-        }
+        let (hasInvalidCharacter, hasPossibleASCII) = (canonical.hasInvalidCharacter, canonical.hasPossibleASCII)
+        // The server refuses a text with an invalid character, if the encoding is what it is believed to be.
+        if hasInvalidCharacter { addReading(of: text, settings, as: .asciiSafe, to: &facts) }
+        if hasPossibleASCII { addReading(of: text, settings, as: .sjis, to: &facts) }
         canonical.release()
         return facts
+    }
+
+    /// Adds what the text would do if it were in another encoding.
+    private mutating func addReading(
+        of text: UnsafeRawBufferPointer, _ settings: LexicalSettings, as encoding: ClientEncoding,
+        to facts: inout TextFacts
+    ) {
+        let settings = LexicalSettings(
+            standardConformingStrings: settings.standardConformingStrings, encoding: encoding)
+        canonical.load(text, settings: settings)
+        let other = readCanonical(settings)
+        facts.classes.formUnion(other.classes)
+        facts.statements += other.statements
     }
 
     private mutating func readCanonical(_ settings: LexicalSettings) -> TextFacts {
@@ -62,7 +71,7 @@ package struct StatementAnalyzer: ~Copyable {
         if !parseWhole() {
             for span in canonical.statements { read(span) }
         }
-        var isOrdinary = !canonical.isTruncated
+        var isOrdinary = !canonical.isTruncated && !canonical.hasDoubtfulTag
         for index in entries.indices {
             if !entries[index].innerTexts.isEmpty { readInnerTexts(of: index, settings) }
             isOrdinary = isOrdinary && entries[index].draft.isOrdinary
@@ -85,6 +94,14 @@ package struct StatementAnalyzer: ~Copyable {
                 StatementFacts(
                     range: end..<max(end, canonical.count), command: "", classes: ClassSet(.oversized),
                     effects: [Effect(.oversized)], remarks: ["more statements than are told apart"]))
+        }
+        if canonical.hasDoubtfulTag {
+            facts.classes.insert(.unparsable)
+            facts.statements.append(
+                StatementFacts(
+                    range: 0..<canonical.count, command: "", classes: ClassSet(.unparsable),
+                    effects: [Effect(.unparsable)],
+                    remarks: ["a dollar quote's tag has characters that the server may take for others"]))
         }
         return facts
     }
@@ -158,18 +175,22 @@ package struct StatementAnalyzer: ~Copyable {
         entries[index].innerTexts = []
         guard nesting < Self.nestingLimit else { return entries[index].draft.add(.opaque) }
         for text in inner {
-            let facts = facts(of: text, standardConformingStrings: settings.standardConformingStrings)
+            let facts = facts(of: text, standardConformingStrings: settings.standardConformingStrings, settings)
             entries[index].draft.absorb(facts, from: text.place)
             guard text.holdsBackslash else { continue }
             // It runs later: by then the setting can be another. What that reading cannot make sense of does not count.
-            var other = self.facts(of: text, standardConformingStrings: !settings.standardConformingStrings)
+            var other = self.facts(
+                of: text, standardConformingStrings: !settings.standardConformingStrings, settings)
             other.statements.removeAll { $0.classes.subtracting(facts.classes).subtracting(.unread).isEmpty }
             entries[index].draft.absorb(other, from: text.place + ", read with the other standard_conforming_strings")
         }
     }
 
-    private func facts(of text: InnerText, standardConformingStrings: Bool) -> TextFacts {
-        let settings = LexicalSettings(standardConformingStrings: standardConformingStrings)
+    private func facts(
+        of text: InnerText, standardConformingStrings: Bool, _ outer: LexicalSettings
+    ) -> TextFacts {
+        let settings = LexicalSettings(
+            standardConformingStrings: standardConformingStrings, encoding: outer.encoding.ofInnerText)
         switch text.language {
         case .sql: return readInner(text.text, settings)
         case .pieces(let pieces): return DynamicText.facts(of: pieces) { readInner($0, settings) }

@@ -31,6 +31,10 @@ package struct ReplyLedger: ~Copyable {
     private var isSkipping = false
     /// COPY FROM STDIN runs and its end has not been forwarded yet.
     private var isCopyingIn = false
+    /// Syncs that went by while COPY FROM STDIN ran, and so will not be answered: unless the COPY failed before them.
+    private var ignoredSyncs = 0
+    /// Of those, the ones of a COPY that failed: each may be answered or not.
+    private var doubtfulSyncs = 0
     /// Counts Syncs: messages of one segment are skipped together.
     package private(set) var segment: UInt64 = 0
 
@@ -49,7 +53,10 @@ package struct ReplyLedger: ~Copyable {
         switch kind {
         case .sync:
             segment &+= 1
-            if isCopyingIn { return true }
+            if isCopyingIn {
+                ignoredSyncs += 1
+                return true
+            }
             isSkipping = false
         case .query, .functionCall:
             if isSkipping { return false }
@@ -97,10 +104,14 @@ package struct ReplyLedger: ~Copyable {
     package mutating func copyInStarted() {
         var kept: [Entry] = []
         var sawEnd = false
+        ignoredSyncs = 0
         let executing = takeFirst()
         while let entry = takeFirst() {
             if entry.kind == .copyEnd { sawEnd = true }
-            if entry.kind == .sync && !sawEnd { continue }
+            if entry.kind == .sync && !sawEnd {
+                ignoredSyncs += 1
+                continue
+            }
             kept.append(entry)
         }
         if let executing { append(executing) }
@@ -114,6 +125,8 @@ package struct ReplyLedger: ~Copyable {
     ///   taken only if it has no ReadyForQuery to come.
     package mutating func errorAnswered() -> [ReplyNote] {
         isCopyingIn = false
+        doubtfulSyncs += ignoredSyncs
+        ignoredSyncs = 0
         guard count > 0, let failed = entries[head] else { return [] }
         switch failed.kind {
         case .query, .functionCall, .sync, .copyEnd:
@@ -129,6 +142,16 @@ package struct ReplyLedger: ~Copyable {
             isSkipping = true
             return skipped
         }
+    }
+
+    /// The server is ready and has said nothing since it was last ready, though a message that it always answers is
+    /// next: so it has answered a Sync that a failed COPY seemed to have swallowed.
+    ///
+    /// - Returns: whether that explains it.
+    package mutating func explainsIdleReady() -> Bool {
+        guard doubtfulSyncs > 0, count == 0 || entries[head]?.kind != .sync else { return false }
+        doubtfulSyncs -= 1
+        return true
     }
 
     /// Takes everything up to the next message that ReadyForQuery answers, and that one: the server is ready although

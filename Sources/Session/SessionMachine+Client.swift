@@ -395,6 +395,7 @@ extension SessionMachine {
 
     /// Notes what the server will owe and begins to forward the message, or to throw it away.
     private mutating func carryOut(_ decision: MessageDecision) {
+        if let refusal = decision.note?.refusal { openRefusals.append(refusal) }
         if !ledger.push(decision.kind, note: decision.note), let note = decision.note {
             skipped(note)
         }

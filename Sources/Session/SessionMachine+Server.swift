@@ -45,7 +45,8 @@ extension SessionMachine {
             switch header.type {
             case BackendType.readyForQuery, BackendType.parameterStatus: true
             case BackendType.commandComplete: ledger.first?.note != nil
-            case BackendType.errorResponse: ledger.first?.note != nil || !transactions.isEmpty
+            case BackendType.errorResponse:
+                ledger.first?.note != nil || !transactions.isEmpty || !openRefusals.isEmpty
             default: false
             }
         if needsBody && rest.count < header.byteCount && header.byteCount <= Self.readableByteCount {
@@ -54,6 +55,7 @@ extension SessionMachine {
         if let notice = pendingNotice(before: header) { return .substitute(dropping: 0, with: notice) }
         let message = UnsafeRawBufferPointer(rebasing: rest.prefix(header.byteCount))
         serverRemaining = header.byteCount
+        if header.type != BackendType.readyForQuery { noteAnswer(header.type) }
         switch header.type {
         case BackendType.readyForQuery:
             readyForQuery(message)
@@ -83,6 +85,14 @@ extension SessionMachine {
             break
         }
         return nil
+    }
+
+    /// Anything but an asynchronous message belongs to what is owed.
+    private mutating func noteAnswer(_ type: UInt8) {
+        switch type {
+        case BackendType.noticeResponse, BackendType.notificationResponse, BackendType.parameterStatus: break
+        default: hasAnswered = true
+        }
     }
 
     /// The warning of the statement whose first reply begins.
@@ -152,15 +162,25 @@ extension SessionMachine {
         let note = ledger.first?.note
         transactions.errorAnswered()
         var replacement: [UInt8]?
-        if let note {
+        if note != nil || !openRefusals.isEmpty {
             let fields = ErrorFields(message: message)
-            if let refusal = note.refusal, !fields.isFatal {
-                replacement = WireWriter.errorResponse(refusal.fields)
-            }
-            failed(note, fields, now: now)
+            replacement = refusalAnswered(by: fields, note).map { WireWriter.errorResponse($0.fields) }
+            if let note { failed(note, fields, now: now) }
         }
         for skippedNote in ledger.errorAnswered() { skipped(skippedNote) }
         return replacement
+    }
+
+    /// The refusal that an error answers: the one whose mark it holds, wherever the ledger believes to be; else the one
+    /// at the front, whose replacement left no room for a mark.
+    private mutating func refusalAnswered(by fields: ErrorFields, _ note: ReplyNote?) -> Refusal? {
+        if let index = openRefusals.firstIndex(where: { $0.isAnswered(by: fields.message) }) {
+            defer { openRefusals.removeSubrange(...index) }
+            return openRefusals[index]
+        }
+        guard let refusal = note?.refusal, !fields.isFatal else { return nil }
+        openRefusals.removeAll { $0.id == refusal.id }
+        return refusal
     }
 
     /// The statement of the message that the server was at failed; those behind it do not run.
@@ -189,6 +209,7 @@ extension SessionMachine {
 
     /// The server throws the message away unread.
     mutating func skipped(_ note: ReplyNote) {
+        if let refusal = note.refusal { openRefusals.removeAll { $0.id == refusal.id } }
         for audited in note.audited { notRun(audited.statement) }
     }
 
@@ -205,7 +226,9 @@ extension SessionMachine {
 
     private mutating func readyForQuery(_ message: UnsafeRawBufferPointer) {
         let status = message.count > 5 ? TransactionStatus(rawValue: message[5]) : nil
+        defer { hasAnswered = false }
         if isAuthenticated {
+            if !hasAnswered, ledger.explainsIdleReady() { return }
             switch ledger.first?.kind {
             case .query, .functionCall, .sync:
                 ledger.pop()
@@ -222,6 +245,7 @@ extension SessionMachine {
             transactions.readyInTransaction()
         }
         if ledger.isEmpty {
+            openRefusals.removeAll()
             settings.settled()
             statements.settle()
             portals.settle()

@@ -44,6 +44,10 @@ package struct SessionMachine: ~Copyable {
     var suspicion: TestRunSuspicion
     var outcomes: [OutcomeNote] = []
     var refusalNotes: [StatementNote] = []
+    /// Refusals whose error has not come back, oldest first.
+    var openRefusals: [Refusal] = []
+    /// The server has said something since it was last ready.
+    var hasAnswered = false
     var lastID: UInt64 = 0
 
     /// - Parameters:

@@ -76,3 +76,9 @@ def socket_folder() -> Iterator[Path]:
     folder = open_folder("holdfast-sockets-")
     yield folder
     shutil.rmtree(folder)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("lexer", "test_lexer_differential.py")
+    group.addoption("--lexer-texts", type=int, default=20_000, help="texts in all (default 20000)")
+    group.addoption("--lexer-seed", default="1", help="another seed makes other texts")
