@@ -55,7 +55,9 @@ import Testing
         var judge = StatementJudge()
         let settings = LexicalSettings(
             standardConformingStrings: standardConformingStrings, encoding: ClientEncoding(serverName: encoding))
-        return text.withUnsafeBytes { judge.judge($0, readings: LexicalReadings(settings), rules: Self.guarded).verdict }
+        return text.withUnsafeBytes {
+            judge.judge($0, readings: LexicalReadings(settings), rules: Self.guarded).verdict
+        }
     }
 
     @Test(arguments: hidden)

@@ -92,7 +92,7 @@ struct SettingsTests {
         #expect(facts(quoted, LexicalSettings(encoding: .uhc)).classes.contains(.dropTable))
     }
 
-    @Test("different characters stay different in dollar-quote tags")
+    @Test("tags of characters that the server may convert to the same one are not told apart: the text is unreadable")
     func tags() {
         // GB18030: $<four bytes>$ … $<other four bytes>$
         let one: [UInt8] = [0x81, 0x30, 0x81, 0x30]
@@ -104,7 +104,8 @@ struct SettingsTests {
         sql += dollar + other + dollar
         sql += Array("; DROP TABLE leads; ".utf8)
         sql += dollar + one + dollar
-        #expect(facts(sql, LexicalSettings(encoding: .gb18030)).isOrdinary)
+        let classes = facts(sql, LexicalSettings(encoding: .gb18030)).classes
+        #expect(classes.contains(.unparsable) || classes.contains(.dropTable))
     }
 
     @Test("a NUL ends the text")
