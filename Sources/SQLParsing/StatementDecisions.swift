@@ -107,19 +107,30 @@ struct AlterTableDecision {
         object.part = name
     }
 
-    /// USING a constant, or an explicit cast to a type with a length: casts of that kind cut silently
-    /// (`varchar()` in varchar.c, `bpchar()`, `bit()`).
+    /// USING a constant, an explicit cast to a type with a length (casts of that kind cut silently: `varchar()` in
+    /// varchar.c, `bpchar()`, `bit()`), or a function that may keep less than the whole value.
     private static func overwrites(_ definition: UnsafeMutablePointer<Node>?) -> Bool {
         guard let definition, TreeNode(definition).tag == T_ColumnDef else { return false }
         guard let using = TreeNode(definition).node(ColumnDef.self).pointee.raw_default else { return false }
         let expression = TreeNode(using)
         if !ConditionReach.mentionsColumn(expression) { return true }
+        if expression.tag == T_FuncCall {
+            let name = TreeName.text(of: TreeList(expression.node(FuncCall.self).pointee.funcname).last)
+            return !Self.keepsValue.contains(name ?? "")
+        }
         guard expression.tag == T_TypeCast, let type = expression.node(TypeCast.self).pointee.typeName else {
             return false
         }
         guard let name = TreeName.text(of: TreeList(type.pointee.names).last) else { return false }
         return ["varchar", "bpchar", "bit", "varbit", "char"].contains(name) && cpg_count(type.pointee.typmods) > 0
     }
+
+    /// Functions that only write a value in another type.
+    private static let keepsValue: Set<Swift.String> = [
+        "timezone", "to_timestamp", "to_date", "to_number", "to_json", "to_jsonb", "to_char", "encode", "decode",
+        "convert_from", "convert_to", "btrim", "ltrim", "rtrim", "concat", "array", "string_to_array", "jsonb_build_array",
+        "coalesce",
+    ]
 }
 
 /// The value of an option in parentheses.

@@ -335,6 +335,12 @@ struct StatementReader {
             var object = TreeName.object(.rule, rule.relation)
             object.part = TreeName.text(rule.rulename)
             add(.create, object)
+            if rule.event == CMD_SELECT {
+                // Up to PostgreSQL 15 an empty table with such a rule becomes a view (DefineQueryRewrite,
+                // rewriteDefine.c).
+                add(.dropTable, TreeName.object(.table, rule.relation))
+                draft.remarks.append("a rule ON SELECT turns a table into a view")
+            }
             worklist.add(rule.whereClause)
             worklist.add(rule.actions)
         case T_CreateFunctionStmt: decideRoutine(node.node(CreateFunctionStmt.self))
@@ -657,6 +663,16 @@ struct StatementReader {
         if truncate.pointee.behavior == DROP_CASCADE, !isAllTemporary { add(.truncate) }
     }
 
+    /// ALTER INDEX … RENAME also renames tables, and only the server knows which it is: a name that looks like an index's,
+    /// as people and tools give them, is taken for one.
+    private static func looksLikeIndex(_ name: Swift.String) -> Bool {
+        let folded = name.lowercased()
+        let ends = ["_idx", "_index", "_ix", "_pkey", "_pk", "_key", "_uniq", "_unique", "_uk", "_uq", "_excl", "_like"]
+        let beginnings = ["idx_", "ix_", "index_", "uix_", "uq_", "uk_", "pk_"]
+        return ends.contains { folded.hasSuffix($0) } || beginnings.contains { folded.hasPrefix($0) }
+            || folded.contains("_idx")
+    }
+
     private mutating func decideRename(_ rename: UnsafePointer<RenameStmt>) {
         let kind = ObjectKind(rename.pointee.renameType)
         let relationKind = rename.pointee.relation == nil ? kind : ObjectKind(rename.pointee.relationType)
@@ -678,7 +694,7 @@ struct StatementReader {
         case OBJECT_TABLE, OBJECT_VIEW, OBJECT_MATVIEW, OBJECT_FOREIGN_TABLE, OBJECT_SEQUENCE, OBJECT_SCHEMA,
             OBJECT_DATABASE:
             add(object.isTemporaryByName ? .alter : .rename, object)
-        case OBJECT_INDEX: add(.renameIndex, object)
+        case OBJECT_INDEX: add(Self.looksLikeIndex(object.name) ? .renameIndex : .rename, object)
         case OBJECT_FUNCTION, OBJECT_ROUTINE, OBJECT_PROCEDURE:
             add(.alter, object)
             // Under another name nobody would know it.
