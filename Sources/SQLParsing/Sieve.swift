@@ -154,6 +154,8 @@ struct Sieve {
                 // Its name is not decoded here.
                 calls.note(token)
             case .dot: calls.noteDot()
+            // Only CREATE RULE and routines hold one: what stands behind it may be a statement of its own.
+            case .semicolon: draft.addOnce(unread)
             case .openParen:
                 if let called = calls.name { noteCall(called, schema: calls.schema) }
                 calls = NameTrail()

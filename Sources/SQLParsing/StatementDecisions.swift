@@ -128,7 +128,8 @@ struct AlterTableDecision {
     /// Functions that only write a value in another type.
     private static let keepsValue: Set<Swift.String> = [
         "timezone", "to_timestamp", "to_date", "to_number", "to_json", "to_jsonb", "to_char", "encode", "decode",
-        "convert_from", "convert_to", "btrim", "ltrim", "rtrim", "concat", "array", "string_to_array", "jsonb_build_array",
+        "convert_from", "convert_to", "btrim", "ltrim", "rtrim", "concat", "array", "string_to_array",
+        "jsonb_build_array",
         "coalesce",
     ]
 }

@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import Gateway
 import Logging
+import SQLParsing
 
 /// `holdfast serve`: the main job.
 struct ServeCommand: ParsableCommand {
@@ -23,6 +24,10 @@ struct ServeCommand: ParsableCommand {
     var config: String?
 
     func run() throws {
+        if let fault = StatementAnalyzer.layoutFault() {
+            throw Complaint(
+                "this build does not fit the installed libpg_query, and would misread SQL: \(fault); build it anew")
+        }
         let signals: SignalSource
         let settings: ProxyConfiguration
         do {

@@ -61,5 +61,6 @@ struct SieveTests {
         #expect(facts("SELEC 1; DROP TABLE t").classes.contains(.dropTable))
         #expect(facts("SELECT (1; DROP TABLE t").classes.contains(.dropTable))
         #expect(facts("SELECT 'x; DROP TABLE t").isOrdinary)
+        #expect(!facts("CREATE RULE r AS ON INSERT TO t DO (SELECT 1; DROP TABLE t").classes.isDisjoint(with: guarded))
     }
 }
