@@ -1,0 +1,5 @@
+"""What a client can try, by topic: each module's `cases()` gives the cases of one topic, without their proof."""
+
+from . import dropping
+
+TOPICS = (dropping,)
