@@ -89,7 +89,7 @@ class Prover:
             return case, result
         record: dict[str, Any] = {}
         if case["expect"] == "destructive":
-            record |= {"proof_before": result["before"], "lost_direct": result["lost"]}
+            record |= {"proof_before": result["before"], "lost_direct": self.own_losses(case, result["lost"])}
             guarded = self.run(case, GUARD)
             record["event_trigger_stops"] = guarded.get("after") == guarded.get("before")
         if case["expect"] in ("benign", "ddl"):
@@ -97,6 +97,15 @@ class Prover:
         if case["expect"] != "robust":
             record |= self.witnessed(case)
         return {**case, **record}, result
+
+    def own_losses(self, case: Case, lost: dict[str, list[str]]) -> dict[str, list[str]]:
+        """Without the databases of cases that ran at the same time."""
+        mine = runner.Runner(self.settings).dbname(case)
+        return {kind: lost[kind] for kind in lost if kind != "dbs"} | {
+            "dbs": [name.replace(mine, "@@DB@@") for name in lost[kind] if name.startswith(mine)]
+            for kind in lost
+            if kind == "dbs" and any(name.startswith(mine) for name in lost[kind])
+        }
 
     def witnessed(self, case: Case) -> dict[str, list[str]]:
         """Command tags and objects that event triggers saw; what is not readable afterwards is left out."""

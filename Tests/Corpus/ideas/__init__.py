@@ -1,5 +1,5 @@
 """What a client can try, by topic: each module's `cases()` gives the cases of one topic, without their proof."""
 
-from . import dropping
+from . import altering, dropping, routines, rows
 
-TOPICS = (dropping,)
+TOPICS = (dropping, altering, rows, routines)
