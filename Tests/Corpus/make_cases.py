@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Makes cases-holdfast.jsonl: the cases of ideas/, each with what a real PostgreSQL 15 did when it was sent there.
 
-  make_cases.py --direct HOST:PORT       proves every case and writes the file (`scripts/corpus --make` starts the server)
-                --only REGEX             proves and shows only these; writes nothing
+  make_cases.py --direct HOST:PORT       proves new and changed cases, writes the file (`scripts/corpus --make` starts a server)
+                --all                    proves every case anew
+                --only REGEX             proves only these; writes nothing
                 --list                   the ids, without a server
 
 Each case runs three times at most: as it is (proof, what was lost, transcript), with a witness (event triggers that note
@@ -140,14 +141,31 @@ def prove_all(cases: list[Case], prover: Prover, jobs: int) -> tuple[list[Case],
     )  # fmt: skip
 
 
+def recorded() -> dict[str, Case]:
+    """What the file has, by id."""
+    lines = FILE.read_text().splitlines() if FILE.exists() else []
+    return {case["id"]: case for case in map(json.loads, lines)}
+
+
+def claim(case: Case) -> Case:
+    """A case without its record."""
+    return {key: value for key, value in case.items() if key not in RECORDED}
+
+
 def address(text: str) -> tuple[str, int]:
     host, port = text.rsplit(":", 1)
     return host, int(port)
 
 
+def write(cases: list[Case], records: dict[str, Case], failed: list[str]) -> None:
+    kept = [records[case["id"]] for case in cases if case["id"] not in failed]
+    FILE.write_text("".join(json.dumps(case, ensure_ascii=False) + "\n" for case in kept))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--direct", type=address, help="a PostgreSQL 15 prepared as scripts/corpus does")
+    parser.add_argument("--all", action="store_true")
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
@@ -157,9 +175,11 @@ def main() -> int:
     if options.list or not options.direct:
         print("\n".join(case["id"] for case in cases))
         return 0
-    proven, failed = prove_all(cases, Prover(*options.direct, options.pgbin), options.jobs)
+    known = {} if options.all or options.only else recorded()
+    new = [case for case in cases if claim(known.get(case["id"], {})) != case]
+    proven, failed = prove_all(new, Prover(*options.direct, options.pgbin), options.jobs)
     if not options.only:
-        FILE.write_text("".join(json.dumps(case, ensure_ascii=False) + "\n" for case in proven))
+        write(cases, known | {case["id"]: case for case in proven}, failed)
     print(f"{len(proven)} proven, {len(failed)} not: {' '.join(failed)}")
     return 1 if failed else 0
 
