@@ -143,8 +143,10 @@ def prove_all(cases: list[Case], prover: Prover, jobs: int) -> tuple[list[Case],
 
 def recorded() -> dict[str, Case]:
     """What the file has, by id."""
-    lines = FILE.read_text().splitlines() if FILE.exists() else []
-    return {case["id"]: case for case in map(json.loads, lines)}
+    if not FILE.exists():
+        return {}
+    with FILE.open(encoding="utf-8") as lines:
+        return {case["id"]: case for case in map(json.loads, lines)}
 
 
 def claim(case: Case) -> Case:
@@ -159,7 +161,7 @@ def address(text: str) -> tuple[str, int]:
 
 def write(cases: list[Case], records: dict[str, Case], failed: list[str]) -> None:
     kept = [records[case["id"]] for case in cases if case["id"] not in failed]
-    FILE.write_text("".join(json.dumps(case, ensure_ascii=False) + "\n" for case in kept))
+    FILE.write_text("".join(json.dumps(case, ensure_ascii=False) + "\n" for case in kept), encoding="utf-8")
 
 
 def main() -> int:
