@@ -82,6 +82,7 @@ COMMENT_ENDS = [
     ("operator-slash", "division and a comment", f"SELECT 4//*'*/2; {DROP}; --'".replace("//*", "/ /*")),
     ("operator-minus", "a minus that touches no other", f"SELECT 3 - -1, 2- -1; {DROP}; --'"),
     ("operator-star-slash", "a star before a comment", f"SELECT 2*/*/**/*/2; {DROP}"),
+    ("operator-run", "five hundred signs are as many operators", f"SELECT 1 {'+' * 500} 1; {DROP}"),
     ("question-mark", "? operators are no placeholders", f"SELECT '{{}}'::jsonb ?| '{{a}}', '{{}}'::jsonb ?& '{{}}'; {DROP}; --'"),
 ]  # fmt: skip
 
