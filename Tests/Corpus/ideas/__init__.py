@@ -1,5 +1,5 @@
 """What a client can try, by topic: each module's `cases()` gives the cases of one topic, without their proof."""
 
-from . import altering, dropping, encodings, protocol, reading, routines, rows, settings
+from . import altering, dropping, encodings, everyday, outside, protocol, reading, routines, rows, settings
 
-TOPICS = (dropping, altering, rows, routines, reading, settings, encodings, protocol)
+TOPICS = (dropping, altering, rows, routines, reading, settings, encodings, protocol, outside, everyday)
