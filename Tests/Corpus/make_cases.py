@@ -4,7 +4,8 @@
   make_cases.py --direct HOST:PORT       proves new and changed cases, writes the file (`scripts/corpus --make` starts a server)
                 --all                    proves every case anew
                 --only REGEX             proves only these; writes nothing
-                --list                   the ids, without a server
+                --check                  without a server: whether the file has every case as ideas/ has it
+                --list                   without a server: the ids
 
 Each case runs three times at most: as it is (proof, what was lost, transcript), with a witness (event triggers that note
 every DDL command and every dropped object), and, if it destroys, with an event trigger that refuses to drop tables. A
@@ -159,6 +160,14 @@ def address(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
+def check(cases: list[Case]) -> int:
+    written = {name: claim(case) for name, case in recorded().items()}
+    wanted = {case["id"]: case for case in cases}
+    stale = sorted(name for name in written.keys() | wanted.keys() if written.get(name) != wanted.get(name))
+    print(f"{len(wanted)} cases, {len(stale)} not as in {FILE.name}: {' '.join(stale)}")
+    return 1 if stale else 0
+
+
 def write(cases: list[Case], records: dict[str, Case], failed: list[str]) -> None:
     kept = [records[case["id"]] for case in cases if case["id"] not in failed]
     FILE.write_text("".join(json.dumps(case, ensure_ascii=False) + "\n" for case in kept), encoding="utf-8")
@@ -169,14 +178,19 @@ def main() -> int:
     parser.add_argument("--direct", type=address, help="a PostgreSQL 15 prepared as scripts/corpus does")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--only", default="")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--pgbin", default="/usr/lib/postgresql/15/bin")
     options = parser.parse_args()
     cases = [case for case in all_cases() if re.search(options.only, case["id"])]
-    if options.list or not options.direct:
+    if options.check:
+        return check(all_cases())
+    if options.list:
         print("\n".join(case["id"] for case in cases))
         return 0
+    if not options.direct:
+        parser.error("--direct, --check or --list")
     known = {} if options.all or options.only else recorded()
     new = [case for case in cases if claim(known.get(case["id"], {})) != case]
     proven, failed = prove_all(new, Prover(*options.direct, options.pgbin), options.jobs)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -70,3 +71,12 @@ def test_case(case: dict[str, Any], results: dict[str, dict[str, Any]]) -> None:
 
 def test_every_open_case_is_a_case() -> None:
     assert OPEN.keys() <= {case["id"] for case in CASES}
+
+
+def test_the_generated_cases_are_those_of_the_generator() -> None:
+    check = subprocess.run([sys.executable, CORPUS / "make_cases.py", "--check"], capture_output=True, text=True)
+    assert check.returncode == 0, check.stdout + check.stderr
+
+
+def test_case_files_have_no_id_twice() -> None:
+    assert len({case["id"] for case in CASES}) == len(CASES)

@@ -88,6 +88,13 @@ def runner_command(proxy: tuple[str, int], direct: tuple[str, int], *arguments: 
     ]  # fmt: skip
 
 
+def make_command(server: PostgresServer, *arguments: str) -> list[str]:
+    return [
+        sys.executable, str(CORPUS / "make_cases.py"), "--direct", server.address, "--pgbin", str(postgres_programs()),
+        *arguments,
+    ]  # fmt: skip
+
+
 def address(text: str) -> tuple[str, int]:
     host, port = text.rsplit(":", 1)
     return host, int(port)
@@ -100,10 +107,14 @@ def main() -> int:
     parser.add_argument("--proxy", type=address, help="judge a running proxy at HOST:PORT; needs --direct")
     parser.add_argument("--direct", type=address, help="the server behind it: HOST:PORT, prepared as `corpus_server` does")
     parser.add_argument("--prove", action="store_true", help="no proxy: prove the cases on PostgreSQL itself")
+    parser.add_argument("--make", action="store_true", help="no proxy: prove new cases of ideas/ and write them down")
     parser.add_argument("--strict", action="store_true", help="block the class group data_loss, too")
     options, others = parser.parse_known_args()
     if (options.proxy is None) != (options.direct is None):
         parser.error("--proxy and --direct belong together")
+    if options.make:
+        with corpus_server() as server:
+            return subprocess.call(make_command(server, *others))
     others = ["--jobs", "4", *others]
     if options.proxy:
         return subprocess.call(runner_command(options.proxy, options.direct, *others))
