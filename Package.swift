@@ -78,7 +78,10 @@ let package = Package(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],
             exclude: ["Transcripts"], swiftSettings: strict),
         .testTarget(
-            name: "GatewayTests", dependencies: ["Gateway", "Configuration", "Transport", "Audit"],
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "Configuration", "Transport", "Audit", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]

@@ -10,7 +10,7 @@ import Transport
 /// One session's two sockets: **the only place where a machine's steps touch sockets.**
 ///
 /// Each direction holds what it has read until the other side has taken it, and reads no more before that: a slow
-/// reader costs one buffer. Lives on one loop's thread.
+/// reader costs one buffer. Lives on one loop's thread at a time.
 final class SessionDriver {
     enum Phase {
         /// Waits for the startup packet.
@@ -25,8 +25,9 @@ final class SessionDriver {
         case closed
     }
 
-    private let loop: SessionLoop
-    let owner: UInt64
+    private var loop: SessionLoop
+    private(set) var owner: UInt64
+    private var eventCount = 0
     private let peer: SocketAddress
     private let listener: String
     private let isOverLimit: Bool
@@ -98,6 +99,7 @@ final class SessionDriver {
 
     /// One of the sockets can do something.
     func ready(isServer: Bool, events: UInt32) {
+        eventCount &+= 1
         if isServer { server?.note(events: events) } else { client.note(events: events) }
         advance()
     }
@@ -156,6 +158,39 @@ final class SessionDriver {
             endIfDrained()
         case .cancelling, .lingering, .closed:
             break
+        }
+    }
+
+    // MARK: - Changing loops
+
+    /// Whether nothing on its way (a timer, a turn, the trail's answer) is addressed to the session on this loop.
+    var canMove: Bool {
+        phase == .relaying && hasServer && deadline == nil && drainDeadline == nil && !isQueuedForTurn
+            && !toServer.isPaused
+    }
+
+    /// Events since the last call.
+    func takeEventCount() -> Int {
+        defer { eventCount = 0 }
+        return eventCount
+    }
+
+    /// The loop hears nothing of the sockets any more.
+    func leave() {
+        loop.selector.remove(client.number)
+        if let number = server?.number { loop.selector.remove(number) }
+    }
+
+    /// The new loop is told at once what the sockets can do (epoll_ctl(2) reports an edge for what is ready), so nothing
+    /// that happened on the way is missed.
+    func join(_ loop: SessionLoop, owner: UInt64) {
+        self.loop = loop
+        self.owner = owner
+        do {
+            try loop.selector.add(client.number, value: owner)
+            if let number = server?.number { try loop.selector.add(number, value: owner | 1) }
+        } catch {
+            close("cannot watch a socket: \(error.reason)")
         }
     }
 
@@ -445,7 +480,8 @@ final class SessionDriver {
     // MARK: - The machine
 
     private func consumeClient(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
-        if rulesVersion != loop.settings.rules.version, let subject {
+        // A loop that the session has just come to may not have heard of the newest rules yet.
+        if rulesVersion < loop.settings.rules.version, let subject {
             let rules = loop.settings.rules.rules(for: subject)
             rulesVersion = loop.settings.rules.version
             bridge?.identity.tag = rules.tag
