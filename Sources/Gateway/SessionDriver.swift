@@ -38,7 +38,7 @@ final class SessionDriver {
     private var toServer = Flow()
     private var toClient = Flow()
     private var startup = StartupMachine()
-    private var machine: SessionMachine?
+    private var machine: MachineBox?
     private var subject: Subject?
     private var rulesVersion = 0
     private var bridge: AuditBridge?
@@ -65,6 +65,14 @@ final class SessionDriver {
 
         /// Everything that could go has gone.
         var isSpent: Bool { approved == 0 && injection.isEmpty && next == nil }
+    }
+
+    /// In place behind a reference: optional chaining moves a noncopyable struct out and back in, two copies of it for
+    /// every read.
+    private final class MachineBox {
+        var value: SessionMachine
+
+        init(_ machine: consuming SessionMachine) { value = machine }
     }
 
     /// How often one event may read from one side before others get their turn.
@@ -114,7 +122,7 @@ final class SessionDriver {
     func trailAnswered(_ fault: String?) {
         guard phase == .relaying, toServer.isPaused else { return }
         if let fault { loop.context.logger.error("\(fault)", metadata: ["session": "\(id)"]) }
-        machine?.trailAnswered(
+        machine?.value.trailAnswered(
             fault.map { _ in "Statements that must be recorded are refused while the trail cannot take them." })
         toServer.isPaused = false
         toServer.needed = 1
@@ -261,9 +269,10 @@ final class SessionDriver {
         let rules = loop.settings.rules.rules(for: subject)
         self.subject = subject
         rulesVersion = loop.settings.rules.version
-        machine = SessionMachine(
-            sessionID: id, subject: subject, parameters: parameters, rules: rules,
-            maximumStatementBytes: loop.settings.maximumStatementBytes)
+        machine = MachineBox(
+            SessionMachine(
+                sessionID: id, subject: subject, parameters: parameters, rules: rules,
+                maximumStatementBytes: loop.settings.maximumStatementBytes))
         bridge = AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,
@@ -345,7 +354,7 @@ final class SessionDriver {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
         // An answer may have made room for requests.
-        if toServer.isPaused, isWaitingForLedger, machine?.isLedgerFull == false {
+        if toServer.isPaused, isWaitingForLedger, machine?.value.isLedgerFull == false {
             isWaitingForLedger = false
             toServer.isPaused = false
             requestTurn()
@@ -485,17 +494,19 @@ final class SessionDriver {
             let rules = loop.settings.rules.rules(for: subject)
             rulesVersion = loop.settings.rules.version
             bridge?.identity.tag = rules.tag
-            machine?.rulesChanged(rules)
+            machine?.value.rulesChanged(rules)
         }
-        let step = machine?.consumeClient(bytes, judge: &loop.judge, now: linux_clock_monotonic)
-        if machine?.hasNotes == true { takeNotes() }
-        return step ?? RelayStep(forward: bytes.count, next: .wait(byteCount: 1))
+        guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
+        let step = machine.value.consumeClient(bytes, judge: &loop.judge, now: linux_clock_monotonic)
+        if machine.value.hasNotes { takeNotes() }
+        return step
     }
 
     private func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
-        let step = machine?.consumeServer(bytes, now: linux_clock_monotonic)
-        if machine?.hasNotes == true { takeNotes() }
-        return step ?? RelayStep(forward: bytes.count, next: .wait(byteCount: 1))
+        guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
+        let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
+        if machine.value.hasNotes { takeNotes() }
+        return step
     }
 
     private func apply(_ next: RelayStep.Next) {
@@ -541,7 +552,7 @@ final class SessionDriver {
         guard let bridge else { return }
         let (mailbox, owner) = (loop.mailbox, owner)
         loop.context.audit.append(
-            notes.map(bridge.record), durability: machine?.isGuarded == true ? nil : .write
+            notes.map(bridge.record), durability: machine?.value.isGuarded == true ? nil : .write
         ) { result in
             switch result {
             case .success: mailbox.post(.trailAnswered(owner: owner, fault: nil))
@@ -552,7 +563,8 @@ final class SessionDriver {
 
     /// Outcomes and refusals go to the trail in their own time.
     private func takeNotes() {
-        guard let bridge, let refusals = machine?.takeRefusals(), let outcomes = machine?.takeOutcomes() else { return }
+        guard let bridge, let refusals = machine?.value.takeRefusals(), let outcomes = machine?.value.takeOutcomes()
+        else { return }
         for refusal in refusals {
             loop.context.logger.notice(
                 "refused \(refusal.command)",
@@ -591,7 +603,9 @@ final class SessionDriver {
     }
 
     private func endIfDrained() {
-        guard phase == .relaying, machine?.isIdle == true, toServer.buffer.isEmpty, toClient.isSpent else { return }
+        guard phase == .relaying, machine?.value.isIdle == true, toServer.buffer.isEmpty, toClient.isSpent else {
+            return
+        }
         _ = WireWriter.terminate.withUnsafeBytes { server?.send($0) }
         sayLastWords(.shuttingDown)
     }
@@ -599,7 +613,7 @@ final class SessionDriver {
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
     private func sayLastWords(_ fields: ErrorFields) {
         guard phase != .closed, phase != .lingering else { return }
-        if machine?.isServerAtBoundary ?? true, toClient.approved == 0, toClient.injection.isEmpty {
+        if machine?.value.isServerAtBoundary ?? true, toClient.approved == 0, toClient.injection.isEmpty {
             _ = WireWriter.errorResponse(fields).withUnsafeBytes { client.send($0) }
         }
         startLingering()
@@ -627,8 +641,8 @@ final class SessionDriver {
     }
 
     private func endMachine() {
-        machine?.connectionEnded()
-        if machine?.hasNotes == true { takeNotes() }
+        machine?.value.connectionEnded()
+        if machine?.value.hasNotes == true { takeNotes() }
         machine = nil
     }
 

@@ -108,10 +108,12 @@ package final class SessionLoop {
                     session.ready(isServer: value & 1 == 1, events: events)
                 }
             }
-            let turns = turnQueue
-            turnQueue.removeAll(keepingCapacity: true)
-            for session in turns { session.continueTurn() }
-            fireTimers()
+            if !turnQueue.isEmpty {
+                let turns = turnQueue
+                turnQueue.removeAll(keepingCapacity: true)
+                for session in turns { session.continueTurn() }
+            }
+            if !timers.isEmpty { fireTimers() }
         }
     }
 
@@ -142,6 +144,7 @@ package final class SessionLoop {
     }
 
     private func timeToWait() -> Int32 {
+        if timers.isEmpty { return turnQueue.isEmpty ? -1 : 0 }
         // Most timers are of sessions that have long got past what they timed: with none left, nobody asks the clock.
         while let timer = timers.first, session(owner: timer.owner)?.waitsFor(deadline: timer.deadline) != true {
             timers.removeFirst()
@@ -153,7 +156,6 @@ package final class SessionLoop {
     }
 
     private func fireTimers() {
-        guard timers.first != nil else { return }
         let now = linux_clock_monotonic()
         while let timer = timers.first, timer.deadline <= now {
             timers.removeFirst()
