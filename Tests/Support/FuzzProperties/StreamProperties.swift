@@ -19,9 +19,11 @@ enum StreamProperties {
         let condensed = short.withExactBytes { analyzer.facts(of: $0, settings: settings) }
         // What cannot be read is refused wherever something is.
         if !condensed.classes.isDisjoint(with: ClassGroup.opaque.classes) { return nil }
+        let survey = text.withExactBytes { LexicalSurvey($0, settings: settings) }
+        // A text whose last literal has no end is refused by the server's lexer; the short one has an end.
+        if survey.tokens.contains(where: \.isUnterminated) { return nil }
         let lost = whole.classes.subtracting(condensed.classes).subtracting(ClassSet([.unparsable, .oversized]))
         if !lost.isEmpty { return "\(lost.names) lost: \(shown(short))" }
-        let survey = text.withExactBytes { LexicalSurvey($0, settings: settings) }
         if survey.hasDoubtfulTag { return "a dollar quote whose end is in doubt was left out: \(shown(short))" }
         return nil
     }
