@@ -109,7 +109,7 @@ struct ConditionReach {
             return false
         }
         guard let text = ConstantText.constant(TreeNode(pattern)), !text.isEmpty else { return false }
-        return text.allSatisfy { $0 == UInt8(ascii: "%") }
+        return (text.allSatisfy { $0 == UInt8(ascii: "%") } || LeftOutLiteral.isIn(text))
             && TreeName.text(of: TreeList(expression.name).last)?.hasPrefix("!") == false
     }
 
