@@ -1,0 +1,9 @@
+"""What a client can try, by topic: each module's `cases()` gives the cases of one topic, without their proof."""
+
+from . import (
+    altering, dropping, encodings, everyday, migrations, outside, protocol, reading, routines, rows, settings, tools,
+)  # fmt: skip
+
+TOPICS = (
+    dropping, altering, rows, routines, reading, settings, encodings, protocol, outside, everyday, tools, migrations,
+)  # fmt: skip
