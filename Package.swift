@@ -67,6 +67,12 @@ let package = Package(
             name: "holdfast-lexdump", dependencies: ["SQLParsing"], path: "Tests/Support/LexDump",
             swiftSettings: strict),
 
+        // What must hold for any bytes at all: run by Tests/FuzzTests, and driven by libFuzzer (scripts/fuzz).
+        .target(name: "CGrammar", path: "Tests/Support/CGrammar", linkerSettings: [.linkedLibrary("pg_query")]),
+        .target(
+            name: "FuzzProperties", dependencies: ["CGrammar", "Session", "PostgresWire", "Policy", "SQLParsing"],
+            path: "Tests/Support/FuzzProperties", swiftSettings: strict),
+
         .testTarget(name: "PostgresWireTests", dependencies: ["PostgresWire"], swiftSettings: strict),
         .testTarget(name: "SQLParsingTests", dependencies: ["SQLParsing"], swiftSettings: strict),
         .testTarget(
@@ -78,8 +84,22 @@ let package = Package(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],
             exclude: ["Transcripts"], swiftSettings: strict),
         .testTarget(
-            name: "GatewayTests", dependencies: ["Gateway", "Configuration", "Transport", "Audit"],
+            name: "GatewayTests",
+            dependencies: [
+                "Gateway", "Configuration", "Transport", "Audit", .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: strict),
+        .testTarget(name: "FuzzTests", dependencies: ["FuzzProperties"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )
+
+// The fuzzers' program links only with -sanitize=fuzzer: scripts/fuzz alone builds it.
+if Context.environment["HOLDFAST_FUZZING"] != nil {
+    package.targets += [
+        .target(name: "CLibFuzzer", path: "Fuzzing/CLibFuzzer"),
+        .executableTarget(
+            name: "holdfast-fuzz", dependencies: ["FuzzProperties", "CLibFuzzer"], path: "Fuzzing/Driver",
+            swiftSettings: strict),
+    ]
+}

@@ -33,7 +33,7 @@ struct AuditFile: ~Copyable {
     }
 
     deinit {
-        if descriptor >= 0 { close(descriptor) }
+        if descriptor >= 0 { Self.unlockAndClose(descriptor) }
     }
 
     /// Appends whole lines with one write, followed by one fdatasync if `syncs`. If the path names another file than
@@ -83,7 +83,7 @@ struct AuditFile: ~Copyable {
             }
             let old = descriptor
             defer {
-                _ = close(old)
+                Self.unlockAndClose(old)
                 descriptor = -1
                 endsInsideLine = false
             }
@@ -114,7 +114,7 @@ struct AuditFile: ~Copyable {
         }
         guard opened >= 0 else { throw Self.openingFault(path, "open") }
         var isKept = false
-        defer { if !isKept { _ = close(opened) } }
+        defer { if !isKept { Self.unlockAndClose(opened) } }
         var information = stat()
         var named = stat()
         guard fstat(opened, &information) == 0 else { throw Self.openingFault(path, "fstat") }
@@ -141,6 +141,12 @@ struct AuditFile: ~Copyable {
         if isRegular, information.st_size == 0 { syncFolder() }
         if endsInsideLine, (try? write([UInt8(ascii: "\n")])) != nil { endsInsideLine = false }
         return true
+    }
+
+    /// A child between fork and exec has the file open, too, and with it the lock: close alone would leave it locked.
+    private static func unlockAndClose(_ descriptor: Int32) {
+        _ = flock(descriptor, LOCK_UN)
+        _ = close(descriptor)
     }
 
     private borrowing func endsInLineEnd(length: off_t) -> Bool {

@@ -10,9 +10,12 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+// The calls of every transaction go past the C library's wrappers, which open and close a thread cancellation point around
+// each: 145 of 8,300 instructions for a pgbench SELECT (callgrind). Holdfast cancels no thread.
 static inline int result(int value) { return value < 0 ? -errno : value; }
 
 int linux_epoll_create(void) { return result(epoll_create1(EPOLL_CLOEXEC)); }
@@ -28,7 +31,7 @@ int linux_epoll_remove(int epoll, int descriptor) {
 }
 
 int linux_epoll_wait(int epoll, struct epoll_event *events, int capacity, int timeout_milliseconds) {
-    return result(epoll_wait(epoll, events, capacity, timeout_milliseconds));
+    return result(syscall(SYS_epoll_pwait, epoll, events, capacity, timeout_milliseconds, NULL, 0));
 }
 
 int linux_eventfd(void) { return result(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
@@ -44,13 +47,17 @@ int linux_accept(int listener, struct sockaddr *address, socklen_t *length) {
 
 ssize_t linux_receive(int descriptor, void *buffer, size_t capacity) {
     ssize_t count;
-    do { count = recv(descriptor, buffer, capacity, 0); } while (count < 0 && errno == EINTR);
+    do {
+        count = syscall(SYS_recvfrom, descriptor, buffer, capacity, 0, NULL, NULL);
+    } while (count < 0 && errno == EINTR);
     return count < 0 ? -errno : count;
 }
 
 ssize_t linux_send(int descriptor, const void *buffer, size_t count) {
     ssize_t sent;
-    do { sent = send(descriptor, buffer, count, MSG_NOSIGNAL); } while (sent < 0 && errno == EINTR);
+    do {
+        sent = syscall(SYS_sendto, descriptor, buffer, count, MSG_NOSIGNAL, NULL, 0);
+    } while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
 }
 

@@ -120,6 +120,8 @@ package final class EmbeddedServer: Sendable {
             _ = unlink(path + ".lock")
         }
         _ = rmdir(socketFolder)
+        // A child that another thread is starting has the file open until its exec: close alone would leave it locked.
+        _ = flock(lock, LOCK_UN)
         close(lock)
     }
 

@@ -10,7 +10,7 @@ import Transport
 /// One session's two sockets: **the only place where a machine's steps touch sockets.**
 ///
 /// Each direction holds what it has read until the other side has taken it, and reads no more before that: a slow
-/// reader costs one buffer. Lives on one loop's thread.
+/// reader costs one buffer. Lives on one loop's thread at a time.
 final class SessionDriver {
     enum Phase {
         /// Waits for the startup packet.
@@ -25,8 +25,9 @@ final class SessionDriver {
         case closed
     }
 
-    private let loop: SessionLoop
-    let owner: UInt64
+    private var loop: SessionLoop
+    private(set) var owner: UInt64
+    private var eventCount = 0
     private let peer: SocketAddress
     private let listener: String
     private let isOverLimit: Bool
@@ -37,7 +38,7 @@ final class SessionDriver {
     private var toServer = Flow()
     private var toClient = Flow()
     private var startup = StartupMachine()
-    private var machine: SessionMachine?
+    private var machine: MachineBox?
     private var subject: Subject?
     private var rulesVersion = 0
     private var bridge: AuditBridge?
@@ -64,6 +65,14 @@ final class SessionDriver {
 
         /// Everything that could go has gone.
         var isSpent: Bool { approved == 0 && injection.isEmpty && next == nil }
+    }
+
+    /// In place behind a reference: optional chaining moves a noncopyable struct out and back in, two copies of it for
+    /// every read.
+    private final class MachineBox {
+        var value: SessionMachine
+
+        init(_ machine: consuming SessionMachine) { value = machine }
     }
 
     /// How often one event may read from one side before others get their turn.
@@ -98,6 +107,7 @@ final class SessionDriver {
 
     /// One of the sockets can do something.
     func ready(isServer: Bool, events: UInt32) {
+        eventCount &+= 1
         if isServer { server?.note(events: events) } else { client.note(events: events) }
         advance()
     }
@@ -112,7 +122,7 @@ final class SessionDriver {
     func trailAnswered(_ fault: String?) {
         guard phase == .relaying, toServer.isPaused else { return }
         if let fault { loop.context.logger.error("\(fault)", metadata: ["session": "\(id)"]) }
-        machine?.trailAnswered(
+        machine?.value.trailAnswered(
             fault.map { _ in "Statements that must be recorded are refused while the trail cannot take them." })
         toServer.isPaused = false
         toServer.needed = 1
@@ -156,6 +166,39 @@ final class SessionDriver {
             endIfDrained()
         case .cancelling, .lingering, .closed:
             break
+        }
+    }
+
+    // MARK: - Changing loops
+
+    /// Whether nothing on its way (a timer, a turn, the trail's answer) is addressed to the session on this loop.
+    var canMove: Bool {
+        phase == .relaying && hasServer && deadline == nil && drainDeadline == nil && !isQueuedForTurn
+            && !toServer.isPaused
+    }
+
+    /// Events since the last call.
+    func takeEventCount() -> Int {
+        defer { eventCount = 0 }
+        return eventCount
+    }
+
+    /// The loop hears nothing of the sockets any more.
+    func leave() {
+        loop.selector.remove(client.number)
+        if let number = server?.number { loop.selector.remove(number) }
+    }
+
+    /// The new loop is told at once what the sockets can do (epoll_ctl(2) reports an edge for what is ready), so nothing
+    /// that happened on the way is missed.
+    func join(_ loop: SessionLoop, owner: UInt64) {
+        self.loop = loop
+        self.owner = owner
+        do {
+            try loop.selector.add(client.number, value: owner)
+            if let number = server?.number { try loop.selector.add(number, value: owner | 1) }
+        } catch {
+            close("cannot watch a socket: \(error.reason)")
         }
     }
 
@@ -226,9 +269,10 @@ final class SessionDriver {
         let rules = loop.settings.rules.rules(for: subject)
         self.subject = subject
         rulesVersion = loop.settings.rules.version
-        machine = SessionMachine(
-            sessionID: id, subject: subject, parameters: parameters, rules: rules,
-            maximumStatementBytes: loop.settings.maximumStatementBytes)
+        machine = MachineBox(
+            SessionMachine(
+                sessionID: id, subject: subject, parameters: parameters, rules: rules,
+                maximumStatementBytes: loop.settings.maximumStatementBytes))
         bridge = AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,
@@ -310,7 +354,7 @@ final class SessionDriver {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
         // An answer may have made room for requests.
-        if toServer.isPaused, isWaitingForLedger, machine?.isLedgerFull == false {
+        if toServer.isPaused, isWaitingForLedger, machine?.value.isLedgerFull == false {
             isWaitingForLedger = false
             toServer.isPaused = false
             requestTurn()
@@ -445,21 +489,24 @@ final class SessionDriver {
     // MARK: - The machine
 
     private func consumeClient(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
-        if rulesVersion != loop.settings.rules.version, let subject {
+        // A loop that the session has just come to may not have heard of the newest rules yet.
+        if rulesVersion < loop.settings.rules.version, let subject {
             let rules = loop.settings.rules.rules(for: subject)
             rulesVersion = loop.settings.rules.version
             bridge?.identity.tag = rules.tag
-            machine?.rulesChanged(rules)
+            machine?.value.rulesChanged(rules)
         }
-        let step = machine?.consumeClient(bytes, judge: &loop.judge, now: linux_clock_monotonic)
-        if machine?.hasNotes == true { takeNotes() }
-        return step ?? RelayStep(forward: bytes.count, next: .wait(byteCount: 1))
+        guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
+        let step = machine.value.consumeClient(bytes, judge: &loop.judge, now: linux_clock_monotonic)
+        if machine.value.hasNotes { takeNotes() }
+        return step
     }
 
     private func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
-        let step = machine?.consumeServer(bytes, now: linux_clock_monotonic)
-        if machine?.hasNotes == true { takeNotes() }
-        return step ?? RelayStep(forward: bytes.count, next: .wait(byteCount: 1))
+        guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
+        let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
+        if machine.value.hasNotes { takeNotes() }
+        return step
     }
 
     private func apply(_ next: RelayStep.Next) {
@@ -505,7 +552,7 @@ final class SessionDriver {
         guard let bridge else { return }
         let (mailbox, owner) = (loop.mailbox, owner)
         loop.context.audit.append(
-            notes.map(bridge.record), durability: machine?.isGuarded == true ? nil : .write
+            notes.map(bridge.record), durability: machine?.value.isGuarded == true ? nil : .write
         ) { result in
             switch result {
             case .success: mailbox.post(.trailAnswered(owner: owner, fault: nil))
@@ -516,7 +563,8 @@ final class SessionDriver {
 
     /// Outcomes and refusals go to the trail in their own time.
     private func takeNotes() {
-        guard let bridge, let refusals = machine?.takeRefusals(), let outcomes = machine?.takeOutcomes() else { return }
+        guard let bridge, let refusals = machine?.value.takeRefusals(), let outcomes = machine?.value.takeOutcomes()
+        else { return }
         for refusal in refusals {
             loop.context.logger.notice(
                 "refused \(refusal.command)",
@@ -555,7 +603,9 @@ final class SessionDriver {
     }
 
     private func endIfDrained() {
-        guard phase == .relaying, machine?.isIdle == true, toServer.buffer.isEmpty, toClient.isSpent else { return }
+        guard phase == .relaying, machine?.value.isIdle == true, toServer.buffer.isEmpty, toClient.isSpent else {
+            return
+        }
         _ = WireWriter.terminate.withUnsafeBytes { server?.send($0) }
         sayLastWords(.shuttingDown)
     }
@@ -563,7 +613,7 @@ final class SessionDriver {
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
     private func sayLastWords(_ fields: ErrorFields) {
         guard phase != .closed, phase != .lingering else { return }
-        if machine?.isServerAtBoundary ?? true, toClient.approved == 0, toClient.injection.isEmpty {
+        if machine?.value.isServerAtBoundary ?? true, toClient.approved == 0, toClient.injection.isEmpty {
             _ = WireWriter.errorResponse(fields).withUnsafeBytes { client.send($0) }
         }
         startLingering()
@@ -591,8 +641,8 @@ final class SessionDriver {
     }
 
     private func endMachine() {
-        machine?.connectionEnded()
-        if machine?.hasNotes == true { takeNotes() }
+        machine?.value.connectionEnded()
+        if machine?.value.hasNotes == true { takeNotes() }
         machine = nil
     }
 

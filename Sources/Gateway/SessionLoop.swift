@@ -38,13 +38,23 @@ package enum LoopLetter: Sendable {
     /// The audit trail has answered the session's intents; `fault` is nil if it has them.
     case trailAnswered(owner: UInt64, fault: String?)
     case settings(LoopSettings)
+    /// Give sessions with this share (0 to 1) of the loop's work to another loop.
+    case handOver(share: Double, to: LoopAddress)
+    case takeOver(MovingSession)
     /// End idle sessions now, others when they become idle, all at the deadline (monotonic nanoseconds).
     case drain(deadline: Int64)
     /// End the thread. No session is left.
     case stop
 }
 
-/// One thread's event loop and the sessions on it. A session lives here from accept to close.
+/// A session on its way from one loop to another.
+// In one mailbox and nowhere else: the loop that gave it has forgotten it, and only the one that takes it touches it.
+package struct MovingSession: @unchecked Sendable {
+    let session: SessionDriver
+}
+
+/// One thread's event loop and the sessions on it. A session lives here from accept to close, unless it is given to a
+/// loop that has more time (``LoopBalance``).
 ///
 /// Everything but the handle is used on the loop's own thread only.
 package final class SessionLoop {
@@ -65,7 +75,8 @@ package final class SessionLoop {
     private var timers = TimerHeap()
     private var turnQueue: [SessionDriver] = []
     private let load: LoopLoad
-    private(set) var isDraining = false
+    private var drainDeadline: Int64?
+    var isDraining: Bool { drainDeadline != nil }
     private var isStopping = false
 
     private static let mailboxValue = UInt64.max
@@ -97,10 +108,12 @@ package final class SessionLoop {
                     session.ready(isServer: value & 1 == 1, events: events)
                 }
             }
-            let turns = turnQueue
-            turnQueue.removeAll(keepingCapacity: true)
-            for session in turns { session.continueTurn() }
-            fireTimers()
+            if !turnQueue.isEmpty {
+                let turns = turnQueue
+                turnQueue.removeAll(keepingCapacity: true)
+                for session in turns { session.continueTurn() }
+            }
+            if !timers.isEmpty { fireTimers() }
         }
     }
 
@@ -131,6 +144,7 @@ package final class SessionLoop {
     }
 
     private func timeToWait() -> Int32 {
+        if timers.isEmpty { return turnQueue.isEmpty ? -1 : 0 }
         // Most timers are of sessions that have long got past what they timed: with none left, nobody asks the clock.
         while let timer = timers.first, session(owner: timer.owner)?.waitsFor(deadline: timer.deadline) != true {
             timers.removeFirst()
@@ -142,7 +156,6 @@ package final class SessionLoop {
     }
 
     private func fireTimers() {
-        guard timers.first != nil else { return }
         let now = linux_clock_monotonic()
         while let timer = timers.first, timer.deadline <= now {
             timers.removeFirst()
@@ -159,8 +172,12 @@ package final class SessionLoop {
                 session(owner: owner)?.trailAnswered(fault)
             case .settings(let changed):
                 settings = changed
+            case .handOver(let share, let other):
+                handOver(share, to: other)
+            case .takeOver(let moving):
+                takeOver(moving.session)
             case .drain(let deadline):
-                isDraining = true
+                drainDeadline = deadline
                 for slot in slots { slot.session?.drain(deadline: deadline) }
             case .stop:
                 for slot in slots { slot.session?.abandon() }
@@ -170,16 +187,52 @@ package final class SessionLoop {
     }
 
     private func adopt(_ socket: Int32, _ peer: SocketAddress, _ listener: String, _ isOverLimit: Bool) {
+        let owner = newOwner()
+        let session = SessionDriver(
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket)), peer: peer, listener: listener,
+            isOverLimit: isOverLimit)
+        slots[Int(owner >> 32)].session = session
+        session.begin()
+    }
+
+    /// A free slot's index and its new generation, as events carry them.
+    private func newOwner() -> UInt64 {
         let index = freeSlots.popLast() ?? slots.count
         if index == slots.count { slots.append(Slot()) }
         // 31 bits: the lowest bit of an event's value tells the session's two sockets apart.
         slots[index].generation = (slots[index].generation &+ 1) & 0x7fff_ffff
-        let owner = UInt64(index) << 32 | UInt64(slots[index].generation) << 1
-        let session = SessionDriver(
-            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket)), peer: peer, listener: listener,
-            isOverLimit: isOverLimit)
-        slots[index].session = session
-        session.begin()
+        return UInt64(index) << 32 | UInt64(slots[index].generation) << 1
+    }
+
+    // MARK: - Moving sessions
+
+    /// How many sessions move at once: each costs four system calls.
+    private static let mostMoved = 64
+
+    /// Gives sessions away that have done `share` of all the work, the busiest first, as far as they can leave just now.
+    private func handOver(_ share: Double, to other: LoopAddress) {
+        guard !isDraining else { return }
+        let candidates = slots.compactMap(\.session)
+            .map { (session: $0, work: $0.takeEventCount()) }
+            .sorted { $0.work > $1.work }
+        var left = share * Double(candidates.reduce(0) { $0 + $1.work })
+        var moved = 0
+        for (session, work) in candidates where moved < Self.mostMoved && session.canMove {
+            guard share >= 1 || (work > 0 && Double(work) <= left) else { continue }
+            left -= Double(work)
+            moved += 1
+            other.load.sessionAdded()
+            session.leave()
+            release(session)
+            other.mailbox.post(.takeOver(MovingSession(session: session)))
+        }
+    }
+
+    private func takeOver(_ session: SessionDriver) {
+        let owner = newOwner()
+        slots[Int(owner >> 32)].session = session
+        session.join(self, owner: owner)
+        if let drainDeadline { session.drain(deadline: drainDeadline) }
     }
 }
 

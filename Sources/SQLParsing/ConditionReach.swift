@@ -32,10 +32,14 @@ struct ConditionReach {
             switch expression.boolop {
             case AND_EXPR: return parts.allSatisfy { selectsAll($0, depth: depth + 1) }
             case OR_EXPR: return isExhaustive(parts) || parts.contains { selectsAll($0, depth: depth + 1) }
-            default: return !mentionsTarget(condition)
+            default: return parts.first.map { excludesAll($0, depth: depth + 1) } ?? true
             }
         case T_A_Const:
             return !isFalse(condition.node(A_Const.self))
+        case T_CoalesceExpr:
+            let deciding = TreeList(condition.node(CoalesceExpr.self).pointee.args)
+                .first { $0.tag != T_A_Const || !isNull($0.node(A_Const.self)) }
+            return deciding.map { selectsAll($0, depth: depth + 1) } ?? false
         case T_A_Expr:
             let expression = condition.node(A_Expr.self).pointee
             guard let left = expression.lexpr, let right = expression.rexpr else { return !mentionsTarget(condition) }
@@ -55,6 +59,39 @@ struct ConditionReach {
         }
     }
 
+    /// Whether the condition can refuse every row of the table at once, so that NOT takes them all.
+    private func excludesAll(_ condition: TreeNode, depth: Int) -> Bool {
+        guard depth < Self.depthLimit else { return true }
+        switch condition.tag {
+        case T_BoolExpr:
+            let expression = condition.node(BoolExpr.self).pointee
+            let parts = TreeList(expression.args)
+            switch expression.boolop {
+            case AND_EXPR: return parts.contains { excludesAll($0, depth: depth + 1) }
+            case OR_EXPR: return parts.allSatisfy { excludesAll($0, depth: depth + 1) }
+            default: return parts.first.map { selectsAll($0, depth: depth + 1) } ?? true
+            }
+        case T_A_Const:
+            // NOT NULL is NULL, which takes no row.
+            return isFalse(condition.node(A_Const.self)) && !isNull(condition.node(A_Const.self))
+        case T_A_Expr:
+            let expression = condition.node(A_Expr.self).pointee
+            if let constant = Self.comparesConstants(expression) { return !constant }
+            if let left = expression.lexpr, let right = expression.rexpr, areSameColumn(TreeNode(left), TreeNode(right))
+            {
+                let name = TreeName.text(of: TreeList(expression.name).last)
+                return ["<>", "!=", "<", ">", "!~", "!~~"].contains(name ?? "")
+            }
+            return !mentionsTarget(condition)
+        case T_CurrentOfExpr: return false
+        default: return !mentionsTarget(condition)
+        }
+    }
+
+    private func isNull(_ constant: UnsafePointer<A_Const>) -> Bool {
+        NodeTag(rawValue: cpg_constant_tag(constant)) == T_Invalid
+    }
+
     private func isFalse(_ constant: UnsafePointer<A_Const>) -> Bool {
         switch NodeTag(rawValue: cpg_constant_tag(constant)) {
         case T_Invalid: return true
@@ -72,7 +109,7 @@ struct ConditionReach {
             return false
         }
         guard let text = ConstantText.constant(TreeNode(pattern)), !text.isEmpty else { return false }
-        return text.allSatisfy { $0 == UInt8(ascii: "%") }
+        return (text.allSatisfy { $0 == UInt8(ascii: "%") } || LeftOutLiteral.isIn(text))
             && TreeName.text(of: TreeList(expression.name).last)?.hasPrefix("!") == false
     }
 

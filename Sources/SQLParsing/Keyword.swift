@@ -13,6 +13,13 @@ struct Keyword: Hashable, Sendable {
             self = .none
             return
         }
+        if length <= 8, length > 0, token.start + 8 <= text.count {
+            // Eight bytes at once, those behind the word shifted out.
+            let bytes = text.loadUnaligned(fromByteOffset: token.start, as: UInt64.self)
+            first = Self.folded(UInt64(bigEndian: bytes) >> UInt64(64 - 8 * length))
+            second = 0
+            return
+        }
         var first: UInt64 = 0
         var second: UInt64 = 0
         for offset in 0..<length {
@@ -42,6 +49,17 @@ struct Keyword: Hashable, Sendable {
         }
         self.first = first
         self.second = second
+    }
+
+    /// Eight bytes at once.
+    private static func folded(_ bytes: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let low = bytes & (ones &* 0x7F)
+        let isPastA = low &+ ones &* UInt64(0x80 - UInt8(ascii: "A"))
+        let isPastZ = low &+ ones &* UInt64(0x7F - UInt8(ascii: "Z"))
+        // The top bit of each byte: an upper-case letter that is ASCII.
+        let isUpper = (isPastA ^ isPastZ) & ~bytes & (ones &* 0x80)
+        return bytes | isUpper >> 2
     }
 
     private static func folded(_ byte: UInt8) -> UInt8 {

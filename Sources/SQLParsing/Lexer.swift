@@ -170,6 +170,11 @@ package struct Lexer {
 
     private func endOfName(_ start: Int) -> Int {
         var at = start
+        while at + 8 <= text.count {
+            let others = Self.outsideName(UInt64(littleEndian: text.loadUnaligned(fromByteOffset: at, as: UInt64.self)))
+            if others != 0 { return at + others.trailingZeroBitCount / 8 }
+            at += 8
+        }
         while at < text.count, Self.isNamePart(text[at]) { at += 1 }
         return at
     }
@@ -404,6 +409,20 @@ package struct Lexer {
         if byte >= 0x80 { return true }
         let mask: UInt64 = byte < 64 ? 0x03FF_0010_0000_0000 : 0x07FF_FFFE_87FF_FFFE
         return mask >> UInt64(byte & 63) & 1 != 0
+    }
+
+    /// The top bit of each of eight bytes that is no `ident_cont`. A byte at a time, names took 606 instructions of a
+    /// pgbench SELECT (callgrind).
+    private static func outsideName(_ bytes: UInt64) -> UInt64 {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        // Sums of seven bits and a constant reach the top bit and not beyond.
+        let low = bytes & (ones &* 0x7F)
+        let lower = low | ones &* 0x20
+        let isLetter = (lower &+ ones &* (0x80 - 0x61)) & ~(lower &+ ones &* (0x7F - 0x7A))
+        let isDigit = (low &+ ones &* (0x80 - 0x30)) & ~(low &+ ones &* (0x7F - 0x39))
+        let isUnderscore = ~((low ^ ones &* 0x5F) &+ ones &* 0x7F)
+        let isDollar = ~((low ^ ones &* 0x24) &+ ones &* 0x7F)
+        return ~(bytes | isLetter | isDigit | isUnderscore | isDollar) & (ones &* 0x80)
     }
 
     /// `op_chars`.

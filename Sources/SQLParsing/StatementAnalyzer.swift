@@ -175,6 +175,10 @@ package struct StatementAnalyzer: ~Copyable {
         entries[index].innerTexts = []
         guard nesting < Self.nestingLimit else { return entries[index].draft.add(.opaque) }
         for text in inner {
+            if text.isLeftOut {
+                entries[index].draft.addOnce(.opaque)
+                entries[index].draft.remarks.append(text.place + ": too long to be read")
+            }
             let facts = facts(of: text, standardConformingStrings: settings.standardConformingStrings, settings)
             entries[index].draft.absorb(facts, from: text.place)
             guard text.holdsBackslash else { continue }
@@ -231,8 +235,7 @@ enum ElidedText {
     /// Literals longer than this are left out.
     static let literalLimit = 256
 
-    /// The statement with a short literal in place of each long one; ended by a NUL. The short one is no SQL: what
-    /// looks into it finds something unreadable.
+    /// The statement with ``LeftOutLiteral`` in place of each long literal; ended by a NUL.
     static func bytes(of statement: UnsafeRawBufferPointer) -> [UInt8] {
         var result: [UInt8] = []
         var lexer = Lexer(statement)
@@ -245,7 +248,7 @@ enum ElidedText {
                 !token.isUnterminated
             else { continue }
             result += statement[copied..<token.start]
-            result += Array("'\u{1}'".utf8)
+            result += LeftOutLiteral.token
             copied = token.end
         }
         result += statement[copied..<statement.count]

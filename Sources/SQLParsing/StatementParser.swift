@@ -1,4 +1,5 @@
 internal import CPgQuery
+import Glibc
 
 /// Runs libpg_query (PostgreSQL 15's own grammar) and hands its raw parse tree to a ``StatementReader``.
 ///
@@ -21,6 +22,8 @@ enum StatementParser {
         let context = pg_query_enter_memory_context()
         defer { pg_query_exit_memory_context(context) }
         let result = pg_query_raw_parse(text)
+        // The one thing that does not live in the context: strdup gave it, one for each text parsed.
+        defer { free(result.stderr_buffer) }
         if let error = result.error {
             pg_query_free_error(error)
             return false

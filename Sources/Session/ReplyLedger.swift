@@ -46,6 +46,10 @@ package struct ReplyLedger: ~Copyable {
     /// The entry whose reply comes next.
     package var first: Entry? { count == 0 ? nil : entries[head] }
 
+    /// What the next reply is to, and whether something has to be done then: without a copy of the entry.
+    package var firstKind: Kind? { count == 0 ? nil : entries[head]?.kind }
+    package var firstHasNote: Bool { count > 0 && entries[head]?.note != nil }
+
     /// Notes a forwarded message.
     ///
     /// - Returns: false if the server will throw the message away unread.

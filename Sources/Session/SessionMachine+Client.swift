@@ -130,7 +130,10 @@ extension SessionMachine {
                         prefix: FrameSplitter.headerByteCount))
                 return nil
             }
-            text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest.prefix(Self.oversizedHead)))
+            // The trail and the client are shown so much of it, however its bytes arrive.
+            let head = min(header.byteCount, Self.oversizedHead)
+            guard rest.count >= head else { return .wait(byteCount: head) }
+            text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest[..<head]))
             judgement = judge.judge(oversizedByteCount: header.byteCount, rules: rules)
         } else {
             guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
@@ -175,13 +178,10 @@ extension SessionMachine {
         _ header: FrameHeader, _ rest: UnsafeRawBufferPointer, judge: inout StatementJudge
     ) throws(WireFault) -> RelayStep.Next? {
         let isOversized = header.byteCount > maximumStatementBytes
-        if !isOversized && rest.count < header.byteCount { return .wait(byteCount: header.byteCount) }
-        let available = UnsafeRawBufferPointer(
-            rebasing: rest.prefix(isOversized ? Self.oversizedHead : header.byteCount))
-        guard let message = ParseMessage(available) else {
-            if isOversized && available.count < Self.oversizedHead {
-                return .wait(byteCount: Self.oversizedHead)
-            }
+        // Never beyond this message: what comes behind it is another's.
+        let head = isOversized ? min(header.byteCount, Self.oversizedHead) : header.byteCount
+        guard rest.count >= head else { return .wait(byteCount: head) }
+        guard let message = ParseMessage(UnsafeRawBufferPointer(rebasing: rest[..<head])) else {
             throw .layout(type: header.type)
         }
         let key = NameLedger.key(message.name)

@@ -44,9 +44,9 @@ extension SessionMachine {
         let needsBody =
             switch header.type {
             case BackendType.readyForQuery, BackendType.parameterStatus: true
-            case BackendType.commandComplete: ledger.first?.note != nil
+            case BackendType.commandComplete: ledger.firstHasNote
             case BackendType.errorResponse:
-                ledger.first?.note != nil || !transactions.isEmpty || !openRefusals.isEmpty
+                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty
             default: false
             }
         if needsBody && rest.count < header.byteCount && header.byteCount <= Self.readableByteCount {
@@ -78,7 +78,7 @@ extension SessionMachine {
             replied(.close)
         case BackendType.rowDescription, BackendType.noData:
             // Within a Query or behind an Execute a RowDescription completes nothing.
-            if ledger.first?.kind == .describe { ledger.pop() }
+            if ledger.firstKind == .describe { ledger.pop() }
         case BackendType.copyInResponse:
             ledger.copyInStarted()
         default:
@@ -96,13 +96,13 @@ extension SessionMachine {
     }
 
     /// The warning of the statement whose first reply begins.
-    private func pendingNotice(before header: FrameHeader) -> [UInt8]? {
+    private mutating func pendingNotice(before header: FrameHeader) -> [UInt8]? {
         switch header.type {
         case BackendType.noticeResponse, BackendType.notificationResponse, BackendType.parameterStatus,
             BackendType.errorResponse:
             return nil
         default:
-            guard let note = ledger.first?.note, let notice = note.notice else { return nil }
+            guard ledger.firstHasNote, let note = ledger.first?.note, let notice = note.notice else { return nil }
             note.notice = nil
             return notice
         }
@@ -125,13 +125,13 @@ extension SessionMachine {
     }
 
     private mutating func commandComplete(_ message: UnsafeRawBufferPointer, now: () -> Int64) {
-        guard let first = ledger.first else { return }
-        guard first.kind == .query || first.kind == .execute else { return lostTrack() }
-        if let note = first.note {
+        guard let kind = ledger.firstKind else { return }
+        guard kind == .query || kind == .execute else { return lostTrack() }
+        if ledger.firstHasNote, let note = ledger.first?.note {
             var reader = WireReader(message, from: FrameSplitter.headerByteCount)
             completed(note, tag: reader.string()?.text ?? "", now: now)
         }
-        if first.kind == .execute { ledger.pop() }
+        if kind == .execute { ledger.pop() }
     }
 
     /// The server completed the next statement of a message.
@@ -229,7 +229,7 @@ extension SessionMachine {
         defer { hasAnswered = false }
         if isAuthenticated {
             if !hasAnswered, ledger.explainsIdleReady() { return }
-            switch ledger.first?.kind {
+            switch ledger.firstKind {
             case .query, .functionCall, .sync:
                 ledger.pop()
             case .parse, .bind, .describe, .execute, .close, .copyEnd, nil:

@@ -2,16 +2,19 @@
 
 import hashlib
 import os
+import struct
 from pathlib import Path
 
 import psycopg
 import psycopg2
 import pytest
 
+from conftest import StartHoldfast
 from support.postgres import PostgresServer
 from support.programs import program, run
 from support.proxy import Holdfast
 from support.samples import SCHEMA
+from support.wire import WireClient, query, transcript
 
 COPY_BYTES = 200_000_000
 
@@ -153,3 +156,38 @@ def test_one_value_of_thirty_megabytes_passes_as_parameter_and_as_result(
     with holdfast.connect(production) as connection:
         (answer,) = connection.execute("SELECT %b::bytea", [value], binary=True).fetchone()
     assert answer == value
+
+
+# The server's own lexer takes no literal over 512 MB (its buffer doubles, and must stay under 1 GB).
+HALF = 450 * 1_000_000
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [("')", ["C(INSERT 0 2)", "ZI"]), ("'); DROP TABLE blobs", ["E(42501)", "ZI"])],
+    ids=["an INSERT passes", "a DROP at its end does not"],
+)
+def test_nine_hundred_megabytes_in_one_statement_cost_no_memory(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, production: str, end: str, expected: list[str]
+) -> None:
+    postgres.execute("CREATE TABLE blobs (id int, content text COMPRESSION lz4)", production)
+    holdfast = start_holdfast()
+    beginning, middle, last = b"INSERT INTO blobs VALUES (1, '", b"'), (2, '", end.encode() + b"\0"
+    piece = b"x" * 1_000_000
+    with WireClient(holdfast.host, holdfast.port, timeout=200) as client:
+        client.login(production)
+        assert transcript(client.ask(query("SELECT 1"))) == ["T", "D", "C(SELECT 1)", "ZI"]
+        peak = holdfast.peak_kilobytes()
+        length = len(beginning) + len(middle) + len(last) + 2 * HALF
+        client.send(b"Q" + struct.pack("!I", length + 4) + beginning)
+        for _ in range(HALF // len(piece)):
+            client.send(piece)
+        client.send(middle)
+        for _ in range(HALF // len(piece)):
+            client.send(piece)
+        client.send(last)
+        assert transcript(client.until()) == expected
+        assert holdfast.peak_kilobytes() < peak + 8_000
+    lengths = [length for (length,) in postgres.rows("SELECT length(content) FROM blobs", production)]
+    assert lengths == ([HALF, HALF] if "INSERT" in expected[0] else [])

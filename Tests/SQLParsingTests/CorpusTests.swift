@@ -3,11 +3,12 @@ import Testing
 
 @testable import SQLParsing
 
-/// Judges the SQL of every case of a bypass corpus (`cases.jsonl`) by its text alone: a yardstick, run with
-/// `HOLDFAST_CORPUS=/path/to/cases.jsonl swift test --filter CorpusTests`.
+/// Judges the SQL of every case of the bypass corpus by its text alone, without server or session; the whole of it runs in
+/// Tests/EndToEnd/test_corpus.py.
 @Suite("The bypass corpus, as far as its texts show it")
 struct CorpusTests {
-    private static let path = ProcessInfo.processInfo.environment["HOLDFAST_CORPUS"]
+    private static let path = URL(filePath: #filePath).deletingLastPathComponent()
+        .appending(path: "../Corpus/cases.jsonl").path
 
     /// What the case's client sends: texts in order, each under the settings that hold by then.
     private static func texts(of corpusCase: [String: Any]) -> [(sql: [UInt8], settings: LexicalSettings)] {
@@ -63,9 +64,9 @@ struct CorpusTests {
         if sql.contains("set_config('standard_'") { settings.standardConformingStrings = false }
     }
 
-    @Test("what its text shows is seen, what is harmless passes", .enabled(if: path != nil))
+    @Test("what its text shows is seen, what is harmless passes")
     func corpus() throws {
-        let lines = try String(contentsOfFile: Self.path ?? "", encoding: .utf8).split(separator: "\n")
+        let lines = try String(contentsOfFile: Self.path, encoding: .utf8).split(separator: "\n")
         let loss = guarded.union(ClassGroup.dataLoss.classes)
         // Settings that end with a transaction, and temporary tables, are for the session's machine to know.
         let beyondText = ["C5-set-local-ended", "C5-set-local-outside", "C5-set-rolled-back", "C5-set-savepoint"]

@@ -32,6 +32,32 @@ struct LexerRow: Sendable, CustomTestStringConvertible {
 
 @Suite("The lexer reads as PostgreSQL's scan.l does")
 struct LexerTests {
+    @Test("a name ends at the first byte that belongs to none, wherever that stands")
+    func endOfName() {
+        for byte in UInt8(1)...255 {
+            for length in 1...20 {
+                let name = Array(repeating: UInt8(ascii: "n"), count: length)
+                let sql = name + [byte] + name
+                let end = sql.withUnsafeBytes { text -> Int in
+                    var lexer = Lexer(text)
+                    return lexer.next().end
+                }
+                // `n'` begins a literal, but the word ends there, too.
+                #expect(end == (Lexer.isNamePart(byte) ? sql.count : length), "byte \(byte) behind \(length)")
+            }
+        }
+    }
+
+    @Test("keywords are found in any case, at the text's end and before it")
+    func keywords() {
+        for word in ["select", "SELECT", "SeLeCt", "select x from t"] {
+            #expect(Array(word.utf8).withUnsafeBytes { Keyword(Token(.word, 0, 6), $0) } == .select, "\(word)")
+        }
+        for word in ["selecu", "@ELECT", "[elect", "sel\u{65}\u{301}t", "{select"] {
+            #expect(Array((word + "12345678").utf8).withUnsafeBytes { Keyword(Token(.word, 0, 6), $0) } != .select)
+        }
+    }
+
     static let rows: [LexerRow] = [
         // Literals.
         LexerRow(#"'a\' ; 'b'"#, [#"'a\'"#, ";", "'b'"]),

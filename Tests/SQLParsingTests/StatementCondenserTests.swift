@@ -102,3 +102,45 @@ import Testing
         #expect(inSJIS.finish() == nil)
     }
 }
+
+extension StatementCondenserTests {
+    @Test("A dollar quote's tag that the server may take for another is given up, however long the literal")
+    func doubtfulTag() {
+        for inside in ["x", String(repeating: "x", count: 300)] {
+            for piece in [1, 7, 1000] {
+                let text = Array("SELECT $\u{A6}$ \(inside) $\u{FFE4}$; DROP TABLE a; SELECT $\u{A6}$ $\u{A6}$".utf8)
+                #expect(condensed(text, piece: piece, settings: LexicalSettings(), longToken: 64) == nil)
+            }
+        }
+    }
+
+    @Test("A routine behind a long comment keeps its body")
+    func longCommentBeforeRoutine() {
+        let long = String(repeating: "x", count: 100)
+        let text = Array("/* \(long) */ DO $$ BEGIN /* \(long) */ DROP TABLE a; END $$".utf8)
+        for piece in [1, 7, 1000] {
+            let short = condensed(text, piece: piece, settings: LexicalSettings(), longToken: 64)
+            #expect(classes(short ?? [], LexicalSettings()).first?.contains(.dropTable) == true)
+        }
+    }
+
+    @Test("A long literal that the server would run as SQL is opaque when it is left out")
+    func leftOut() {
+        let text = "SELECT dblink_exec('c', '/* \(String(repeating: "x", count: 9000)) */ DROP TABLE a')"
+        #expect(facts(text).classes.contains(.opaque))
+        let short = condensed(Array(text.utf8), piece: 100, settings: LexicalSettings(), longToken: 64)
+        #expect(classes(short ?? [], LexicalSettings()).first?.contains(.opaque) == true)
+        #expect(facts("SELECT query_to_xml('SELECT \(String(repeating: "1, ", count: 4000)) 1')").classes == [.opaque])
+        #expect(facts("SELECT lower('\(String(repeating: "x", count: 9000))')").isOrdinary)
+        let pattern = String(repeating: "%", count: 9000)
+        #expect(facts("DELETE FROM t WHERE a LIKE '\(pattern)'").classes.contains(.deleteAll))
+    }
+
+    @Test("A token that arrives byte by byte costs what its length costs", .timeLimit(.minutes(1)))
+    func byteByByte() {
+        let condenser = StatementCondenser(settings: LexicalSettings())
+        let text = Array("SELECT \(String(repeating: "x", count: 250_000)), 1".utf8)
+        for byte in text { withUnsafeBytes(of: byte) { condenser.feed($0) } }
+        #expect(condenser.finish() == text)
+    }
+}

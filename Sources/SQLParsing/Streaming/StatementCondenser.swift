@@ -5,14 +5,12 @@
 /// like any other text, and a DROP behind it stays where it is. Where that does not make the text short (code, long rows
 /// of expressions), there is no short text, and the statement counts as `oversized`.
 ///
-/// Memory: at most ``limit`` for the short text and ``carryLimit`` for a token cut by a piece's end.
+/// Memory: at most ``limit`` for the short text and twice ``carryLimit`` for a token cut by a piece's end.
 package final class StatementCondenser {
     /// A longer result is none.
     static let limit = 512 << 10
     /// A token that is not a literal or a comment may be so long, blanks behind it included.
     static let carryLimit = 256 << 10
-    /// What stands for a long literal. No SQL: what looks into it finds something unreadable.
-    private static let placeholder = Array("'\u{1}'".utf8)
     /// How many bytes behind a token decide where it ends (`1e+5`, `::`, `U&"`).
     private static let lookahead = 16
 
@@ -20,6 +18,8 @@ package final class StatementCondenser {
     /// A literal of more bytes is left out; a shorter one may be code that matters.
     private let longToken: Int
     private var carry: [UInt8] = []
+    /// What was cut is read again when it has doubled: a token that arrives byte by byte costs what its length costs.
+    private var wanted = 0
     private var long: LongToken?
     private var collapser = RowCollapser()
     /// No short text can be given.
@@ -40,7 +40,7 @@ package final class StatementCondenser {
     package func feed(_ piece: UnsafeRawBufferPointer) {
         guard !isGivenUp else { return }
         carry.append(contentsOf: piece)
-        read(isLast: false)
+        if carry.count >= wanted { read(isLast: false) }
     }
 
     /// The short text, or nil if there is none. Called once, last.
@@ -55,6 +55,7 @@ package final class StatementCondenser {
         let bytes = carry
         let taken = bytes.withUnsafeBytes { read($0, isLast: isLast) }
         carry.removeFirst(taken)
+        wanted = 2 * carry.count
         if carry.count > Self.carryLimit || collapser.output.count > Self.limit {
             isGivenUp = true
             carry = []
@@ -77,6 +78,10 @@ package final class StatementCondenser {
             let token = lexer.nextIncludingComments()
             hasGap = hasGap || token.start > position
             if token.kind == .end { return text.count }
+            if token.kind == .dollarString, isTagDoubtful(token, text) {
+                isGivenUp = true
+                return text.count
+            }
             if !isLast, isCut(token, text) {
                 guard token.end == text.count, token.end - token.start > longToken, !holdsCode,
                     let opening = LongToken.opening(token, text)
@@ -88,6 +93,12 @@ package final class StatementCondenser {
                 take(token, text)
             }
         }
+    }
+
+    /// Two characters of a dollar quote's tag can be one and the same to the server, so where the literal ends is not
+    /// known (``CanonicalText`` knows which; here every one that is not ASCII is taken for such).
+    private func isTagDoubtful(_ token: Token, _ text: UnsafeRawBufferPointer) -> Bool {
+        text[(token.start + 1)..<token.end].prefix { $0 != UInt8(ascii: "$") }.contains { $0 >= 0x80 }
     }
 
     /// Whether what follows `text` could change where the token ends.
@@ -121,14 +132,14 @@ package final class StatementCondenser {
     private func begin(_ kind: LongToken) {
         switch kind {
         case .literal, .closedLiteral, .dollar:
-            collapser.take(.literal, Self.placeholder, hasGap: true)
+            collapser.take(.literal, LeftOutLiteral.token, hasGap: true)
+            isStatementStart = false
         case .quotedName:
             isGivenUp = true
         case .blockComment, .lineComment:
             break
         }
         hasGap = true
-        isStatementStart = false
         long = kind
     }
 
@@ -144,7 +155,7 @@ package final class StatementCondenser {
         }
         let kind = RowCollapser.Kind(token, text)
         if token.isString && token.end - token.start > longToken && !holdsCode {
-            collapser.take(kind, Self.placeholder, hasGap: true)
+            collapser.take(kind, LeftOutLiteral.token, hasGap: true)
         } else {
             collapser.take(kind, text[token.range], hasGap: hasGap)
         }

@@ -26,6 +26,9 @@ package final class EpollSelector {
         guard result >= 0 else { throw TransportError(operation: "register", address: "a descriptor", code: -result) }
     }
 
+    /// Reports nothing of the socket any more. Events that `wait` has in hand still come.
+    package func remove(_ descriptor: Int32) { _ = linux_epoll_remove(epoll.number, descriptor) }
+
     /// Waits for events and hands each to `body`.
     ///
     /// - Parameter milliseconds: how long at most; 0 looks only, -1 waits for ever.

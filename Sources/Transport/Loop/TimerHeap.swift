@@ -11,6 +11,8 @@ package struct TimerHeap {
 
     package init() {}
 
+    package var isEmpty: Bool { timers.isEmpty }
+
     /// The earliest.
     package var first: Timer? { timers.first }
 

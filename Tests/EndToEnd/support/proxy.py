@@ -157,6 +157,11 @@ class Holdfast:
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
 
+    def peak_kilobytes(self) -> int:
+        """The most memory that the process has had resident at once."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+
     def resident_kilobytes(self) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
