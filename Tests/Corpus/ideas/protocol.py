@@ -75,7 +75,7 @@ def portals() -> list[Case]:
         ("across-syncs", "bound in one pipeline, run in a later one of the same transaction", [
             "BEGIN", *exchange(parse(DROP, "s"), bind("s", "p"), SYNC), *exchange(execute("p"), SYNC), "COMMIT"]),
         ("flushed", "Flush instead of Sync, then Execute", [
-            send(parse(DROP), bind(), describe("P"), FLUSH), read("n"), *exchange(execute(), SYNC)]),
+            send(parse(DROP), bind(), describe("P"), FLUSH), read("nE"), *exchange(execute(), SYNC)]),
         ("two-portals", "two portals of one statement", [
             *exchange(parse("DROP TABLE IF EXISTS leads", "s"), bind("s", "p"), bind("s", "q"), close("P", "p"), execute("q"), SYNC)]),
         ("row-limit", "a row limit for a statement without rows", [*exchange(parse(DROP), bind(), execute("", 1), SYNC)]),

@@ -1,11 +1,14 @@
 """Runs the bypass corpus of Tests/Corpus against Holdfast: `scripts/corpus` from the shell, `run_corpus` from tests."""
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+
+import psycopg
 
 from .postgres import PostgresServer, open_folder
 from .programs import postgres_programs, run
@@ -25,11 +28,29 @@ TEMPLATES = [
 ]  # fmt: skip
 
 
-def psql(server: PostgresServer, *arguments: str | Path) -> None:
+Address = tuple[str, int]
+
+
+def psql(server: Address, user: str, database: str, *arguments: str | Path) -> None:
     run(
-        postgres_programs() / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host", server.host,
-        "--port", str(server.port), *arguments,
+        postgres_programs() / "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--host", server[0],
+        "--port", str(server[1]), f"--username={user}", f"--dbname={database}", "--output=/dev/null", *arguments,
     )  # fmt: skip
+
+
+def prepare(server: Address, user: str = "postgres") -> None:
+    """Makes the roles and template databases that cases use, as far as they are missing. `user` is a superuser."""
+    psql(server, user, "postgres", "--file", CORPUS / "roles.sql")
+    for name, encoding, locale in TEMPLATES:
+        template = f"rt_template_{name}"
+        with psycopg.connect(host=server[0], port=server[1], user=user, dbname="postgres", autocommit=True) as session:
+            if session.execute("SELECT FROM pg_database WHERE datname = %s", [template]).fetchone():
+                continue
+            session.execute(
+                f"CREATE DATABASE {template} OWNER rt_app TEMPLATE template0 ENCODING '{encoding}'"
+                f" LC_COLLATE '{locale}' LC_CTYPE '{locale}'"
+            )
+        psql(server, user, template, "--command=SET ROLE rt_app", "--file", CORPUS / "template.sql")
 
 
 @contextmanager
@@ -47,16 +68,7 @@ def corpus_server() -> Iterator[PostgresServer]:
     server = PostgresServer(extra_settings=tls, extra_access=ACCESS)
     try:
         server.start()
-        psql(server, "--username=postgres", "--dbname=postgres", "--file", CORPUS / "roles.sql")
-        for name, encoding, locale in TEMPLATES:
-            server.execute(
-                f"CREATE DATABASE rt_template_{name} OWNER rt_app TEMPLATE template0 ENCODING '{encoding}'"
-                f" LC_COLLATE '{locale}' LC_CTYPE '{locale}'"
-            )
-            psql(
-                server, "--username=rt_app", f"--dbname=rt_template_{name}", "--output=/dev/null",
-                "--file", CORPUS / "template.sql",
-            )  # fmt: skip
+        prepare((server.host, server.port))
         yield server
     finally:
         server.remove()
@@ -81,7 +93,7 @@ def corpus_proxy(server: PostgresServer, is_strict: bool) -> Iterator[Holdfast]:
         run("rm", "-r", holdfast.folder)
 
 
-def runner_command(proxy: tuple[str, int], direct: tuple[str, int], *arguments: str) -> list[str]:
+def runner_command(proxy: Address, direct: Address, *arguments: str) -> list[str]:
     return [
         sys.executable, str(CORPUS / "runner.py"), "--host", proxy[0], "--port", str(proxy[1]), "--direct-host",
         direct[0], "--direct-port", str(direct[1]), "--pgbin", str(postgres_programs()), *arguments,
@@ -95,7 +107,7 @@ def make_command(server: PostgresServer, *arguments: str) -> list[str]:
     ]  # fmt: skip
 
 
-def address(text: str) -> tuple[str, int]:
+def address(text: str) -> Address:
     host, port = text.rsplit(":", 1)
     return host, int(port)
 
@@ -105,19 +117,22 @@ def main() -> int:
         prog="scripts/corpus", description=__doc__, epilog="Other options go to Tests/Corpus/runner.py."
     )
     parser.add_argument("--proxy", type=address, help="judge a running proxy at HOST:PORT; needs --direct")
-    parser.add_argument("--direct", type=address, help="the server behind it: HOST:PORT, prepared as `corpus_server` does")
+    parser.add_argument("--direct", type=address, help="the server behind it, HOST:PORT; alone: cases are proven there")
+    parser.add_argument("--direct-user", default="postgres", help="a superuser there; a password comes from PGPASSWORD")
     parser.add_argument("--prove", action="store_true", help="no proxy: prove the cases on PostgreSQL itself")
     parser.add_argument("--make", action="store_true", help="no proxy: prove new cases of ideas/ and write them down")
     parser.add_argument("--strict", action="store_true", help="block the class group data_loss, too")
     options, others = parser.parse_known_args()
-    if (options.proxy is None) != (options.direct is None):
-        parser.error("--proxy and --direct belong together")
+    if options.proxy and not options.direct:
+        parser.error("--proxy needs --direct")
     if options.make:
         with corpus_server() as server:
             return subprocess.call(make_command(server, *others))
     others = ["--jobs", "4", *others]
-    if options.proxy:
-        return subprocess.call(runner_command(options.proxy, options.direct, *others))
+    if options.direct:
+        prepare(options.direct, options.direct_user)
+        others += ["--direct-user", options.direct_user, "--direct-password", os.environ.get("PGPASSWORD", "")]
+        return subprocess.call(runner_command(options.proxy or options.direct, options.direct, *others))
     with corpus_server() as server:
         direct = (server.host, server.port)
         with nullcontext() if options.prove else corpus_proxy(server, options.strict) as holdfast:
