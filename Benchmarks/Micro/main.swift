@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import Policy
 import PostgresWire
 import SQLParsing
@@ -8,6 +9,15 @@ import Session
 //
 //     swift run -c release holdfast-benchmark            everything
 //     swift run -c release holdfast-benchmark machine    what has the word in its name
+//     swift run -c release holdfast-benchmark hostile    hostile texts, by length (HostileTexts.swift)
+
+/// A monotonic clock in nanoseconds.
+func now() -> Int64 { linux_clock_monotonic() }
+
+if CommandLine.arguments.dropFirst().first == "hostile" {
+    measureHostileTexts(CommandLine.arguments.dropFirst(2).first)
+    exit(0)
+}
 
 /// Runs `body` in rounds of `count` and prints the best round's time per run, and per byte where that says something.
 func measure(_ name: String, count: Int, byteCount: Int? = nil, _ body: () -> Void) {
@@ -49,6 +59,7 @@ let join =
 let texts: [(String, String, Int)] = [
     ("SELECT 1", "SELECT 1", 200_000),
     ("pgbench SELECT", "SELECT abalance FROM pgbench_accounts WHERE aid = 12345;", 200_000),
+    ("pgbench SELECT, parsed", "SELECT abalance FROM pgbench_accounts WHERE (aid = 12345);", 200_000),
     ("pgbench UPDATE", "UPDATE pgbench_accounts SET abalance = abalance + 17 WHERE aid = 12345;", 200_000),
     ("BEGIN", "BEGIN", 200_000),
     ("2 KB join (\(join.utf8.count) bytes)", join, 10_000),
@@ -69,11 +80,41 @@ for (name, text, count) in texts {
         }
     }
 }
-var literal = "INSERT INTO t VALUES ('" + String(repeating: "some text that is long, ", count: 4 << 20) + "')"
-literal.withUTF8 { bytes in
-    let raw = UnsafeRawBufferPointer(bytes)
-    measure("judge an INSERT of one 100 MB literal", count: 1, byteCount: raw.count) {
-        _ = judge.judge(raw, readings: known, rules: rules)
+
+// Long text, heavy with literals: what the lexer alone does with it, and the whole judgement.
+func repeated(_ head: String, _ unit: String, _ tail: String) -> [UInt8] {
+    Array((head + String(repeating: unit, count: (100 << 20) / unit.utf8.count) + tail).utf8)
+}
+let longTexts: [(String, [UInt8], Bool)] = [
+    ("one literal", repeated("INSERT INTO t VALUES ('", "some text that is long, ", "')"), true),
+    (
+        "literals of 1 KB",
+        repeated(
+            "INSERT INTO t VALUES (''", ",'" + String(repeating: "some text that is long, ", count: 42) + "'", ")"),
+        true
+    ),
+    (
+        "literals of 100 bytes",
+        repeated(
+            "INSERT INTO t VALUES (''", ",'" + String(repeating: "some text that is long, ", count: 4) + "'", ")"), true
+    ),
+    ("one escape literal", repeated("INSERT INTO t VALUES (E'", "some text that is\\n long, ", "')"), true),
+    ("one dollar quote", repeated("INSERT INTO t VALUES ($a$", "some text that is long, ", "$a$)"), true),
+    (
+        "one literal, strings not conforming", repeated("INSERT INTO t VALUES ('", "some text that is long, ", "')"),
+        false
+    ),
+]
+for (name, bytes, conforming) in longTexts {
+    bytes.withUnsafeBytes { text in
+        measure("lex 100 MB: \(name)", count: 1, byteCount: text.count) {
+            var lexer = Lexer(text, standardConformingStrings: conforming)
+            while lexer.next().kind != .end {}
+        }
+        let readings = LexicalReadings(LexicalSettings(standardConformingStrings: conforming))
+        measure("judge 100 MB: \(name)", count: 1, byteCount: text.count) {
+            _ = judge.judge(text, readings: readings, rules: rules)
+        }
     }
 }
 

@@ -130,7 +130,16 @@ extension StatementCondenserTests {
         #expect(facts(text).classes.contains(.opaque))
         let short = condensed(Array(text.utf8), piece: 100, settings: LexicalSettings(), longToken: 64)
         #expect(classes(short ?? [], LexicalSettings()).first?.contains(.opaque) == true)
-        #expect(facts("SELECT query_to_xml('SELECT \(String(repeating: "1, ", count: 4000)) 1')").classes == [.opaque])
+        #expect(
+            facts("SELECT query_to_xml('SELECT \(String(repeating: "1, ", count: 4000)) 1')").classes
+                == ClassSet(.opaque))
+        for call in ["concat(", "format('\(String(repeating: "%s", count: 81))', "] {
+            let arguments = String(repeating: "'', ", count: 80) + "'DROP TABLE t'"
+            let made = condensed(
+                Array("SELECT dblink_exec('c', \(call)\(arguments)))".utf8), piece: 100, settings: LexicalSettings(),
+                longToken: 1000)
+            #expect(classes(made ?? [], LexicalSettings()).first?.contains(.opaque) == true)
+        }
         #expect(facts("SELECT lower('\(String(repeating: "x", count: 9000))')").isOrdinary)
         let pattern = String(repeating: "%", count: 9000)
         #expect(facts("DELETE FROM t WHERE a LIKE '\(pattern)'").classes.contains(.deleteAll))

@@ -1,7 +1,7 @@
 /// Writes tokens one behind the other, without most of the literals in long lists and most rows of literals in VALUES.
 ///
-/// A row of literals has no effect that another such row has not, and a list of literals none that a shorter one has
-/// not; everything else is kept.
+/// A row of literals has no effect that another such row has not; a list of literals none that a shorter one, with
+/// ``LeftOutLiteral`` for the rest, has not; everything else is kept.
 struct RowCollapser {
     enum Kind {
         case comma, open, close
@@ -151,12 +151,16 @@ struct RowCollapser {
     private mutating func takeElsewhere(_ kind: Kind, _ bytes: some Collection<UInt8>, _ hasGap: Bool) {
         switch kind {
         case .literal:
-            if heldComma, runLength >= Self.runLimit {
-                heldComma = false
-                return
+            guard heldComma, runLength >= Self.runLimit else {
+                runLength += 1
+                return write(bytes, hasGap)
             }
-            runLength += 1
-            write(bytes, hasGap)
+            // One mark for all the others: they may be the arguments of a function that makes a text of them.
+            if runLength == Self.runLimit {
+                runLength += 1
+                write(LeftOutLiteral.token, true)
+            }
+            heldComma = false
         case .comma where runLength > 0:
             flush()
             heldComma = true

@@ -86,7 +86,7 @@ package final class StatementCondenser {
                 guard token.end == text.count, token.end - token.start > longToken, !holdsCode,
                     let opening = LongToken.opening(token, text)
                 else { return token.start }
-                begin(opening.kind)
+                begin(opening.kind, token, text)
                 lexer = Lexer(
                     text, standardConformingStrings: settings.standardConformingStrings, from: opening.inside)
             } else {
@@ -129,10 +129,10 @@ package final class StatementCondenser {
     }
 
     /// A long token begins: something that stands for it is kept.
-    private func begin(_ kind: LongToken) {
+    private func begin(_ kind: LongToken, _ token: Token, _ text: UnsafeRawBufferPointer) {
         switch kind {
         case .literal, .closedLiteral, .dollar:
-            collapser.take(.literal, LeftOutLiteral.token, hasGap: true)
+            collapser.take(RowCollapser.Kind(token, text), LeftOutLiteral.token(for: token.kind), hasGap: true)
             isStatementStart = false
         case .quotedName:
             isGivenUp = true
@@ -155,7 +155,7 @@ package final class StatementCondenser {
         }
         let kind = RowCollapser.Kind(token, text)
         if token.isString && token.end - token.start > longToken && !holdsCode {
-            collapser.take(kind, LeftOutLiteral.token, hasGap: true)
+            collapser.take(kind, LeftOutLiteral.token(for: token.kind), hasGap: true)
         } else {
             collapser.take(kind, text[token.range], hasGap: hasGap)
         }
