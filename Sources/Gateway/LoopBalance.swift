@@ -19,12 +19,12 @@ struct LoopBalance {
     }
 
     /// Above this, sessions of one loop wait for each other often enough to matter.
-    static let busy = 0.6
+    static let busy = 0.75
     /// Two loops that have less than this to do together can be one. Far enough below `busy` that sessions which have
     /// moved apart do not come back for the same load.
-    static let idle = 0.4
+    static let idle = 0.55
     /// A loop has to be busy, or idle, for so many intervals in a row.
-    static let patience = 2
+    static let patience = 3
 
     private var busyFor = 0
     private var idleFor = 0
@@ -43,7 +43,7 @@ struct LoopBalance {
         idleFor = gathered == nil ? 0 : idleFor + 1
         if busyFor >= Self.patience { return spread }
         // Less urgent.
-        if idleFor >= Self.patience * 5 { return gathered }
+        if idleFor >= Self.patience * 4 { return gathered }
         return nil
     }
 
