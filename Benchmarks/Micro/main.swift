@@ -63,6 +63,7 @@ let texts: [(String, String, Int)] = [
     ("pgbench UPDATE", "UPDATE pgbench_accounts SET abalance = abalance + 17 WHERE aid = 12345;", 200_000),
     ("BEGIN", "BEGIN", 200_000),
     ("2 KB join (\(join.utf8.count) bytes)", join, 10_000),
+    ("2 KB join, parsed", join.replacing("LIMIT 50", with: "LIMIT (50)"), 10_000),
     ("DROP TABLE a, b CASCADE", "DROP TABLE a, b CASCADE", 100_000),
     (
         "100 KB INSERT",

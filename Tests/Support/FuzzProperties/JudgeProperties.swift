@@ -20,6 +20,7 @@ enum JudgeProperties {
         let survey = text.withExactBytes { LexicalSurvey($0, settings: settings) }
         // Read a second time as something else, a text has no one list of tokens.
         guard !survey.hasInvalidCharacter, !survey.hasPossibleASCII else { return nil }
+        if survey.isPlainQuery, let found = parsed(text, settings, survey) { return found }
         switch change {
         case 0: return dropBefore(text, settings)
         case 1: return dropBehind(text, settings, survey)
@@ -47,6 +48,13 @@ enum JudgeProperties {
     private static func facts(_ text: [UInt8], _ settings: LexicalSettings) -> TextFacts {
         var analyzer = StatementAnalyzer()
         return text.withExactBytes { analyzer.facts(of: $0, settings: settings) }
+    }
+
+    /// A query that is not parsed because its tokens prove it plain is plain to the grammar as well.
+    private static func parsed(_ text: [UInt8], _ settings: LexicalSettings, _ survey: LexicalSurvey) -> String? {
+        guard text.count < 4096, GrammarText.statementCount(of: survey.canonicalText) != nil else { return nil }
+        let facts = facts(Array("VALUES (1);".utf8) + text, settings)
+        return facts.classes.isEmpty ? nil : "taken for a plain query: \(facts.classes.names)"
     }
 
     /// Nothing that follows can hide a DROP.
