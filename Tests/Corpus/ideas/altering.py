@@ -43,6 +43,8 @@ OVERWRITING = [
     ("coalesce", "text USING coalesce(NULL, 'gone')", "gone"),
     ("nullif", "text USING nullif('a', 'a')", None),
     ("arithmetic", "int USING 2 - 1", "1"),
+    ("nullif-itself", "text USING nullif(note, note)", None),
+    ("dead-branch", "text USING CASE WHEN false THEN note END", None),
     ("set-data", "varchar(10) COLLATE \"C\" USING ('go' || 'ne')", "gone"),
 ]
 
@@ -50,11 +52,17 @@ OVERWRITING = [
 def overwritten_columns() -> list[Case]:
     return [
         LOSSES.destructive(
+            "one-byte-type", "the type \"char\" keeps the first byte of each value", 'ALTER TABLE leads ALTER name TYPE "char"',
+            proof=("select max(length(name::text)) from leads", "1"), tier=2, loss="values",
+        ),
+        *(
+        LOSSES.destructive(
             f"using-{name}", f"ALTER COLUMN TYPE {expression}",
             f"ALTER TABLE leads ALTER COLUMN note {'SET DATA ' if name == 'set-data' else ''}TYPE {expression}",
             proof=overwritten("leads", "note", value), tier=2, loss="values",
         )
         for name, expression, value in OVERWRITING
+        ),
     ]  # fmt: skip
 
 

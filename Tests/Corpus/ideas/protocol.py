@@ -189,6 +189,10 @@ def packets() -> list[Case]:
             *exchange({"t": "Query", "sql_parts": ["SELECT length($$", {"repeat": "'; x", "n": 1 << 18}, f"$$); {DROP}"]})]),
         ("long-list", "the table last among two thousand", [
             *exchange({"t": "Query", "sql_parts": ["DROP TABLE IF EXISTS ", {"repeat": "none_such, ", "n": 2000}, "leads"]})]),
+        ("seventeen-megabytes", "behind a literal longer than a statement that is held", [
+            *exchange({"t": "Query", "sql_parts": ["SELECT length('", {"repeat": "x", "n": 17 << 20}, f"'); {DROP}"]})]),
+        ("long-comment-parse", "behind a long comment in a Parse", [
+            *exchange({"t": "Parse", "sql_parts": ["/*", {"repeat": "*", "n": 17 << 20}, f"*/ {DROP}"]}, bind(), execute(), SYNC)]),
         ("with-startup", "sent together with the startup packet", []),
     ]  # fmt: skip
     return [
@@ -226,6 +230,8 @@ def ordinary() -> list[Case]:
         ORDINARY.benign("copy-csv", "CSV with quotes and newlines", *exchange(
             query("COPY audit_log (what) FROM STDIN (FORMAT csv, QUOTE '''')"), data("'a\n; DROP TABLE leads; --'\nb\n"), COPY_DONE),
             proof=grown),
+        ORDINARY.benign("long-literal", "a row longer than a statement that is held", {"op": "query", "sql_parts": [
+            "INSERT INTO audit_log (what) VALUES (md5('", {"repeat": "; DROP TABLE leads; --", "n": 800000}, "')), ('x')"]}, proof=grown),
         ORDINARY.benign("copy-given-up", "a COPY given up", *exchange(query(copy), data("x\n"), {"t": "CopyFail", "msg": text}),
                         allow_errors=["57014"]),
         ORDINARY.benign("copy-out", "rows out as text, CSV and binary", "COPY leads TO STDOUT", "COPY (SELECT 'DROP TABLE leads' AS drop)"

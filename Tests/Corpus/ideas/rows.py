@@ -39,6 +39,17 @@ TAUTOLOGIES = [
     ("coalesce", "coalesce(true, id = 1)"),
     ("now", "now() > '2000-01-01'"),
     ("column-itself", "name = name"),
+    ("expression-itself", "lower(name) = lower(name)"),
+    ("not-different", "NOT (id <> id)"),
+    ("in-itself", "id IN (id)"),
+    ("between-itself", "id BETWEEN id AND id"),
+    ("complement", "id <> 1 OR id = 1"),
+    ("false-is-false", "(id = 1 AND false) IS FALSE"),
+    ("row-id", "ctid IS NOT NULL"),
+    ("row-id-listed", "ctid = ANY (ARRAY(SELECT ctid FROM leads))"),
+    ("table-id", "tableoid = 'leads'::regclass"),
+    ("same-row-exists", "EXISTS (SELECT FROM leads l WHERE l.id = leads.id)"),
+    ("greatest", "greatest(true, id = 1)"),
 ]
 
 
