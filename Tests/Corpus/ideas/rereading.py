@@ -1,4 +1,4 @@
-"""Texts that are read again at run time: quoted values in places where none may stand, and bodies under other settings."""
+"""Texts read again at run time: quoted values where none may stand, and bodies under other settings."""
 
 from .case import KEPT, Case, Proof, Topic, column_gone, counted, gone, quoted
 from .routines import do
@@ -20,10 +20,12 @@ FILLED = [
     ("format-ident-in-dollars", "format('SELECT $$%I$$', v)", "$$; DROP TABLE leads; --"),
     ("format-ident-in-literal", "format('SELECT ''%I''', v)", "'; DROP TABLE leads; --"),
     ("format-literal-in-literal", "format('SELECT ''x%L''', v)", "; DROP TABLE leads; --"),
-    ("literal-cut", "'SELECT ' || quote_literal(v)::varchar(2) || ' || ' || quote_literal(v)", "; DROP TABLE leads; --"),
+    ("literal-cut", "'SELECT ' || quote_literal(v)::varchar(2) || ' || ' || quote_literal(v)",
+     "; DROP TABLE leads; --"),
     ("do-body", "format('DO %L', v)", "begin drop table leads; end"),
     ("do-body-joined", "'DO LANGUAGE plpgsql ' || quote_literal(v)", "begin drop table leads; end"),
-    ("function-body", "format('CREATE FUNCTION g() RETURNS void LANGUAGE sql AS %L; SELECT g()', v)", "DROP TABLE leads"),
+    ("function-body", "format('CREATE FUNCTION g() RETURNS void LANGUAGE sql AS %L; SELECT g()', v)",
+     "DROP TABLE leads"),
     ("keyword-as-name", "format('ALTER TABLE leads %I TO zz', v)", "rename"),
     ("keyword-drop", "'ALTER TABLE leads ' || quote_ident(v) || ' note'", "drop"),
     ("keyword-cascade", "format('DROP VIEW v_customers, v_contacts %I', v)", "cascade"),
@@ -40,7 +42,8 @@ def holes() -> list[Case]:
     return [
         HOLES.destructive(
             name, f"a quoted value where it is none: {name.replace('-', ' ')}",
-            do(f"SELECT what INTO v FROM audit_log ORDER BY id DESC LIMIT 1; EXECUTE {text};", "v text;"), vis="dynamic",
+            do(f"SELECT what INTO v FROM audit_log ORDER BY id DESC LIMIT 1; EXECUTE {text};", "v text;"),
+            vis="dynamic",
             setup_app=[f"insert into audit_log (what) values ({quoted(value)})",
                        "create materialized view m as select * from v_customers"],
             **special.get(name, {}),
@@ -63,8 +66,10 @@ def read_again() -> list[Case]:
         made("do-set-before", "a DO block changes the setting, then reads on",
              f"DO $$ BEGIN {off}; {insert};\n END $$", vis="lexer"),
         made("do-set-config-before", "a DO block changes it by set_config()",
-             f"DO $$ BEGIN PERFORM set_config('standard_conforming_strings', 'off', true); {insert};\n END $$", vis="lexer"),
-        made("plpgsql-called-later", "made while backslashes are ordinary, called when they escape", static, off, "SELECT f()",
+             f"DO $$ BEGIN PERFORM set_config('standard_conforming_strings', 'off', true); {insert};\n END $$",
+             vis="lexer"),
+        made("plpgsql-called-later", "made while backslashes are ordinary, called when they escape", static, off,
+             "SELECT f()",
              vis="lexer"),
         made("plpgsql-set-clause", "the setting comes by ALTER FUNCTION", static,
              "ALTER FUNCTION f() SET standard_conforming_strings = off", "SELECT f()", vis="lexer"),
@@ -81,7 +86,8 @@ def read_again() -> list[Case]:
         made("procedure-set", "a procedure changes it for what it calls", static,
              f"CREATE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN {off}; PERFORM f(); END $$", "CALL p()", vis="lexer"),
         made("database-setting", "ALTER DATABASE changes it for the next connection", static,
-             "ALTER DATABASE @@DB@@ SET standard_conforming_strings = off", {"op": "connect"}, "SELECT f()", vis="lexer"),
+             "ALTER DATABASE @@DB@@ SET standard_conforming_strings = off", {"op": "connect"}, "SELECT f()",
+             vis="lexer"),
         made("trigger-called-later", "a trigger, fired when backslashes escape",
              static.replace("void", "trigger").replace("END", "RETURN new; END"),
              "CREATE TRIGGER t BEFORE INSERT ON cache_u FOR EACH ROW EXECUTE FUNCTION f()",
@@ -91,36 +97,49 @@ def read_again() -> list[Case]:
 
 # What migrations do with EXECUTE: a quoted value where a value may stand. Name, body, declarations, proof.
 ALLOWED: list[tuple[str, str, str, Proof]] = [
-    ("partitions", "FOR i IN 1..3 LOOP EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF days FOR VALUES FROM (%L) TO (%L)',"
-     " 'day_' || i, date '2025-01-01' + i, date '2025-01-02' + i); END LOOP;", "", counted("pg_inherits where inhparent = 'days'::regclass", 3)),
-    ("grants", "FOR r IN SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' LOOP EXECUTE 'GRANT SELECT ON ' || quote_ident(r.t)"
-     " || ' TO rt_ro'; END LOOP;", "r record;", KEPT),
-    ("add-column", "FOR r IN SELECT 'contacts' AS t LOOP EXECUTE format('ALTER TABLE %I ADD COLUMN IF NOT EXISTS tag text', r.t); END LOOP;",
+    ("partitions", "FOR i IN 1..3 LOOP EXECUTE format('CREATE TABLE IF NOT EXISTS %I PARTITION OF days FOR VALUES"
+     " FROM (%L) TO (%L)', 'day_' || i, date '2025-01-01' + i, date '2025-01-02' + i); END LOOP;", "",
+     counted("pg_inherits where inhparent = 'days'::regclass", 3)),
+    ("grants", "FOR r IN SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' LOOP EXECUTE 'GRANT SELECT"
+     " ON ' || quote_ident(r.t) || ' TO rt_ro'; END LOOP;", "r record;", KEPT),
+    ("add-column", "FOR r IN SELECT 'contacts' AS t LOOP EXECUTE format('ALTER TABLE %I ADD COLUMN IF NOT EXISTS tag"
+     " text', r.t); END LOOP;",
      "r record;", counted("contacts where tag is null", 3)),
-    ("refresh", "FOR r IN SELECT matviewname AS m FROM pg_matviews LOOP EXECUTE 'REFRESH MATERIALIZED VIEW ' || quote_ident(r.m); END LOOP;",
+    ("refresh", "FOR r IN SELECT matviewname AS m FROM pg_matviews LOOP EXECUTE 'REFRESH MATERIALIZED VIEW ' ||"
+     " quote_ident(r.m); END LOOP;",
      "r record;", KEPT),
-    ("count", "FOR r IN SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' LOOP EXECUTE format('SELECT count(*) FROM %I', r.t)"
-     " INTO n; END LOOP;", "r record; n int;", KEPT),
-    ("condition", "EXECUTE format('SELECT count(*) FROM leads WHERE %I = %L', c, 'DROP TABLE leads') INTO n;", "c text := 'note'; n int;", KEPT),
-    ("using", "EXECUTE 'SELECT count(*) FROM ' || quote_ident(t) || ' WHERE id > $1' INTO n USING 1;", "t text := 'leads'; n int;", KEPT),
-    ("insert", "EXECUTE format('INSERT INTO %I (what) VALUES (%L)', t, 'DROP TABLE leads; --');", "t text := 'audit_log';", counted("audit_log", 3)),
-    ("index", "EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I (name)', t || '_i', t);", "t text := 'contacts';", ("select to_regclass('contacts_i') is not null", "t")),
-    ("drop-trigger", "FOR r IN SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' LOOP EXECUTE format('DROP TRIGGER IF EXISTS %I"
-     " ON %I', 'touch', r.t); END LOOP;", "r record;", KEPT),
+    ("count", "FOR r IN SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' LOOP EXECUTE format('SELECT"
+     " count(*) FROM %I', r.t) INTO n; END LOOP;", "r record; n int;", KEPT),
+    ("condition", "EXECUTE format('SELECT count(*) FROM leads WHERE %I = %L', c, 'DROP TABLE leads') INTO n;",
+     "c text := 'note'; n int;", KEPT),
+    ("using", "EXECUTE 'SELECT count(*) FROM ' || quote_ident(t) || ' WHERE id > $1' INTO n USING 1;",
+     "t text := 'leads'; n int;", KEPT),
+    ("insert", "EXECUTE format('INSERT INTO %I (what) VALUES (%L)', t, 'DROP TABLE leads; --');",
+     "t text := 'audit_log';", counted("audit_log", 3)),
+    ("index", "EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %I (name)', t || '_i', t);", "t text := 'contacts';",
+     ("select to_regclass('contacts_i') is not null", "t")),
+    ("drop-trigger", "FOR r IN SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' LOOP EXECUTE"
+     " format('DROP TRIGGER IF EXISTS %I ON %I', 'touch', r.t); END LOOP;", "r record;", KEPT),
     ("comment", "EXECUTE format('COMMENT ON TABLE %I IS %L', t, 'never DROP TABLE this');", "t text := 'leads';",
      ("select obj_description('leads'::regclass)", "never DROP TABLE this")),
-    ("sequence", "EXECUTE format('ALTER SEQUENCE %I RESTART WITH %s', s, n);", "s text := 'invoice_seq'; n int := 5000;",
+    ("sequence", "EXECUTE format('ALTER SEQUENCE %I RESTART WITH %s', s, n);",
+     "s text := 'invoice_seq'; n int := 5000;",
      ("select last_value from invoice_seq", "5000")),
-    ("drop-index", "FOR r IN SELECT indexname AS i FROM pg_indexes WHERE indexname = 'leads_name_idx' LOOP EXECUTE 'DROP INDEX ' ||"
-     " quote_ident(r.i); END LOOP;", "r record;", gone("leads_name_idx")),
-    ("view", "EXECUTE format('CREATE OR REPLACE VIEW %I AS SELECT %s AS a, %L AS b', v, 1, '/* */ --');", "v text := 'v9';",
+    ("drop-index", "FOR r IN SELECT indexname AS i FROM pg_indexes WHERE indexname = 'leads_name_idx' LOOP EXECUTE"
+     " 'DROP INDEX ' || quote_ident(r.i); END LOOP;", "r record;", gone("leads_name_idx")),
+    ("view", "EXECUTE format('CREATE OR REPLACE VIEW %I AS SELECT %s AS a, %L AS b', v, 1, '/* */ --');",
+     "v text := 'v9';",
      counted("v9", 1)),
-    ("schema", "EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION CURRENT_USER', s);", "s text := 'tenant_7';",
+    ("schema", "EXECUTE format('CREATE SCHEMA IF NOT EXISTS %I AUTHORIZATION CURRENT_USER', s);",
+     "s text := 'tenant_7';",
      counted("pg_namespace where nspname = 'tenant_7'", 1)),
-    ("update-keyed", "EXECUTE format('UPDATE contacts SET %I = %L WHERE id = %s', c, 'c1', 1);", "c text := 'note';", KEPT),
-    ("analyze", "FOR r IN SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' LOOP EXECUTE 'ANALYZE ' || quote_ident(r.t); END LOOP;",
+    ("update-keyed", "EXECUTE format('UPDATE contacts SET %I = %L WHERE id = %s', c, 'c1', 1);", "c text := 'note';",
+     KEPT),
+    ("analyze", "FOR r IN SELECT tablename AS t FROM pg_tables WHERE schemaname = 'public' LOOP EXECUTE 'ANALYZE ' ||"
+     " quote_ident(r.t); END LOOP;",
      "r record;", KEPT),
-    ("commented", "EXECUTE format('SELECT %L /* it''s kept */', t) || ' -- end';", "t text := 'DROP TABLE leads';", KEPT),
+    ("commented", "EXECUTE format('SELECT %L /* it''s kept */', t) || ' -- end';", "t text := 'DROP TABLE leads';",
+     KEPT),
 ]  # fmt: skip
 
 
