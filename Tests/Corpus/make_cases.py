@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Makes cases-holdfast.jsonl: the cases of ideas/, each with what a real PostgreSQL 15 did when it was sent there.
 
-  make_cases.py --direct HOST:PORT       proves new and changed cases, writes the file (`scripts/corpus --make` starts a server)
+  make_cases.py --direct HOST:PORT       proves new and changed cases and writes the file
                 --all                    proves every case anew
                 --only REGEX             proves only these; writes nothing
                 --check                  without a server: whether the file has every case as ideas/ has it
                 --list                   without a server: the ids
 
-Each case runs three times at most: as it is (proof, what was lost, transcript), with a witness (event triggers that note
-every DDL command and every dropped object), and, if it destroys, with an event trigger that refuses to drop tables. A
-case that does not do what it claims is reported and left out, and the exit status is 1.
+`scripts/corpus --make` starts a server and runs this. Each case runs three times at most: as it is (proof, what was
+lost, transcript), with a witness (event triggers that note every DDL command and every dropped object), and, if it
+destroys, with an event trigger that refuses to drop tables. A case that does not do what it claims is reported and left
+out, and the exit status is 1.
 """
 
 import argparse
@@ -51,7 +52,8 @@ GUARD = [
     "create schema rt_guard",
     """create function rt_guard.refuse() returns event_trigger language plpgsql security definer as
     $$ begin if exists (select from pg_event_trigger_dropped_objects() where object_type in
-    ('table', 'table column', 'materialized view', 'foreign table', 'schema')) then raise exception 'kept'; end if; end $$""",
+    ('table', 'table column', 'materialized view', 'foreign table', 'schema')) then raise exception 'kept'; end if;
+    end $$""",
     "create event trigger rt_refuse on sql_drop execute function rt_guard.refuse()",
     "alter event trigger rt_refuse enable always",
 ]
@@ -127,7 +129,7 @@ def shown(case: Case, result: dict[str, Any]) -> str:
 
 
 def prove_all(cases: list[Case], prover: Prover, jobs: int) -> tuple[list[Case], list[str]]:
-    """The proven cases in their order, and the ids of the others. Cases that touch the whole cluster run by themselves."""
+    """The proven cases in their order, and the ids of the others. What touches the whole cluster runs by itself."""
     outcomes: dict[str, tuple[Case, dict[str, Any]]] = {}
     with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
         for case, result in pool.map(prover.prove, [case for case in cases if not case.get("alone")]):

@@ -1,9 +1,11 @@
 """What a client can try, by topic: each module's `cases()` gives the cases of one topic, without their proof."""
 
 from . import (
-    altering, dropping, encodings, everyday, migrations, outside, protocol, reading, routines, rows, settings, tools,
+    altering, dropping, encodings, everyday, migrations, outside, protocol, reading, rereading, routines, rows,
+    settings, tools,
 )  # fmt: skip
 
 TOPICS = (
-    dropping, altering, rows, routines, reading, settings, encodings, protocol, outside, everyday, tools, migrations,
+    dropping, altering, rows, routines, rereading, reading, settings, encodings, protocol, outside, everyday, tools,
+    migrations,
 )  # fmt: skip

@@ -10,8 +10,10 @@ OTHERS = Topic("alter-other", "H2")
 # Name, title, statement, table, column that goes.
 DROPPED_COLUMNS = [
     ("without-word", "without the word COLUMN", "ALTER TABLE leads DROP note", "leads", "note"),
-    ("behind-add", "behind a harmless subcommand", "ALTER TABLE leads ADD extra int, DROP COLUMN note", "leads", "note"),
-    ("two", "two columns at once", "ALTER TABLE leads DROP email, DROP COLUMN IF EXISTS note RESTRICT", "leads", "note"),
+    ("behind-add", "behind a harmless subcommand", "ALTER TABLE leads ADD extra int, DROP COLUMN note", "leads",
+     "note"),
+    ("two", "two columns at once", "ALTER TABLE leads DROP email, DROP COLUMN IF EXISTS note RESTRICT", "leads",
+     "note"),
     ("partitioned", "in a partitioned table", "ALTER TABLE events DROP COLUMN payload", "events_2023", "payload"),
     ("heirs", "in a parent and its heirs", "ALTER TABLE base_doc DROP COLUMN title", "child_doc", "title"),
     ("star", "with the old star for heirs", "ALTER TABLE base_doc * DROP title", "child_doc", "title"),
@@ -43,6 +45,8 @@ OVERWRITING = [
     ("coalesce", "text USING coalesce(NULL, 'gone')", "gone"),
     ("nullif", "text USING nullif('a', 'a')", None),
     ("arithmetic", "int USING 2 - 1", "1"),
+    ("nullif-itself", "text USING nullif(note, note)", None),
+    ("dead-branch", "text USING CASE WHEN false THEN note END", None),
     ("set-data", "varchar(10) COLLATE \"C\" USING ('go' || 'ne')", "gone"),
 ]
 
@@ -50,21 +54,30 @@ OVERWRITING = [
 def overwritten_columns() -> list[Case]:
     return [
         LOSSES.destructive(
+            "one-byte-type", "the type \"char\" keeps the first byte of each value",
+            'ALTER TABLE leads ALTER name TYPE "char"',
+            proof=("select max(length(name::text)) from leads", "1"), tier=2, loss="values",
+        ),
+        *(
+        LOSSES.destructive(
             f"using-{name}", f"ALTER COLUMN TYPE {expression}",
             f"ALTER TABLE leads ALTER COLUMN note {'SET DATA ' if name == 'set-data' else ''}TYPE {expression}",
             proof=overwritten("leads", "note", value), tier=2, loss="values",
         )
         for name, expression, value in OVERWRITING
+        ),
     ]  # fmt: skip
 
 
 # A table, view or schema that is no longer found. Name, title, statement, name that is not found afterwards.
 HIDDEN = [
     ("index-rename", "ALTER INDEX renames a table, too", "ALTER INDEX leads RENAME TO zz", "leads"),
-    ("if-exists", "RENAME of a table with IF EXISTS and schema", "ALTER TABLE IF EXISTS public.leads RENAME TO zz", "leads"),
+    ("if-exists", "RENAME of a table with IF EXISTS and schema", "ALTER TABLE IF EXISTS public.leads RENAME TO zz",
+     "leads"),
     ("matview-rename", "RENAME of a materialized view", "ALTER MATERIALIZED VIEW mv_sales RENAME TO zz", "mv_sales"),
     ("matview-as-table", "a materialized view by ALTER TABLE", "ALTER TABLE mv_sales RENAME TO zz", "mv_sales"),
-    ("matview-moved", "SET SCHEMA of a materialized view", "ALTER MATERIALIZED VIEW mv_sales SET SCHEMA sales", "mv_sales"),
+    ("matview-moved", "SET SCHEMA of a materialized view", "ALTER MATERIALIZED VIEW mv_sales SET SCHEMA sales",
+     "mv_sales"),
     ("partition-rename", "RENAME of a partition", "ALTER TABLE events_2024 RENAME TO zz", "events_2024"),
     ("moved", "SET SCHEMA", "ALTER TABLE leads SET SCHEMA sales", "leads"),
     ("moved-out-of-weird", "SET SCHEMA of quoted names", 'ALTER TABLE "Weird Schema"."Order Table" SET SCHEMA "sales"',
@@ -83,7 +96,8 @@ def hidden() -> list[Case]:
 
 def moved_by_others() -> list[Case]:
     """Tables that move because something else does."""
-    member = ["create extension hstore", "alter table leads owner to rt_super", "alter extension hstore add table leads"]
+    member = ["create extension hstore", "alter table leads owner to rt_super",
+              "alter extension hstore add table leads"]
     return [
         HIDING.destructive(
             "extension-moves", "SET SCHEMA of an extension takes its tables along",
@@ -116,7 +130,8 @@ def detached() -> list[Case]:
         ),
         HIDING.destructive(
             "detach-if-exists", "DETACH PARTITION in a table that may be missing",
-            "ALTER TABLE IF EXISTS public.events DETACH PARTITION public.events_2023", proof=attached, tier=2, loss="vanish",
+            "ALTER TABLE IF EXISTS public.events DETACH PARTITION public.events_2023", proof=attached, tier=2,
+            loss="vanish",
         ),
         HIDING.destructive(
             "detach-extended", "DETACH PARTITION in a DO block",
@@ -154,7 +169,8 @@ SUBCOMMANDS = [
      "attidentity = '' from pg_attribute where attrelid = 'orders'::regclass and attname = 'id'", "t"),
     ("set-identity", "orders ALTER id SET GENERATED ALWAYS SET INCREMENT BY 5 RESTART WITH 100",
      "attidentity from pg_attribute where attrelid = 'orders'::regclass and attname = 'id'", "a"),
-    ("set-statistics", "leads ALTER note SET STATISTICS 200, ALTER note SET (n_distinct = 5), ALTER name SET STORAGE EXTERNAL",
+    ("set-statistics", "leads ALTER note SET STATISTICS 200, ALTER note SET (n_distinct = 5), ALTER name SET STORAGE"
+     " EXTERNAL",
      "attstattarget from pg_attribute where attrelid = 'leads'::regclass and attname = 'note'", "200"),
     ("set-compression", "leads ALTER note SET COMPRESSION pglz",
      "attcompression from pg_attribute where attrelid = 'leads'::regclass and attname = 'note'", "p"),
@@ -167,7 +183,8 @@ SUBCOMMANDS = [
      "convalidated from pg_constraint where conname = 'short'", "f"),
     ("add-unique-deferrable", "leads ADD UNIQUE (email) DEFERRABLE INITIALLY DEFERRED",
      "condeferred from pg_constraint where conname = 'leads_email_key'", "t"),
-    ("add-foreign-key", "contacts ADD FOREIGN KEY (id) REFERENCES customers ON DELETE SET NULL ON UPDATE CASCADE NOT VALID",
+    ("add-foreign-key", "contacts ADD FOREIGN KEY (id) REFERENCES customers ON DELETE SET NULL ON UPDATE CASCADE NOT"
+     " VALID",
      "confdeltype from pg_constraint where conname = 'contacts_id_fkey'", "n"),
     ("add-exclusion", "contacts ADD EXCLUDE USING btree (id WITH =)",
      "count(*) from pg_constraint where conrelid = 'contacts'::regclass and contype = 'x'", "1"),
@@ -215,27 +232,33 @@ def subcommands() -> list[Case]:
 
 # Other ALTERs that lose no table. Name, what is made before, statement.
 OTHER_OBJECTS = [
-    ("view", None, "ALTER VIEW v_contacts ALTER COLUMN note SET DEFAULT 'x'; ALTER VIEW v_contacts SET (security_barrier)"),
+    ("view", None, "ALTER VIEW v_contacts ALTER COLUMN note SET DEFAULT 'x'; ALTER VIEW v_contacts SET"
+     " (security_barrier)"),
     ("sequence", None, "ALTER SEQUENCE invoice_seq RESTART 5 INCREMENT 2 OWNED BY NONE"),
     ("index", None, "ALTER INDEX leads_name_idx SET (fillfactor = 70)"),
     ("index-attach", ["create index p on only events (id); create index c on events_2023 (id)"],
      "ALTER INDEX p ATTACH PARTITION c"),
     ("domain", None, "ALTER DOMAIN email_dom ADD CONSTRAINT len CHECK (length(VALUE) < 99) NOT VALID"),
-    ("type-attribute", ["create type pair as (p int)"], "ALTER TYPE pair ADD ATTRIBUTE q text, ALTER ATTRIBUTE p TYPE bigint"),
+    ("type-attribute", ["create type pair as (p int)"], "ALTER TYPE pair ADD ATTRIBUTE q text, ALTER ATTRIBUTE p TYPE"
+     " bigint"),
     ("enum-value", None, "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'meh' BEFORE 'ok'"),
-    ("function", ["create function f() returns int language sql as 'select 1'"], "ALTER FUNCTION f() IMMUTABLE PARALLEL SAFE"),
-    ("function-schema", ["create function f() returns int language sql as 'select 1'"], "ALTER ROUTINE f() SET SCHEMA sales"),
+    ("function", ["create function f() returns int language sql as 'select 1'"],
+     "ALTER FUNCTION f() IMMUTABLE PARALLEL SAFE"),
+    ("function-schema", ["create function f() returns int language sql as 'select 1'"],
+     "ALTER ROUTINE f() SET SCHEMA sales"),
     ("policy", ["create policy p on leads using (true)"], "ALTER POLICY p ON leads TO rt_ro USING (id > 0)"),
     ("trigger-rename", ["create function t() returns trigger language plpgsql as 'begin return new; end'",
                         "create trigger g before insert on leads for each row execute function t()"],
      "ALTER TRIGGER g ON leads RENAME TO drop_table"),
-    ("rule-rename", ["create rule r as on insert to contacts do also notify x"], "ALTER RULE r ON contacts RENAME TO r2"),
+    ("rule-rename", ["create rule r as on insert to contacts do also notify x"],
+     "ALTER RULE r ON contacts RENAME TO r2"),
     ("schema-owner", None, "ALTER SCHEMA sales OWNER TO rt_other"),
     ("statistics", ["create statistics s on name, email from leads"], "ALTER STATISTICS s SET STATISTICS 50"),
     ("publication", ["create publication p for table leads"], "ALTER PUBLICATION p SET TABLE contacts WHERE (id > 1)"),
     ("default-privileges", None, "ALTER DEFAULT PRIVILEGES GRANT TRUNCATE ON TABLES TO rt_ro"),
     ("database-setting", None, "ALTER DATABASE @@DB@@ SET work_mem = '8MB'"),
-    ("aggregate", ["create aggregate total(int) (sfunc = int4pl, stype = int)"], "ALTER AGGREGATE total(int) RENAME TO sum2"),
+    ("aggregate", ["create aggregate total(int) (sfunc = int4pl, stype = int)"],
+     "ALTER AGGREGATE total(int) RENAME TO sum2"),
     ("collation", ["create collation l from \"C\""], "ALTER COLLATION l RENAME TO l2"),
     ("text-search", ["create text search configuration ts (copy = simple)"],
      "ALTER TEXT SEARCH CONFIGURATION ts DROP MAPPING IF EXISTS FOR word"),

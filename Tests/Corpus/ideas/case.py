@@ -6,7 +6,8 @@ Case = dict[str, Any]
 Step = str | dict[str, Any]
 Proof = tuple[str, str]  # the query, and its answer when the case has done on PostgreSQL itself what it claims
 
-COUNTED = ("leads", "customers", "orders", "order_items", "contacts", "events", "base_doc", "sales.invoices", "profiles")
+COUNTED = ("leads", "customers", "orders", "order_items", "contacts", "events", "base_doc", "sales.invoices",
+           "profiles")
 KEPT: Proof = (
     "select " + " || ' ' || ".join(f"(select count(*) from {table})" for table in COUNTED),
     "4 3 5 10 3 6 4 4 3",

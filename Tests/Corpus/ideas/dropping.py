@@ -151,7 +151,8 @@ NEEDED_BY_COLUMN = [
     ("text-search", ["create text search configuration ts (copy = simple)",
                      "create table s (a text, r tsvector generated always as (to_tsvector('ts', a)) stored)",
                      "insert into s values ('x')"], "DROP TEXT SEARCH CONFIGURATION ts CASCADE", "s", "r"),
-    ("row-type", ["create table inner_t (x int)", "create table s (a int, r inner_t)", "insert into s values (1, row(2))"],
+    ("row-type", ["create table inner_t (x int)", "create table s (a int, r inner_t)",
+                  "insert into s values (1, row(2))"],
      "DROP TABLE inner_t CASCADE", "s", "r"),
     ("attribute", ["create type pair as (p int, q int)", "create table s of pair", "insert into s values (1, 2)"],
      "ALTER TYPE pair DROP ATTRIBUTE IF EXISTS q CASCADE", "s", "q"),
@@ -172,7 +173,8 @@ def dragged_columns() -> list[Case]:
 
 def containers() -> list[Case]:
     """Schemas, owners, extensions, servers, access methods: what tables live in or hang on."""
-    extension = ["create extension hstore", "alter table leads owner to rt_super", "alter extension hstore add table leads"]
+    extension = ["create extension hstore", "alter table leads owner to rt_super",
+                 "alter extension hstore add table leads"]
     foreign = ["create extension file_fdw", "create foreign data wrapper w handler file_fdw_handler",
                "create server s foreign data wrapper w",
                "create foreign table f (a text) server s options (filename '/dev/null')"]  # fmt: skip
@@ -185,7 +187,8 @@ def containers() -> list[Case]:
         made("schema-of-matview", "a schema whose only content is a materialized view", "DROP SCHEMA mvs CASCADE",
              setup_app=["create schema mvs", "create materialized view mvs.m as select 1 as a"], proof=gone("mvs.m"),
              loss="matview"),
-        made("owned-current-role", "DROP OWNED BY CURRENT_ROLE", "DROP OWNED BY CURRENT_ROLE RESTRICT", loss="owned", alone=True),
+        made("owned-current-role", "DROP OWNED BY CURRENT_ROLE", "DROP OWNED BY CURRENT_ROLE RESTRICT", loss="owned",
+             alone=True),
         made("owned-quoted", "DROP OWNED BY a quoted role", 'DROP OWNED BY "rt_app"', loss="owned", alone=True),
         made("owned-handed-over", "ownership given away, then dropped with the new owner",
              "ALTER TABLE leads OWNER TO rt_other", "SET ROLE rt_other", "DROP OWNED BY rt_other", vis="split",

@@ -1,4 +1,4 @@
-"""client_encoding: characters whose bytes look like quotes, backslashes and letters of ASCII, and bytes that are none."""
+"""client_encoding: characters whose bytes look like quotes and backslashes, and bytes that are no characters."""
 
 from .case import Case, Step, Topic
 
@@ -75,8 +75,10 @@ def ways() -> list[Case]:
         ("names-local", "SET LOCAL", ["BEGIN; SET LOCAL client_encoding = SJIS"], {}),
         ("reset", "RESET to the startup's", ["SET NAMES 'UTF8'", "RESET client_encoding"],
          {"startup": {"extra": [["client_encoding", "SJIS"]]}}),
-        ("database", "the database's default", ["ALTER DATABASE @@DB@@ SET client_encoding = 'SJIS'", {"op": "connect"}], {}),
-        ("savepoint", "set in a savepoint that is released", ["BEGIN; SAVEPOINT a; SET client_encoding = SJIS; RELEASE a"], {}),
+        ("database", "the database's default", ["ALTER DATABASE @@DB@@ SET client_encoding = 'SJIS'",
+                                                {"op": "connect"}], {}),
+        ("savepoint", "set in a savepoint that is released", ["BEGIN; SAVEPOINT a; SET client_encoding = SJIS;"
+            " RELEASE a"], {}),
         ("do", "set in a DO block", ["DO $$ BEGIN PERFORM set_config('client_encoding', 'SJIS', false); END $$"], {}),
     ]  # fmt: skip
     cases = [
@@ -89,7 +91,8 @@ def ways() -> list[Case]:
     back = raw("SELECT 'é', E'表\\\\'; DROP TABLE leads; --'".encode())
     return [
         *cases,
-        HIDDEN.destructive("rolled-back", "SJIS rolled back: UTF-8 again", "BEGIN; SET NAMES 'SJIS'; ROLLBACK", back, vis="lexer"),
+        HIDDEN.destructive("rolled-back", "SJIS rolled back: UTF-8 again", "BEGIN; SET NAMES 'SJIS'; ROLLBACK", back,
+                           vis="lexer"),
         HIDDEN.destructive("same-message", "the encoding of a message is that of its arrival",
                            raw(b"SELECT E'a'; SET NAMES 'SJIS'; SELECT E'\\\\'; " + DROP + b"; --'"), vis="lexer"),
         HIDDEN.destructive("pipelined", "encoding and text in one go",
@@ -107,13 +110,17 @@ def ways() -> list[Case]:
                            raw(b"/* \xae\x5c*/" + DROP + b"/* \xa4\x7c */"), vis="lexer"),
         HIDDEN.destructive("name", "a quoted name that ends in a backslash byte", "SET NAMES 'SJIS'",
                            raw(b'SELECT 1 AS "\x90\x5c"; ' + DROP + b'; --"'), vis="lexer"),
-        HIDDEN.destructive("sql-ascii", "a lead byte takes no quote with it in SQL_ASCII", raw(b"SELECT '\xe3\x81'; " + DROP + b"; --'"),
+        HIDDEN.destructive("sql-ascii", "a lead byte takes no quote with it in SQL_ASCII",
+                           raw(b"SELECT '\xe3\x81'; " + DROP + b"; --'"),
                            template="sqlascii", vis="lexer"),
-        HIDDEN.destructive("sql-ascii-sjis", "bytes of SJIS in SQL_ASCII: the backslash escapes nothing in a plain literal",
+        HIDDEN.destructive("sql-ascii-sjis", "bytes of SJIS in SQL_ASCII: the backslash escapes nothing in a plain"
+                           " literal",
                            raw(b"SELECT '\x90\x5c'; " + DROP + b"; --'"), template="sqlascii", vis="lexer"),
-        HIDDEN.destructive("latin1-server", "a server in LATIN1", raw(b"SELECT '\xc3'; " + DROP + b"; --'"), template="latin1",
+        HIDDEN.destructive("latin1-server", "a server in LATIN1", raw(b"SELECT '\xc3'; " + DROP + b"; --'"),
+                           template="latin1",
                            startup={"extra": [["client_encoding", "LATIN1"]]}, vis="lexer"),
-        HIDDEN.destructive("euc-server", "a server in EUC_JP", raw(b"SELECT '\xb0\xa1', '\x8e\xb1'; " + DROP + b"; --'"),
+        HIDDEN.destructive("euc-server", "a server in EUC_JP",
+                           raw(b"SELECT '\xb0\xa1', '\x8e\xb1'; " + DROP + b"; --'"),
                            template="eucjp", startup={"extra": [["client_encoding", "EUC_JP"]]}, vis="lexer"),
         HIDDEN.destructive("euc-server-sjis", "a server in EUC_JP, a client in SJIS",
                            raw(b"SELECT E'\x90\x5c'; " + DROP + b"; --'"), template="eucjp",
@@ -136,7 +143,8 @@ def harmless() -> list[Case]:
         ("win1252", "WIN1252", "SELECT '“quoted” – €; DROP TABLE leads; --'", "cp1252"),
         ("koi8r", "KOI8R", "SELECT 'привет; DROP TABLE leads; --' /* таблица */", "koi8_r"),
         ("win1251", "WIN1251", "SELECT 'я; DROP TABLE leads; --' -- я\n", "cp1251"),
-        ("utf8", "UTF8", "SELECT '“; DROP TABLE leads; ”' AS \"ʹ\", 'ʼ; DROP TABLE leads; ʼ', '＇; DROP TABLE leads'", "utf_8"),
+        ("utf8", "UTF8", "SELECT '“; DROP TABLE leads; ”' AS \"ʹ\", 'ʼ; DROP TABLE leads; ʼ', '＇; DROP TABLE leads'",
+         "utf_8"),
     ]
     return [
         HARMLESS.benign(
@@ -150,13 +158,16 @@ def invalid() -> list[Case]:
     """Bytes that are no characters: the server turns the whole message away."""
     parts = [
         ("lone-lead", "UTF8", b"\xe3"), ("overlong-quote", "UTF8", b"\xc0\xa7"), ("surrogate", "UTF8", b"\xed\xa0\x80"),
-        ("too-large", "UTF8", b"\xf5\x80\x80\x80"), ("sjis-bad-trail", "SJIS", b"\x81\x20"), ("big5-quote-trail", "BIG5", b"\xa4"),
-        ("euc-jp-ss3", "EUC_JP", b"\x8f\xb0"), ("gb18030-half", "GB18030", b"\x81\x30"), ("johab-trail", "JOHAB", b"\xd9"),
+        ("too-large", "UTF8", b"\xf5\x80\x80\x80"), ("sjis-bad-trail", "SJIS", b"\x81\x20"), ("big5-quote-trail",
+            "BIG5", b"\xa4"),
+        ("euc-jp-ss3", "EUC_JP", b"\x8f\xb0"), ("gb18030-half", "GB18030", b"\x81\x30"), ("johab-trail", "JOHAB",
+            b"\xd9"),
         ("johab-backslash", "JOHAB", b"\x88\x5c"),
         ("mule", "MULE_INTERNAL", b"\x81\xe9"),
     ]  # fmt: skip
     return [
-        INVALID.robust(name, f"bytes that {encoding} does not have", use(encoding), raw(b"SELECT '" + part + b"'; " + DROP + b"; --'"))
+        INVALID.robust(name, f"bytes that {encoding} does not have", use(encoding),
+                       raw(b"SELECT '" + part + b"'; " + DROP + b"; --'"))
         for name, encoding, part in parts
     ]
 

@@ -22,8 +22,10 @@ STRING_ENDS = [
     ("bit", "B'' and X''", f"SELECT B'01', X'1F'; {DROP}; --'"),
     ("unicode-backslash", "a doubled backslash ends nothing in U&''", rf"SELECT U&'a\\'; {DROP}; --'"),
     ("unicode-quote", "an escaped quote character is no quote", rf"SELECT U&'\0027'; {DROP}; --'"),
-    ("uescape-backslash-free", "backslash is ordinary under another UESCAPE", rf"SELECT U&'a\' UESCAPE '!'; {DROP}; --'"),
-    ("uescape-quote-like", "the escape character is a double quote sign's neighbour", f"SELECT U&'a##' UESCAPE '#'; {DROP}; --'"),
+    ("uescape-backslash-free", "backslash is ordinary under another UESCAPE",
+     rf"SELECT U&'a\' UESCAPE '!'; {DROP}; --'"),
+    ("uescape-quote-like", "the escape character is a double quote sign's neighbour",
+     f"SELECT U&'a##' UESCAPE '#'; {DROP}; --'"),
     ("lower-e", "e'' with an escaped backslash", rf"SELECT e'a\\\\'; {DROP}; --'"),
     ("e-octal", "octal escape of a quote", rf"SELECT E'\047'; {DROP}; --'"),
     ("e-hex", "hex escape of a backslash before the end", rf"SELECT E'\x5c'; {DROP}; --'"),
@@ -55,7 +57,8 @@ STRING_ENDS = [
     ("quoted-name-backslash", "a backslash within a quoted name", f'SELECT 1 AS "a\\"; {DROP}; --"'),
     ("quoted-name-dollar", "dollar signs within a quoted name", f'SELECT 1 AS "$$"; {DROP}; --$$'),
     ("unicode-name", "an escaped double quote in U&\"\"", f'SELECT 1 AS U&"\\0022"; {DROP}; --"'),
-    ("unicode-name-uescape", "U&\"\" with UESCAPE and a comment", f'SELECT 1 AS U&"a\\" /* " */ UESCAPE \'!\'; {DROP}; --"'),
+    ("unicode-name-uescape", "U&\"\" with UESCAPE and a comment", f'SELECT 1 AS U&"a\\" /* " */ UESCAPE \'!\';'
+     f' {DROP}; --"'),
 ]  # fmt: skip
 
 COMMENT_ENDS = [
@@ -83,7 +86,8 @@ COMMENT_ENDS = [
     ("operator-minus", "a minus that touches no other", f"SELECT 3 - -1, 2- -1; {DROP}; --'"),
     ("operator-star-slash", "a star before a comment", f"SELECT 2*/*/**/*/2; {DROP}"),
     ("operator-run", "five hundred signs are as many operators", f"SELECT 1 {'+' * 500} 1; {DROP}"),
-    ("question-mark", "? operators are no placeholders", f"SELECT '{{}}'::jsonb ?| '{{a}}', '{{}}'::jsonb ?& '{{}}'; {DROP}; --'"),
+    ("question-mark", "? operators are no placeholders", f"SELECT '{{}}'::jsonb ?| '{{a}}', '{{}}'::jsonb ?& '{{}}';"
+     f" {DROP}; --'"),
 ]  # fmt: skip
 
 
@@ -126,7 +130,8 @@ def names() -> list[Case]:
         made("u-amp-spaced", "UESCAPE on another line, with a comment",
              "DROP TABLE U&\"leads\" -- '\n UESCAPE -- '\n '@'; --'", vis="lexer"),
         made("keyword-table", "a table with an unreserved keyword's name", "DROP TABLE data, temp", vis="lexer",
-             setup_app=["create table data (a int)", "create table temp (a int)"], proof=("select to_regclass('data') is null", "t")),
+             setup_app=["create table data (a int)", "create table temp (a int)"],
+             proof=("select to_regclass('data') is null", "t")),
         made("dollar-name", "dollar signs in the table's name", "DROP TABLE t$1$", vis="lexer",
              setup_app=["create table t$1$ (a int)"], proof=("select to_regclass('t$1$') is null", "t")),
         made("high-name", "letters outside ASCII", "DROP TABLE größe", vis="lexer",
@@ -135,7 +140,8 @@ def names() -> list[Case]:
              setup_app=['create table "a""; SELECT 1; --" (a int)'],
              proof=("select count(*) from pg_class where relname like 'a\";%'", "0")),
         made("dots-in-name", "a dot within quotes", 'DROP TABLE "public.leads"', vis="lexer",
-             setup_app=['create table "public.leads" (a int)'], proof=("select to_regclass('\"public.leads\"') is null", "t")),
+             setup_app=['create table "public.leads" (a int)'], proof=("select to_regclass('\"public.leads\"') is null",
+                 "t")),
         made("column-keyword", "a statement before it that uses keywords as names",
              f"SELECT 1 AS begin, 2 AS case, 3 AS declare; {DROP}", vis="lexer"),
     ]  # fmt: skip

@@ -113,7 +113,8 @@ EXPRESSIONS = [
     ("translate", "translate('1234 TABLE leads', '1234', 'DROP')"),
     ("regexp-replace", "regexp_replace('SHOW TABLE leads', '^SHOW', 'DROP')"),
     ("overlay", "overlay('---- TABLE leads' placing 'DROP' from 1 for 4)"),
-    ("string-agg", "(SELECT string_agg(w, ' ' ORDER BY n) FROM (VALUES (2, 'TABLE'), (1, 'DROP'), (3, 'leads')) v(n, w))"),
+    ("string-agg", "(SELECT string_agg(w, ' ' ORDER BY n) FROM (VALUES (2, 'TABLE'), (1, 'DROP'), (3, 'leads')) v(n,"
+     " w))"),
     ("array-to-string", "array_to_string(ARRAY['DROP', 'TABLE', 'leads'], ' ')"),
     ("concat-ws", "concat_ws(' ', 'DROP', 'TABLE', 'leads')"),
     ("split-part", "split_part('SELECT 1;DROP TABLE leads', ';', 2)"),
@@ -132,7 +133,8 @@ EXPRESSIONS = [
 
 def built_texts() -> list[Case]:
     cases = [
-        BUILT.destructive(f"do-{name}", f"EXECUTE of a text made by {name}", do(f"EXECUTE {expression};"), vis="dynamic")
+        BUILT.destructive(f"do-{name}", f"EXECUTE of a text made by {name}", do(f"EXECUTE {expression};"),
+                          vis="dynamic")
         for name, expression in EXPRESSIONS
     ]
     assembled = [
@@ -143,8 +145,10 @@ def built_texts() -> list[Case]:
          " EXECUTE q;", "q text;"),
         ("for-in-execute", "q := concat('DELETE FROM ', 'leads RETURNING id'); FOR r IN EXECUTE q LOOP NULL; END LOOP;",
          "q text; r record;"),
-        ("record-field", "FOR r IN SELECT format('DROP TABLE %I', 'leads') AS q LOOP EXECUTE r.q; END LOOP;", "r record;"),
-        ("diagnostics", "BEGIN RAISE EXCEPTION 'DROP TABLE leads'; EXCEPTION WHEN OTHERS THEN EXECUTE SQLERRM; END;", ""),
+        ("record-field", "FOR r IN SELECT format('DROP TABLE %I', 'leads') AS q LOOP EXECUTE r.q; END LOOP;",
+         "r record;"),
+        ("diagnostics", "BEGIN RAISE EXCEPTION 'DROP TABLE leads'; EXCEPTION WHEN OTHERS THEN EXECUTE SQLERRM; END;",
+         ""),
     ]  # fmt: skip
     cases += [
         BUILT.destructive(
@@ -157,10 +161,11 @@ def built_texts() -> list[Case]:
 
 
 VOID = "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS $$ BEGIN DROP TABLE leads; END $$"
-NUMBER = "CREATE FUNCTION f(a int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE IF EXISTS leads; RETURN a; END $$"
+BODY = "LANGUAGE plpgsql AS $$ BEGIN DROP TABLE IF EXISTS leads; RETURN"
+NUMBER = f"CREATE FUNCTION f(a int) RETURNS int {BODY} a; END $$"
 # Where PostgreSQL wants an immutable function: one that only calls another.
 IMMUTABLE = "CREATE FUNCTION i(a int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN f(a); END $$"
-TRUTH = "CREATE FUNCTION f(a int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN DROP TABLE IF EXISTS leads; RETURN true; END $$"
+TRUTH = f"CREATE FUNCTION f(a int) RETURNS bool {BODY} true; END $$"
 TRIGGER = "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DROP TABLE leads; RETURN NULL; END $$"
 
 # A routine made in the session, and what makes it run.
@@ -178,7 +183,8 @@ CALLS: list[tuple[str, list[Step]]] = [
     ("cast", ["CREATE TYPE c AS (a int)", "CREATE FUNCTION f(c) RETURNS int LANGUAGE plpgsql AS"
               " $$ BEGIN DROP TABLE leads; RETURN 1; END $$", "CREATE CAST (c AS int) WITH FUNCTION f(c)",
               "SELECT ROW(1)::c::int"]),
-    ("aggregate", ["CREATE FUNCTION f(int, int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE leads; RETURN 1; END $$",
+    ("aggregate", ["CREATE FUNCTION f(int, int) RETURNS int LANGUAGE plpgsql AS $$ BEGIN DROP TABLE leads; RETURN 1;"
+                   " END $$",
                    "CREATE AGGREGATE ag(int) (sfunc = f, stype = int, initcond = 0)", "SELECT ag(1)"]),
     ("lateral", [NUMBER, "SELECT * FROM (VALUES (1)) v(a), LATERAL f(a)"]),
     ("policy", [TRUTH, "ALTER TABLE contacts ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
@@ -188,8 +194,10 @@ CALLS: list[tuple[str, list[Step]]] = [
     ("trigger-statement", [TRIGGER, "CREATE TRIGGER t AFTER DELETE ON contacts EXECUTE PROCEDURE f()",
                            "DELETE FROM contacts WHERE id = 0"]),
     ("trigger-deferred", [TRIGGER, "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON cache_u DEFERRABLE INITIALLY DEFERRED"
-                          " FOR EACH ROW EXECUTE FUNCTION f()", "BEGIN; INSERT INTO cache_u VALUES ('x', 'y')", "COMMIT"]),
-    ("procedure", ["CREATE OR REPLACE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN DROP TABLE leads; COMMIT; END $$", "CALL p()"]),
+                          " FOR EACH ROW EXECUTE FUNCTION f()", "BEGIN; INSERT INTO cache_u VALUES ('x', 'y')",
+                          "COMMIT"]),
+    ("procedure", ["CREATE OR REPLACE PROCEDURE p() LANGUAGE plpgsql AS $$ BEGIN DROP TABLE leads; COMMIT; END $$",
+                   "CALL p()"]),
     ("prepared", [VOID, "PREPARE q AS SELECT f()", "EXECUTE q"]),
     ("cursor", [VOID, "BEGIN; DECLARE c CURSOR FOR SELECT f()", "FETCH c; COMMIT"]),
     ("explain", [VOID, "EXPLAIN (ANALYZE, COSTS off) SELECT f()"]),
@@ -213,12 +221,14 @@ def calls() -> list[Case]:
     ]
     one_message = [
         ("sql-body", "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DROP TABLE leads'; SELECT f()"),
-        ("window-body", "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql COST 1 STRICT AS 'BEGIN DROP TABLE leads; END';"
+        ("window-body", "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql COST 1 STRICT AS 'BEGIN DROP TABLE leads;"
+         " END'; SELECT f()"),
+        ("body-second", "CREATE FUNCTION f() RETURNS void AS 'BEGIN DR'\n'OP TABLE leads; END' LANGUAGE plpgsql;"
          " SELECT f()"),
-        ("body-second", "CREATE FUNCTION f() RETURNS void AS 'BEGIN DR'\n'OP TABLE leads; END' LANGUAGE plpgsql; SELECT f()"),
-        ("procedure-inout", "CREATE PROCEDURE f(INOUT a int) AS $$ BEGIN DROP TABLE leads; END $$ LANGUAGE plpgsql; CALL f(1)"),
-        ("returns-table", "CREATE FUNCTION f() RETURNS TABLE (a int) LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY SELECT 1;"
-         " DROP TABLE leads; END $$; SELECT * FROM f()"),
+        ("procedure-inout", "CREATE PROCEDURE f(INOUT a int) AS $$ BEGIN DROP TABLE leads; END $$ LANGUAGE plpgsql;"
+         " CALL f(1)"),
+        ("returns-table", "CREATE FUNCTION f() RETURNS TABLE (a int) LANGUAGE plpgsql AS $$ BEGIN RETURN QUERY SELECT"
+         " 1; DROP TABLE leads; END $$; SELECT * FROM f()"),
         ("do-makes-function", "DO $$ BEGIN CREATE FUNCTION f() RETURNS void LANGUAGE sql AS 'DROP TABLE leads';"
          " PERFORM f(); END $$"),
     ]  # fmt: skip
@@ -241,7 +251,8 @@ def calls() -> list[Case]:
                            "CREATE TRIGGER t AFTER INSERT ON audit_log EXECUTE FUNCTION f('DROP TABLE leads')",
                            "INSERT INTO audit_log (what) VALUES ('x')", vis="dynamic"),
         CALLED.destructive("row-text", "the text is what a row holds",
-                           "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE new.what; RETURN new; END $$",
+                           "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN EXECUTE new.what; RETURN"
+                           " new; END $$",
                            "CREATE TRIGGER t BEFORE INSERT ON audit_log FOR EACH ROW EXECUTE FUNCTION f()",
                            "INSERT INTO audit_log (what) VALUES ('DROP TABLE leads')", vis="dynamic"),
         CALLED.destructive("event-trigger", "an event trigger drops at the next DDL",
@@ -250,7 +261,8 @@ def calls() -> list[Case]:
                            "CREATE EVENT TRIGGER e ON ddl_command_end WHEN TAG IN ('COMMENT') EXECUTE FUNCTION f()",
                            "COMMENT ON TABLE contacts IS 'x'", role="super", vis="split"),
         CALLED.destructive("column-by-do", "DROP COLUMN in a procedure",
-                           "CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN ALTER TABLE leads DROP note; END'; CALL p()",
+                           "CREATE PROCEDURE p() LANGUAGE plpgsql AS 'BEGIN ALTER TABLE leads DROP note; END';"
+                           " CALL p()",
                            vis="embedded", tier=2, loss="column", proof=column_gone("leads", "note")),
     ]  # fmt: skip
 
@@ -262,7 +274,8 @@ def languages() -> list[Case]:
     return [
         made("perl-do", "spi_exec_query in DO", "DO LANGUAGE plperl $$ spi_exec_query('DROP TABLE leads') $$",
              setup=perl, vis="embedded"),
-        made("perl-built", "text put together in Perl", "DO $$ spi_exec_query(join ' ', qw(DROP TABLE leads)) $$ LANGUAGE plperl",
+        made("perl-built", "text put together in Perl", "DO $$ spi_exec_query(join ' ', qw(DROP TABLE leads)) $$"
+             " LANGUAGE plperl",
              setup=perl, vis="dynamic"),
         made("perl-function", "function in Perl", "CREATE FUNCTION f() RETURNS void LANGUAGE plperl AS"
              " 'spi_exec_query(\"DROP TABLE leads\"); return;'", "SELECT f()", setup=perl, vis="split"),
@@ -273,7 +286,8 @@ def languages() -> list[Case]:
         made("python-function", "function in Python", "CREATE FUNCTION f() RETURNS void LANGUAGE plpython3u AS"
              " 'plpy.execute(\"DROP TABLE leads\")'", "SELECT f()", setup=python, role="super", vis="split"),
         made("python-subtransaction", "Python with a subtransaction", "DO $$\nwith plpy.subtransaction():\n"
-             "    plpy.execute(plpy.prepare('DROP ' + 'TABLE leads'))\n$$ LANGUAGE plpython3u", setup=python, role="super",
+             "    plpy.execute(plpy.prepare('DROP ' + 'TABLE leads'))\n$$ LANGUAGE plpython3u", setup=python,
+             role="super",
              vis="dynamic"),
         made("perl-untrusted", "extension made, then a program run by Perl", "CREATE EXTENSION plperlu",
              "DO LANGUAGE plperlu $$ system('@@PGBIN@@/psql -qXh @@DHOST@@ -p @@DPORT@@ -U rt_super -d @@DB@@"
@@ -290,39 +304,49 @@ def harmless() -> list[Case]:
              proof=("select count(*) from pg_type where typname = 'color'", "1")),
         made("duplicate-object", "a type made, its double forgiven", "DO $$ BEGIN CREATE TYPE mood AS ENUM ('x');"
              " EXCEPTION WHEN duplicate_object THEN NULL; END $$"),
-        made("raise-words", "DROP in messages and comments", do("RAISE NOTICE 'DROP TABLE %', 'leads'; -- DROP TABLE leads\n"
-             " /* DROP SCHEMA public CASCADE */ RAISE INFO USING MESSAGE = 'TRUNCATE leads';")),
+        made("raise-words", "DROP in messages and comments", do("RAISE NOTICE 'DROP TABLE %', 'leads'; -- DROP TABLE"
+             " leads\n /* DROP SCHEMA public CASCADE */ RAISE INFO USING MESSAGE = 'TRUNCATE leads';")),
         made("variables", "variables and labels called like keywords",
-             do("drop_table := drop_table + 1; <<truncate_all>> LOOP EXIT truncate_all; END LOOP;", "drop_table int := 0;")),
+             do("drop_table := drop_table + 1; <<truncate_all>> LOOP EXIT truncate_all; END LOOP;",
+                "drop_table int := 0;")),
         made("assert", "ASSERT, GET DIAGNOSTICS, PERFORM", do("PERFORM * FROM leads; GET DIAGNOSTICS n = ROW_COUNT;"
              " ASSERT n = 4, 'DROP TABLE leads';", "n int;")),
-        made("insert-loop", "rows written in a loop", do("FOR i IN 1..5 LOOP INSERT INTO audit_log (what) VALUES ('DROP ' || i);"
-             " END LOOP;"), proof=("select count(*) from audit_log", "7")),
-        made("touch-trigger", "a trigger that keeps a time stamp", "CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS"
-             " $$ BEGIN NEW.note := 'touched'; RETURN NEW; END $$", "CREATE TRIGGER touch BEFORE UPDATE ON contacts FOR EACH ROW"
-             " WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION touch()", "UPDATE contacts SET name = 'z' WHERE id = 1",
+        made("insert-loop", "rows written in a loop", do("FOR i IN 1..5 LOOP INSERT INTO audit_log (what) VALUES"
+             " ('DROP ' || i); END LOOP;"), proof=("select count(*) from audit_log", "7")),
+        made("touch-trigger", "a trigger that keeps a time stamp", "CREATE FUNCTION touch() RETURNS trigger LANGUAGE"
+             " plpgsql AS $$ BEGIN NEW.note := 'touched'; RETURN NEW; END $$",
+             "CREATE TRIGGER touch BEFORE UPDATE ON contacts FOR EACH ROW"
+             " WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION touch()",
+             "UPDATE contacts SET name = 'z' WHERE id = 1",
              proof=("select note from contacts where id = 1", "touched"), ignore_lost=["values"]),
-        made("audit-trigger", "a trigger that writes history", "CREATE FUNCTION hist() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
-             " IF TG_OP = 'DELETE' THEN INSERT INTO audit_log (what) VALUES ('drop ' || OLD.id); RETURN OLD; END IF; RETURN NEW; END $$",
+        made("audit-trigger", "a trigger that writes history", "CREATE FUNCTION hist() RETURNS trigger LANGUAGE"
+             " plpgsql AS $$ BEGIN IF TG_OP = 'DELETE' THEN INSERT INTO audit_log (what) VALUES ('drop ' || OLD.id);"
+             " RETURN OLD; END IF; RETURN NEW; END $$",
              "CREATE TRIGGER hist AFTER INSERT OR UPDATE OR DELETE ON contacts FOR EACH ROW EXECUTE FUNCTION hist()",
              "INSERT INTO contacts VALUES (9, 'n', 'x'); DELETE FROM contacts WHERE id = 9",
              proof=("select count(*) from audit_log", "3")),
-        made("sql-functions", "functions in SQL, quoted and atomic", "CREATE FUNCTION sum2(a int, b int) RETURNS int LANGUAGE sql"
-             " IMMUTABLE RETURN a + b", "CREATE FUNCTION names() RETURNS SETOF text LANGUAGE sql STABLE AS"
-             " $$ SELECT name FROM leads WHERE note <> 'DROP TABLE leads' $$", "SELECT sum2(1, 2), count(*) FROM names()"),
+        made("sql-functions", "functions in SQL, quoted and atomic", "CREATE FUNCTION sum2(a int, b int) RETURNS int"
+             " LANGUAGE sql IMMUTABLE RETURN a + b", "CREATE FUNCTION names() RETURNS SETOF text LANGUAGE sql STABLE AS"
+             " $$ SELECT name FROM leads WHERE note <> 'DROP TABLE leads' $$",
+             "SELECT sum2(1, 2), count(*) FROM names()"),
         made("procedure", "a procedure with COMMIT", "CREATE PROCEDURE addition(n int) LANGUAGE plpgsql AS $$ BEGIN"
-             " FOR i IN 1..n LOOP INSERT INTO audit_log (what) VALUES (i); COMMIT; END LOOP; END $$", "CALL addition(3)",
+             " FOR i IN 1..n LOOP INSERT INTO audit_log (what) VALUES (i); COMMIT; END LOOP; END $$",
+             "CALL addition(3)",
              proof=("select count(*) from audit_log", "5")),
-        made("static-execute", "EXECUTE of a harmless literal", do("EXECUTE 'ANALYZE leads'; EXECUTE 'SELECT $1' USING 'DROP TABLE';")),
-        made("aggregate", "an own aggregate and operator", "CREATE AGGREGATE product(int) (sfunc = int4mul, stype = int, initcond = 1)",
-             "CREATE OPERATOR <+> (leftarg = int, rightarg = int, function = int4pl)", "SELECT product(id), 1 <+> 2 FROM leads"),
+        made("static-execute", "EXECUTE of a harmless literal", do("EXECUTE 'ANALYZE leads'; EXECUTE 'SELECT $1'"
+            " USING 'DROP TABLE';")),
+        made("aggregate", "an own aggregate and operator", "CREATE AGGREGATE product(int) (sfunc = int4mul, stype ="
+             " int, initcond = 1)",
+             "CREATE OPERATOR <+> (leftarg = int, rightarg = int, function = int4pl)",
+             "SELECT product(id), 1 <+> 2 FROM leads"),
         made("index-concurrently", "an index made and dropped outside a transaction",
              "CREATE INDEX CONCURRENTLY drop_table ON leads (email)", "DROP INDEX CONCURRENTLY IF EXISTS drop_table"),
         made("drop-function", "functions and triggers replaced", "DROP FUNCTION IF EXISTS f(int), g(text, text)",
              "DROP TRIGGER IF EXISTS t ON leads", "DROP PROCEDURE IF EXISTS p()", "DROP AGGREGATE IF EXISTS a(int)",
              "DROP RULE IF EXISTS r ON leads; DROP POLICY IF EXISTS q ON leads"),
-        made("called-drop", "a routine called drop_table", "CREATE FUNCTION drop_table(t text) RETURNS text LANGUAGE sql AS"
-             " $$ SELECT 'not dropping ' || t $$", "SELECT drop_table('leads'), public.drop_table('DROP TABLE leads')"),
+        made("called-drop", "a routine called drop_table", "CREATE FUNCTION drop_table(t text) RETURNS text LANGUAGE"
+             " sql AS $$ SELECT 'not dropping ' || t $$", "SELECT drop_table('leads'), public.drop_table('DROP TABLE"
+             " leads')"),
     ]  # fmt: skip
 
 

@@ -39,6 +39,17 @@ TAUTOLOGIES = [
     ("coalesce", "coalesce(true, id = 1)"),
     ("now", "now() > '2000-01-01'"),
     ("column-itself", "name = name"),
+    ("expression-itself", "lower(name) = lower(name)"),
+    ("not-different", "NOT (id <> id)"),
+    ("in-itself", "id IN (id)"),
+    ("between-itself", "id BETWEEN id AND id"),
+    ("complement", "id <> 1 OR id = 1"),
+    ("false-is-false", "(id = 1 AND false) IS FALSE"),
+    ("row-id", "ctid IS NOT NULL"),
+    ("row-id-listed", "ctid = ANY (ARRAY(SELECT ctid FROM leads))"),
+    ("table-id", "tableoid = 'leads'::regclass"),
+    ("same-row-exists", "EXISTS (SELECT FROM leads l WHERE l.id = leads.id)"),
+    ("greatest", "greatest(true, id = 1)"),
 ]
 
 
@@ -85,7 +96,8 @@ def updates() -> list[Case]:
          "contacts"),
         ("merge-true", "MERGE INTO contacts t USING (SELECT 1) s ON true WHEN MATCHED THEN UPDATE SET note = NULL",
          "contacts"),
-        ("upsert", "INSERT INTO contacts SELECT * FROM contacts ON CONFLICT (id) DO UPDATE SET note = NULL", "contacts"),
+        ("upsert", "INSERT INTO contacts SELECT * FROM contacts ON CONFLICT (id) DO UPDATE SET note = NULL",
+         "contacts"),
     ]  # fmt: skip
     return [
         UPDATES.destructive(
@@ -98,7 +110,8 @@ def updates() -> list[Case]:
 
 # Where a DELETE can stand within another statement; the steps of one session.
 WITHIN = [
-    ("cte-of-insert", "plain", ["WITH d AS (DELETE FROM leads RETURNING name) INSERT INTO audit_log (what) SELECT name FROM d"]),
+    ("cte-of-insert", "plain", ["WITH d AS (DELETE FROM leads RETURNING name) INSERT INTO audit_log (what) SELECT"
+                                " name FROM d"]),
     ("cte-of-update", "plain", ["WITH d AS (DELETE FROM leads) UPDATE contacts SET note = note WHERE id = 1"]),
     ("cte-second", "plain", ["WITH a AS (SELECT 1), b AS MATERIALIZED (DELETE FROM leads RETURNING 1) TABLE a"]),
     ("cte-of-values", "plain", ["WITH d AS (DELETE FROM leads) VALUES (1)"]),
@@ -115,20 +128,25 @@ WITHIN = [
                             "INSERT INTO audit_log (what) VALUES ('x')"]),
     ("rule-several", "split", ["CREATE RULE r AS ON UPDATE TO contacts DO INSTEAD (SELECT 1; DELETE FROM leads)",
                                "UPDATE contacts SET note = note WHERE id = 1"]),
-    ("rule-cte", "split", ["CREATE OR REPLACE RULE r AS ON UPDATE TO contacts WHERE old.id > 0 DO ALSO WITH d AS (DELETE FROM leads) SELECT 1",
+    ("rule-cte", "split", ["CREATE OR REPLACE RULE r AS ON UPDATE TO contacts WHERE old.id > 0 DO ALSO WITH d AS"
+                           " (DELETE FROM leads) SELECT 1",
                            "UPDATE contacts SET note = note WHERE id = 1"]),
     ("rule-of-view", "split", ["CREATE RULE r AS ON INSERT TO v_customer_totals DO INSTEAD DELETE FROM leads",
                                "INSERT INTO v_customer_totals VALUES (1, 'x', 1)"]),
     ("sql-function", "split", ["CREATE FUNCTION f() RETURNS bigint LANGUAGE sql AS"
-                               " $$ WITH d AS (DELETE FROM leads RETURNING 1) SELECT count(*) FROM d $$", "SELECT f()"]),
+                               " $$ WITH d AS (DELETE FROM leads RETURNING 1) SELECT count(*) FROM d $$",
+                               "SELECT f()"]),
     ("atomic-function", "split", ["CREATE FUNCTION f() RETURNS void BEGIN ATOMIC SELECT 1; DELETE FROM leads; END",
                                   "SELECT f()"]),
     ("atomic-procedure", "split", ["CREATE PROCEDURE f(INOUT a int) LANGUAGE sql BEGIN ATOMIC"
                                    " DELETE FROM leads; SELECT CASE WHEN true THEN a END; END", "CALL f(1)"]),
-    ("return-function", "split", ["CREATE FUNCTION f() RETURNS SETOF leads LANGUAGE sql AS 'DELETE FROM leads RETURNING *'",
+    ("return-function", "split", ["CREATE FUNCTION f() RETURNS SETOF leads LANGUAGE sql AS 'DELETE FROM leads"
+                                  " RETURNING *'",
                                   "SELECT * FROM f()"]),
-    ("do-perform", "embedded", ["DO $$ BEGIN WITH d AS (DELETE FROM leads) INSERT INTO audit_log (what) VALUES ('x'); END $$"]),
-    ("do-loop", "embedded", ["DO $$ DECLARE r record; BEGIN FOR r IN DELETE FROM leads RETURNING * LOOP NULL; END LOOP; END $$"]),
+    ("do-perform", "embedded", ["DO $$ BEGIN WITH d AS (DELETE FROM leads) INSERT INTO audit_log (what) VALUES ('x');"
+                                " END $$"]),
+    ("do-loop", "embedded", ["DO $$ DECLARE r record; BEGIN FOR r IN DELETE FROM leads RETURNING * LOOP NULL; END"
+                             " LOOP; END $$"]),
     ("do-into", "embedded", ["DO $$ DECLARE n int; BEGIN WITH d AS (DELETE FROM leads RETURNING 1)"
                              " SELECT count(*) INTO n FROM d; END $$"]),
     ("create-as", "plain", ["CREATE TEMP TABLE t AS WITH d AS (DELETE FROM leads RETURNING id) SELECT * FROM d"]),
@@ -148,7 +166,8 @@ def others() -> list[Case]:
     unfilled: Proof = ("select relispopulated from pg_class where relname = 'mv_sales'", "f")
     refresh = "REFRESH MATERIALIZED VIEW public.mv_sales WITH NO DATA"
     return [
-        PLACES.destructive("refresh-no-data", "a materialized view is emptied", refresh, proof=unfilled, tier=2, loss="rows"),
+        PLACES.destructive("refresh-no-data", "a materialized view is emptied", refresh, proof=unfilled, tier=2,
+                           loss="rows"),
         PLACES.destructive("key-cascade", "one keyed DELETE, after the foreign key was made to cascade",
                            "ALTER TABLE orders DROP CONSTRAINT orders_customer_id_fkey, ADD FOREIGN KEY (customer_id)"
                            " REFERENCES customers ON DELETE CASCADE", "DELETE FROM customers", vis="split",
@@ -168,7 +187,8 @@ def others() -> list[Case]:
                       " SKIP LOCKED LIMIT 1) DELETE FROM contacts c USING n WHERE c.id = n.id AND c.note = 'none'"),
         PLACES.benign("merge-update", "MERGE that inserts and updates by key",
                       "MERGE INTO contacts t USING (VALUES (1, 'x')) s(id, name) ON t.id = s.id"
-                      " WHEN MATCHED THEN UPDATE SET name = s.name WHEN NOT MATCHED THEN INSERT (id, name) VALUES (s.id, s.name)"),
+                      " WHEN MATCHED THEN UPDATE SET name = s.name WHEN NOT MATCHED THEN INSERT (id, name) VALUES"
+                      " (s.id, s.name)"),
     ]  # fmt: skip
 
 
