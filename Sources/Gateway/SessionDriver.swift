@@ -447,6 +447,7 @@ final class SessionDriver {
 
     /// - Returns: whether everything that may go has gone.
     private func flushToServer() -> Bool {
+        if toServer.approved == 0, toServer.injection.isEmpty { return true }
         while toServer.approved > 0 {
             let bytes = UnsafeRawBufferPointer(rebasing: toServer.buffer.bytes[..<toServer.approved])
             let sent = server?.send(bytes) ?? 0
@@ -468,6 +469,7 @@ final class SessionDriver {
 
     /// - Returns: whether everything that may go has gone.
     private func flushToClient() -> Bool {
+        if toClient.approved == 0, toClient.injection.isEmpty { return true }
         while toClient.approved > 0 {
             let sent = client.send(UnsafeRawBufferPointer(rebasing: toClient.buffer.bytes[..<toClient.approved]))
             if sent == 0 { return false }

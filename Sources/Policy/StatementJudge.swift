@@ -29,6 +29,12 @@ package struct StatementJudge: ~Copyable {
         return worst
     }
 
+    /// Whether the text's tokens alone show that it has no class, so that no rule can be about it (``PlainQuery``): what
+    /// `judge` would find too, without a judgement to carry about. A tenth of a pgbench SELECT's instructions.
+    package static func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+        StatementAnalyzer.isPlain(text, settings: settings)
+    }
+
     /// Judges facts that were remembered from a Parse under the rules of now.
     package func judge(remembered facts: TextFacts, rules: borrowing SubjectRules) -> Judgement {
         guard !rules.isOfNoInterest(facts.classes) else {

@@ -37,6 +37,11 @@ package struct StatementAnalyzer: ~Copyable {
         self.nesting = nesting
     }
 
+    /// Whether the text's tokens alone prove that it has no facts.
+    package static func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+        PlainQuery.isProven(text, settings: settings)
+    }
+
     /// The facts of a text that is one Query message's or one Parse message's.
     ///
     /// - Parameter text: the bytes without the terminating NUL; a NUL within ends the text, as it does for the server.

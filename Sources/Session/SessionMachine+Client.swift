@@ -138,6 +138,11 @@ extension SessionMachine {
         } else {
             guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
             text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount]))
+            if !isReplication, let certain = settings.certain, StatementJudge.isPlain(text, settings: certain) {
+                settings.mayChange()
+                forward(.query, header)
+                return nil
+            }
             let readings = settings.readings(of: text)
             judgement =
                 isReplication
@@ -183,6 +188,13 @@ extension SessionMachine {
         guard rest.count >= head else { return .wait(byteCount: head) }
         guard let message = ParseMessage(UnsafeRawBufferPointer(rebasing: rest[..<head])) else {
             throw .layout(type: header.type)
+        }
+        if !isOversized, statements.isEmpty, let certain = settings.certain,
+            StatementJudge.isPlain(message.text, settings: certain)
+        {
+            settings.mayChange()
+            forward(.parse, header)
+            return nil
         }
         let key = NameLedger.key(message.name)
         if isOversized, let reading = settings.readingAhead {

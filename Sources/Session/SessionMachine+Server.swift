@@ -239,13 +239,13 @@ extension SessionMachine {
         }
         isAuthenticated = true
         setTransactionStatus(status ?? .failed)
-        if status == .idle {
+        if status == .idle, !transactions.isEmpty {
             outcomes += transactions.readyIdle()
         } else {
-            transactions.readyInTransaction()
+            transactions.ready()
         }
         if ledger.isEmpty {
-            openRefusals.removeAll()
+            if !openRefusals.isEmpty { openRefusals.removeAll() }
             settings.settled()
             statements.settle()
             portals.settle()

@@ -33,6 +33,9 @@ struct SettingsTracker {
     /// The reading of a text that has not arrived yet; nil unless it is known, and can be followed byte by byte.
     var readingAhead: LexicalSettings? { isInDoubt || known.encoding != .asciiSafe ? nil : known }
 
+    /// The only way in which the server can read the next text; nil while that is in doubt.
+    var certain: LexicalSettings? { isInDoubt ? nil : known }
+
     /// Every way in which the server may read the text; one where it makes no difference.
     func readings(of text: UnsafeRawBufferPointer) -> LexicalReadings {
         guard isInDoubt else { return LexicalReadings(known) }

@@ -40,13 +40,15 @@ struct TransactionLog: ~Copyable {
     }
 
     /// The server is ready, in the state idle: whatever is open was in an implicit transaction.
+    ///
+    /// - Returns: what became of it; nothing if nothing is open.
     mutating func readyIdle() -> [OutcomeNote] {
         defer { hasFailed = false }
         return open.isEmpty ? [] : end(hasFailed ? .rolledBack : .committed)
     }
 
-    /// The server is ready inside a transaction.
-    mutating func readyInTransaction() { hasFailed = false }
+    /// The server is ready inside a transaction, or nothing is open.
+    mutating func ready() { hasFailed = false }
 
     /// The connection ended.
     mutating func lost() -> [OutcomeNote] { end(.unknown) }
