@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,12 @@ def prepare(server: Address, user: str = "postgres") -> None:
         psql(server, user, template, "--command=SET ROLE rt_app", "--file", CORPUS / "template.sql")
 
 
+def memory() -> Path | None:
+    """A file system in memory, if it has room: on a disk, making a database for each case takes most of the time."""
+    shared = Path("/dev/shm")
+    return shared if os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > 2 << 30 else None
+
+
 @contextmanager
 def corpus_server() -> Iterator[PostgresServer]:
     """A PostgreSQL with the roles, template databases and extras that cases use."""
@@ -65,7 +72,7 @@ def corpus_server() -> Iterator[PostgresServer]:
     # The server takes a key that root owns and its group may read, or one of its own.
     run("sh", "-c", f"if [ $(id -u) = 0 ]; then chown postgres {key}; fi; chmod 600 {key}")
     tls = f"ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\nlog_min_messages = warning\n"
-    server = PostgresServer(extra_settings=tls, extra_access=ACCESS)
+    server = PostgresServer(extra_settings=f"{tls}max_wal_size = 256MB\n", extra_access=ACCESS, parent=memory())
     try:
         server.start()
         prepare((server.host, server.port))
@@ -81,7 +88,7 @@ KEEP_DATA = {"name": "keep data", "tags": ["production"], "classes": ["data_loss
 
 @contextmanager
 def corpus_proxy(server: PostgresServer, is_strict: bool) -> Iterator[Holdfast]:
-    """Holdfast with the shipped rules, or those and `KEEP_DATA`. No tag claims the corpus' databases: all are production."""
+    """Holdfast with the shipped rules, or those and `KEEP_DATA`. The corpus' databases have no tag: they are production."""
     rules = [*RULES, KEEP_DATA] if is_strict else RULES
     holdfast = Holdfast(open_folder("holdfast-corpus-proxy-"), ProxySettings(server=server.address, rules=rules))
     try:

@@ -37,9 +37,9 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def open_folder(prefix: str) -> Path:
+def open_folder(prefix: str, parent: Path | None = None) -> Path:
     """A new temporary folder that other users can pass through."""
-    folder = Path(tempfile.mkdtemp(prefix=prefix))
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     folder.chmod(0o755)
     return folder
 
@@ -49,8 +49,8 @@ class PostgresServer:
 
     host = "127.0.0.1"
 
-    def __init__(self, extra_settings: str = "", extra_access: str = "") -> None:
-        self.folder = open_folder("holdfast-postgres-")
+    def __init__(self, extra_settings: str = "", extra_access: str = "", parent: Path | None = None) -> None:
+        self.folder = open_folder("holdfast-postgres-", parent)
         self.port = free_port()
         self.data = self.folder / "data"
         self.sockets = self.folder / "sockets"
