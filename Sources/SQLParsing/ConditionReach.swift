@@ -1,4 +1,5 @@
 internal import CPgQuery
+import Glibc
 
 /// Whether a WHERE clause chooses among a table's rows, or takes them all or none.
 ///
@@ -8,12 +9,12 @@ struct ConditionReach {
     /// Conditions nested deeper are taken for no choice.
     private static let depthLimit = 100
 
-    private let target: UnsafeMutablePointer<RangeVar>?
+    let target: UnsafeMutablePointer<RangeVar>?
 
     init(target: UnsafeMutablePointer<RangeVar>?) { self.target = target }
 
     /// The name that a column reference carries to mean the table.
-    private var qualifier: Swift.String {
+    var qualifier: Swift.String {
         TreeName.text(target?.pointee.alias?.pointee.aliasname ?? target?.pointee.relname)
     }
 
@@ -44,17 +45,28 @@ struct ConditionReach {
             let expression = condition.node(A_Expr.self).pointee
             guard let left = expression.lexpr, let right = expression.rexpr else { return !mentionsTarget(condition) }
             if let constant = Self.comparesConstants(expression) { return constant }
-            if areSameColumn(TreeNode(left), TreeNode(right)) {
-                // a = a, a >= a, a LIKE a …, but not a <> a, a < a.
-                let name = TreeName.text(of: TreeList(expression.name).last)
-                return !["<>", "!=", "<", ">", "!~", "!~~"].contains(name ?? "")
-            }
+            if let whole = comparesWithItself(expression, TreeNode(left), TreeNode(right)) { return whole }
             if Self.matchesAnything(expression) { return true }
             // The common case, answered without a walk.
             if Self.isPlainColumn(TreeNode(left)) || Self.isPlainColumn(TreeNode(right)) { return false }
             return !mentionsTarget(condition)
         case T_SubLink: return choosesItself(condition.node(SubLink.self)) || !mentionsTarget(condition)
         case T_CurrentOfExpr: return false
+        case T_NullTest: return isNeverNull(condition.node(NullTest.self)) || !mentionsTarget(condition)
+        case T_BooleanTest:
+            let test = condition.node(BooleanTest.self).pointee
+            guard let tested = test.arg else { return true }
+            switch test.booltesttype {
+            case IS_TRUE, IS_NOT_FALSE: return selectsAll(TreeNode(tested), depth: depth + 1)
+            case IS_FALSE, IS_NOT_TRUE: return excludesAll(TreeNode(tested), depth: depth + 1)
+            default: return !mentionsTarget(condition)
+            }
+        case T_MinMaxExpr:
+            let expression = condition.node(MinMaxExpr.self).pointee
+            let parts = TreeList(expression.args)
+            return expression.op == IS_GREATEST
+                ? parts.contains { selectsAll($0, depth: depth + 1) }
+                : parts.allSatisfy { selectsAll($0, depth: depth + 1) }
         default: return !mentionsTarget(condition)
         }
     }
@@ -77,10 +89,10 @@ struct ConditionReach {
         case T_A_Expr:
             let expression = condition.node(A_Expr.self).pointee
             if let constant = Self.comparesConstants(expression) { return !constant }
-            if let left = expression.lexpr, let right = expression.rexpr, areSameColumn(TreeNode(left), TreeNode(right))
+            if let left = expression.lexpr, let right = expression.rexpr,
+                let whole = comparesWithItself(expression, TreeNode(left), TreeNode(right))
             {
-                let name = TreeName.text(of: TreeList(expression.name).last)
-                return ["<>", "!=", "<", ">", "!~", "!~~"].contains(name ?? "")
+                return !whole
             }
             return !mentionsTarget(condition)
         case T_CurrentOfExpr: return false
@@ -92,7 +104,7 @@ struct ConditionReach {
         NodeTag(rawValue: cpg_constant_tag(constant)) == T_Invalid
     }
 
-    private func isFalse(_ constant: UnsafePointer<A_Const>) -> Bool {
+    func isFalse(_ constant: UnsafePointer<A_Const>) -> Bool {
         switch NodeTag(rawValue: cpg_constant_tag(constant)) {
         case T_Invalid: return true
         case T_Boolean: return !cpg_constant_boolean(constant)
@@ -113,22 +125,9 @@ struct ConditionReach {
             && TreeName.text(of: TreeList(expression.name).last)?.hasPrefix("!") == false
     }
 
-    /// `id IN (SELECT id FROM the table itself)`, with nothing that chooses among its rows.
-    private func choosesItself(_ link: UnsafePointer<SubLink>) -> Bool {
-        guard link.pointee.subLinkType == ANY_SUBLINK, let query = link.pointee.subselect,
-            TreeNode(query).tag == T_SelectStmt
-        else { return false }
-        let select = TreeNode(query).node(SelectStmt.self).pointee
-        guard select.op == SETOP_NONE, select.whereClause == nil, select.havingClause == nil, select.limitCount == nil,
-            select.limitOffset == nil
-        else { return false }
-        let sources = TreeList(select.fromClause)
-        guard sources.count == 1, let source = sources.first, source.tag == T_RangeVar else { return false }
-        return TreeName.text(source.node(RangeVar.self).pointee.relname) == TreeName.text(target?.pointee.relname)
-    }
-
-    /// `a IS NULL OR a IS NOT NULL`.
+    /// `a IS NULL OR a IS NOT NULL`, `a = 1 OR a <> 1`.
     private func isExhaustive(_ parts: TreeList) -> Bool {
+        if isComplementary(parts) { return true }
         let tests = parts.filter { $0.tag == T_NullTest }.map { $0.node(NullTest.self).pointee }
         for test in tests where test.nulltesttype == IS_NULL {
             for other in tests where other.nulltesttype == IS_NOT_NULL {
@@ -166,11 +165,12 @@ struct ConditionReach {
     private static func isPlainColumn(_ node: TreeNode) -> Bool {
         guard node.tag == T_ColumnRef else { return false }
         let fields = TreeList(node.node(ColumnRef.self).pointee.fields)
-        return fields.count == 1 && cpg_string(fields.first) != nil
+        guard fields.count == 1, let name = cpg_string(fields.first) else { return false }
+        return strcmp(name, "tableoid") != 0
     }
 
     /// The same column twice: spelled alike, or once with the table's name and once without.
-    private func areSameColumn(_ left: TreeNode, _ right: TreeNode) -> Bool {
+    func areSameColumn(_ left: TreeNode, _ right: TreeNode) -> Bool {
         guard left.tag == T_ColumnRef, right.tag == T_ColumnRef else { return false }
         let one = TreeList(left.node(ColumnRef.self).pointee.fields).compactMap { TreeName.text(of: $0) }
         let other = TreeList(right.node(ColumnRef.self).pointee.fields).compactMap { TreeName.text(of: $0) }
@@ -181,10 +181,12 @@ struct ConditionReach {
     }
 
     /// Whether some column reference below may be one of the table's.
-    private func mentionsTarget(_ node: TreeNode) -> Bool {
+    func mentionsTarget(_ node: TreeNode) -> Bool {
         Self.mentionsColumn(node) { fields in
-            // a, t.a, s.t.a: unqualified may be the table's, qualified only under its name.
-            fields.count == 1 || fields[fields.count - 2] == qualifier
+            // a, t.a, s.t.a: unqualified may be the table's, qualified only under its name. System columns but ctid are
+            // alike in all rows.
+            if let name = fields.last, ["tableoid", "xmin", "xmax", "cmin", "cmax"].contains(name) { return false }
+            return fields.count == 1 || fields[fields.count - 2] == qualifier
         }
     }
 

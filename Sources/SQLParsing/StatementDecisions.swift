@@ -111,9 +111,13 @@ struct AlterTableDecision {
     /// varchar.c, `bpchar()`, `bit()`), or a function that may keep less than the whole value.
     private static func overwrites(_ definition: UnsafeMutablePointer<Node>?) -> Bool {
         guard let definition, TreeNode(definition).tag == T_ColumnDef else { return false }
-        guard let using = TreeNode(definition).node(ColumnDef.self).pointee.raw_default else { return false }
+        let column = TreeNode(definition).node(ColumnDef.self).pointee
+        // "char" keeps one byte and name 63, without a word (`text_char`, char.c; `text_name`, varlena.c).
+        let type = column.typeName.flatMap { TreeName.text(of: TreeList($0.pointee.names).last) }
+        if type == "char" || type == "name" { return true }
+        guard let using = column.raw_default else { return false }
         let expression = TreeNode(using)
-        if !ConditionReach.mentionsColumn(expression) { return true }
+        if !ConditionReach.keepsColumn(expression) { return true }
         if expression.tag == T_FuncCall {
             let name = TreeName.text(of: TreeList(expression.node(FuncCall.self).pointee.funcname).last)
             return !Self.keepsValue.contains(name ?? "")
@@ -122,7 +126,8 @@ struct AlterTableDecision {
             return false
         }
         guard let name = TreeName.text(of: TreeList(type.pointee.names).last) else { return false }
-        return ["varchar", "bpchar", "bit", "varbit", "char"].contains(name) && cpg_count(type.pointee.typmods) > 0
+        if name == "char" || name == "name" { return true }
+        return ["varchar", "bpchar", "bit", "varbit"].contains(name) && cpg_count(type.pointee.typmods) > 0
     }
 
     /// Functions that only write a value in another type.
