@@ -25,31 +25,32 @@ final class SessionDriver {
         case closed
     }
 
-    private var loop: SessionLoop
+    var loop: SessionLoop
     private(set) var owner: UInt64
-    private var eventCount = 0
-    private let peer: SocketAddress
-    private let listener: String
-    private let isOverLimit: Bool
+    var eventCount = 0
+    let peer: SocketAddress
+    let listener: String
+    let isOverLimit: Bool
 
-    private var phase = Phase.startup
-    private var client: Transport.Stream
-    private var server: Transport.Stream?
-    private var toServer = Flow()
-    private var toClient = Flow()
-    private var startup = StartupMachine()
-    private var machine: MachineBox?
-    private var subject: Subject?
-    private var rulesVersion = 0
-    private var bridge: AuditBridge?
-    private var deadline: Int64?
-    private var remainingAddresses: [SocketAddress] = []
-    private var isQueuedForTurn = false
-    private var drainDeadline: Int64?
-    private var retryDeadline: Int64?
+    var phase = Phase.startup
+    var client: Transport.Stream
+    var server: Transport.Stream?
+    var toServer = Flow()
+    var toClient = Flow()
+    var startup = StartupMachine()
+    var machine: MachineBox?
+    var subject: Subject?
+    var rulesVersion = 0
+    var bridge: AuditBridge?
+    var deadline: Int64?
+    var remainingAddresses: [SocketAddress] = []
+    var isQueuedForTurn = false
+    var drainDeadline: Int64?
+    var retryDeadline: Int64?
+    var isWaitingForLedger = false
 
     /// One direction.
-    private struct Flow: ~Copyable {
+    struct Flow: ~Copyable {
         var buffer = ByteBuffer()
         /// So many bytes at the buffer's front may go.
         var approved = 0
@@ -69,14 +70,14 @@ final class SessionDriver {
 
     /// In place behind a reference: optional chaining moves a noncopyable struct out and back in, two copies of it for
     /// every read.
-    private final class MachineBox {
+    final class MachineBox {
         var value: SessionMachine
 
         init(_ machine: consuming SessionMachine) { value = machine }
     }
 
     /// How often one event may read from one side before others get their turn.
-    private static let readsPerTurn = 8
+    static let readsPerTurn = 8
 
     init(
         loop: SessionLoop, owner: UInt64, client: consuming Transport.Stream, peer: SocketAddress, listener: String,
@@ -207,7 +208,7 @@ final class SessionDriver {
 
     // MARK: - Moving on
 
-    private func advance() {
+    func advance() {
         switch phase {
         case .startup: readStartup()
         case .connecting: finishConnecting()
@@ -217,7 +218,7 @@ final class SessionDriver {
         }
     }
 
-    private func readStartup() {
+    func readStartup() {
         while phase == .startup {
             if toServer.buffer.count >= toServer.needed {
                 do throws(WireFault) {
@@ -252,16 +253,16 @@ final class SessionDriver {
         }
     }
 
-    private var isCancel = false
+    var isCancel = false
 
     /// The first packet goes to the server as it came.
-    private func open(packet byteCount: Int) {
+    func open(packet byteCount: Int) {
         toServer.approved = byteCount
         toServer.next = .wait(byteCount: 1)
         toServer.needed = 1
     }
 
-    private func openSession(_ parameters: StartupParameters) {
+    func openSession(_ parameters: StartupParameters) {
         guard !isOverLimit else { return sayLastWords(.tooManyClients) }
         let subject = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
@@ -288,22 +289,22 @@ final class SessionDriver {
     }
 
     /// 16 hexadecimal digits that no other session has.
-    private lazy var id: String = {
+    lazy var id: String = {
         let digits = String(linux_random(), radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }()
 
     // MARK: - The server's side
 
-    private var hasServer: Bool { server?.number != nil }
+    var hasServer: Bool { server?.number != nil }
 
-    private func connect() {
+    func connect() {
         remainingAddresses = loop.context.upstream.addresses
         deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner)
         connectNext(failure: "no address is known for it")
     }
 
-    private func connectNext(failure: String) {
+    func connectNext(failure: String) {
         var failure = failure
         while !remainingAddresses.isEmpty {
             let address = remainingAddresses.removeFirst()
@@ -325,7 +326,7 @@ final class SessionDriver {
         connectionFailed(failure)
     }
 
-    private func finishConnecting() {
+    func finishConnecting() {
         guard let isWritable = server?.isWritable, isWritable, let code = server?.connectionError() else { return }
         guard code == 0 else {
             server = nil
@@ -338,7 +339,7 @@ final class SessionDriver {
         relay()
     }
 
-    private func connectionFailed(_ reason: String) {
+    func connectionFailed(_ reason: String) {
         loop.context.serverUnreachable()
         loop.context.logger.error("the server at \(loop.context.upstream.name) cannot be reached: \(reason)")
         sayLastWords(
@@ -348,247 +349,16 @@ final class SessionDriver {
                 hint: "Is the server running there? The address is \"server\" in proxy.conf."))
     }
 
-    // MARK: - Relaying
-
-    private func relay() {
-        relayToServer()
-        if phase == .relaying || phase == .cancelling { relayToClient() }
-        // An answer may have made room for requests.
-        if toServer.isPaused, isWaitingForLedger, machine?.value.isLedgerFull == false {
-            isWaitingForLedger = false
-            toServer.isPaused = false
-            requestTurn()
-        }
-        finishEnded()
-        if loop.isDraining { endIfDrained() }
-    }
-
-    private var isWaitingForLedger = false
-
-    private func relayToServer() {
-        var reads = 0
-        while phase == .relaying || phase == .cancelling {
-            guard flushToServer() else { return }
-            if let next = toServer.next {
-                toServer.next = nil
-                apply(next)
-                continue
-            }
-            if toServer.isPaused || phase == .cancelling { return }
-            if toServer.buffer.count >= toServer.needed {
-                let step = consumeClient(toServer.buffer.bytes)
-                toServer.approved = step.forward
-                toServer.next = step.next
-                continue
-            }
-            guard client.isReadable, !client.hasEnded else { return }
-            if reads == Self.readsPerTurn { return requestTurn() }
-            reads += 1
-            if toServer.buffer.isEmpty {
-                readFromClient()
-            } else {
-                let missing = toServer.needed - toServer.buffer.count
-                _ = toServer.buffer.fill(minimum: max(min(missing, 1 << 20), 4096)) { client.receive(into: $0) }
-            }
-        }
-    }
-
-    /// Reads, looks and forwards without a copy, as long as the server takes all that may go.
-    private func readFromClient() {
-        let count = client.receive(into: loop.scratch)
-        guard count > 0 else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
-        let step = consumeClient(bytes)
-        let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
-        let sent = going.isEmpty ? 0 : (server?.send(going) ?? 0)
-        toServer.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
-        toServer.approved = step.forward - sent
-        toServer.next = step.next
-    }
-
-    private func relayToClient() {
-        var reads = 0
-        while phase == .relaying || phase == .cancelling {
-            guard flushToClient() else { return }
-            if let next = toClient.next {
-                toClient.next = nil
-                applyFromServer(next)
-                continue
-            }
-            if toClient.buffer.count >= toClient.needed {
-                let step = consumeServer(toClient.buffer.bytes)
-                toClient.approved = step.forward
-                toClient.next = step.next
-                continue
-            }
-            guard let isReadable = server?.isReadable, isReadable, server?.hasEnded == false else { return }
-            if reads == Self.readsPerTurn { return requestTurn() }
-            reads += 1
-            if toClient.buffer.isEmpty {
-                readFromServer()
-            } else {
-                let missing = toClient.needed - toClient.buffer.count
-                _ = toClient.buffer.fill(minimum: max(missing, 4096)) { server?.receive(into: $0) ?? 0 }
-            }
-        }
-    }
-
-    private func readFromServer() {
-        let count = server?.receive(into: loop.scratch) ?? 0
-        guard count > 0 else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
-        let step = consumeServer(bytes)
-        let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
-        let sent = going.isEmpty ? 0 : client.send(going)
-        toClient.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
-        toClient.approved = step.forward - sent
-        toClient.next = step.next
-    }
-
-    /// - Returns: whether everything that may go has gone.
-    private func flushToServer() -> Bool {
-        if toServer.approved == 0, toServer.injection.isEmpty { return true }
-        while toServer.approved > 0 {
-            let bytes = UnsafeRawBufferPointer(rebasing: toServer.buffer.bytes[..<toServer.approved])
-            let sent = server?.send(bytes) ?? 0
-            if sent == 0 { return false }
-            toServer.buffer.drop(sent)
-            toServer.approved -= sent
-        }
-        while toServer.injectionSent < toServer.injection.count {
-            let sent = toServer.injection.withUnsafeBytes {
-                server?.send(UnsafeRawBufferPointer(rebasing: $0[toServer.injectionSent...])) ?? 0
-            }
-            if sent == 0 { return false }
-            toServer.injectionSent += sent
-        }
-        toServer.injection = []
-        toServer.injectionSent = 0
-        return true
-    }
-
-    /// - Returns: whether everything that may go has gone.
-    private func flushToClient() -> Bool {
-        if toClient.approved == 0, toClient.injection.isEmpty { return true }
-        while toClient.approved > 0 {
-            let sent = client.send(UnsafeRawBufferPointer(rebasing: toClient.buffer.bytes[..<toClient.approved]))
-            if sent == 0 { return false }
-            toClient.buffer.drop(sent)
-            toClient.approved -= sent
-        }
-        while toClient.injectionSent < toClient.injection.count {
-            let sent = toClient.injection.withUnsafeBytes {
-                client.send(UnsafeRawBufferPointer(rebasing: $0[toClient.injectionSent...]))
-            }
-            if sent == 0 { return false }
-            toClient.injectionSent += sent
-        }
-        toClient.injection = []
-        toClient.injectionSent = 0
-        return true
-    }
-
-    // MARK: - The machine
-
-    private func consumeClient(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
-        // A loop that the session has just come to may not have heard of the newest rules yet.
-        if rulesVersion < loop.settings.rules.version, let subject {
-            let rules = loop.settings.rules.rules(for: subject)
-            rulesVersion = loop.settings.rules.version
-            bridge?.identity.tag = rules.tag
-            machine?.value.rulesChanged(rules)
-        }
-        guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
-        let step = machine.value.consumeClient(bytes, judge: &loop.judge, now: linux_clock_monotonic)
-        if machine.value.hasNotes { takeNotes() }
-        return step
-    }
-
-    private func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
-        guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
-        let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
-        if machine.value.hasNotes { takeNotes() }
-        return step
-    }
-
-    private func apply(_ next: RelayStep.Next) {
-        switch next {
-        case .wait(let byteCount):
-            toServer.needed = byteCount
-        case .substitute(let dropping, let replacement):
-            toServer.buffer.drop(dropping)
-            toServer.injection = replacement
-            toServer.needed = 0
-        case .record(let notes):
-            toServer.isPaused = true
-            record(notes)
-        case .pause:
-            toServer.isPaused = true
-            isWaitingForLedger = true
-        case .close(let fault):
-            loop.context.logger.notice(
-                "protocol violation by the client: \(fault.message)",
-                metadata: ["session": "\(id)", "client": "\(peer.text)"])
-            sayLastWords(ErrorFields(severity: "FATAL", sqlState: fault.sqlState, message: fault.message))
-        }
-    }
-
-    private func applyFromServer(_ next: RelayStep.Next) {
-        switch next {
-        case .wait(let byteCount):
-            toClient.needed = byteCount
-        case .substitute(let dropping, let replacement):
-            toClient.buffer.drop(dropping)
-            toClient.injection = replacement
-            toClient.needed = 0
-        case .close(let fault):
-            loop.context.logger.error("\(fault.message)", metadata: ["session": "\(id)"])
-            sayLastWords(ErrorFields(severity: "FATAL", sqlState: fault.sqlState, message: fault.message))
-        case .record, .pause:
-            break
-        }
-    }
-
-    /// Writes intents; the client's next bytes wait for the answer.
-    private func record(_ notes: [StatementNote]) {
-        guard let bridge else { return }
-        let (mailbox, owner) = (loop.mailbox, owner)
-        loop.context.audit.append(
-            notes.map(bridge.record), durability: machine?.value.isGuarded == true ? nil : .write
-        ) { result in
-            switch result {
-            case .success: mailbox.post(.trailAnswered(owner: owner, fault: nil))
-            case .failure(let fault): mailbox.post(.trailAnswered(owner: owner, fault: fault.description))
-            }
-        }
-    }
-
-    /// Outcomes and refusals go to the trail in their own time.
-    private func takeNotes() {
-        guard let bridge, let refusals = machine?.value.takeRefusals(), let outcomes = machine?.value.takeOutcomes()
-        else { return }
-        for refusal in refusals {
-            loop.context.logger.notice(
-                "refused \(refusal.command)",
-                metadata: [
-                    "audit_id": "\(refusal.id)", "rule": "\(refusal.rule ?? "")", "tag": "\(bridge.identity.tag)",
-                    "user": "\(bridge.identity.user)", "database": "\(bridge.identity.database)",
-                    "client": "\(peer.text)",
-                ])
-        }
-        loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
-    }
-
     // MARK: - The end
 
-    private func requestTurn() {
+    func requestTurn() {
         guard !isQueuedForTurn else { return }
         isQueuedForTurn = true
         loop.requestTurn(self)
     }
 
     /// Passes on that one side has said its last.
-    private func finishEnded() {
+    func finishEnded() {
         guard phase == .relaying || phase == .cancelling else { return }
         if server?.hasEnded == true, toClient.isSpent { return endAfterServer() }
         if client.hasFailed { return close("the client is gone") }
@@ -599,12 +369,12 @@ final class SessionDriver {
     }
 
     /// The server has closed, and the client has all that it said.
-    private func endAfterServer() {
+    func endAfterServer() {
         if client.hasEnded || phase == .cancelling { return close("the server closed the connection") }
         startLingering()
     }
 
-    private func endIfDrained() {
+    func endIfDrained() {
         guard phase == .relaying, machine?.value.isIdle == true, toServer.buffer.isEmpty, toClient.isSpent else {
             return
         }
@@ -613,7 +383,7 @@ final class SessionDriver {
     }
 
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
-    private func sayLastWords(_ fields: ErrorFields) {
+    func sayLastWords(_ fields: ErrorFields) {
         guard phase != .closed, phase != .lingering else { return }
         if machine?.value.isServerAtBoundary ?? true, toClient.approved == 0, toClient.injection.isEmpty {
             _ = WireWriter.errorResponse(fields).withUnsafeBytes { client.send($0) }
@@ -623,7 +393,7 @@ final class SessionDriver {
 
     /// Closing while the client still sends would reset the connection and lose our last words on the way: so the
     /// rest is read and thrown away, for a while.
-    private func startLingering() {
+    func startLingering() {
         endMachine()
         server = nil
         phase = .lingering
@@ -632,7 +402,7 @@ final class SessionDriver {
         linger()
     }
 
-    private func linger() {
+    func linger() {
         var reads = 0
         while client.isReadable, !client.hasEnded {
             if reads == Self.readsPerTurn { return requestTurn() }
@@ -642,13 +412,13 @@ final class SessionDriver {
         if client.hasEnded { close("the session ended") }
     }
 
-    private func endMachine() {
+    func endMachine() {
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
         machine = nil
     }
 
-    private func close(_ reason: String) {
+    func close(_ reason: String) {
         guard phase != .closed else { return }
         endMachine()
         phase = .closed

@@ -1,0 +1,237 @@
+import Audit
+import CLinux
+import Logging
+import Policy
+import PostgresWire
+import Session
+import Transport
+
+/// Moving bytes: what one side has sent is looked at by the machine and goes to the other as far as the machine says.
+extension SessionDriver {
+    func relay() {
+        relayToServer()
+        if phase == .relaying || phase == .cancelling { relayToClient() }
+        // An answer may have made room for requests.
+        if toServer.isPaused, isWaitingForLedger, machine?.value.isLedgerFull == false {
+            isWaitingForLedger = false
+            toServer.isPaused = false
+            requestTurn()
+        }
+        finishEnded()
+        if loop.isDraining { endIfDrained() }
+    }
+
+    func relayToServer() {
+        var reads = 0
+        while phase == .relaying || phase == .cancelling {
+            guard flushToServer() else { return }
+            if let next = toServer.next {
+                toServer.next = nil
+                apply(next)
+                continue
+            }
+            if toServer.isPaused || phase == .cancelling { return }
+            if toServer.buffer.count >= toServer.needed {
+                let step = consumeClient(toServer.buffer.bytes)
+                toServer.approved = step.forward
+                toServer.next = step.next
+                continue
+            }
+            guard client.isReadable, !client.hasEnded else { return }
+            if reads == Self.readsPerTurn { return requestTurn() }
+            reads += 1
+            if toServer.buffer.isEmpty {
+                readFromClient()
+            } else {
+                let missing = toServer.needed - toServer.buffer.count
+                _ = toServer.buffer.fill(minimum: max(min(missing, 1 << 20), 4096)) { client.receive(into: $0) }
+            }
+        }
+    }
+
+    /// Reads, looks and forwards without a copy, as long as the server takes all that may go.
+    func readFromClient() {
+        let count = client.receive(into: loop.scratch)
+        guard count > 0 else { return }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
+        let step = consumeClient(bytes)
+        let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
+        let sent = going.isEmpty ? 0 : (server?.send(going) ?? 0)
+        toServer.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        toServer.approved = step.forward - sent
+        toServer.next = step.next
+    }
+
+    func relayToClient() {
+        var reads = 0
+        while phase == .relaying || phase == .cancelling {
+            guard flushToClient() else { return }
+            if let next = toClient.next {
+                toClient.next = nil
+                applyFromServer(next)
+                continue
+            }
+            if toClient.buffer.count >= toClient.needed {
+                let step = consumeServer(toClient.buffer.bytes)
+                toClient.approved = step.forward
+                toClient.next = step.next
+                continue
+            }
+            guard let isReadable = server?.isReadable, isReadable, server?.hasEnded == false else { return }
+            if reads == Self.readsPerTurn { return requestTurn() }
+            reads += 1
+            if toClient.buffer.isEmpty {
+                readFromServer()
+            } else {
+                let missing = toClient.needed - toClient.buffer.count
+                _ = toClient.buffer.fill(minimum: max(missing, 4096)) { server?.receive(into: $0) ?? 0 }
+            }
+        }
+    }
+
+    func readFromServer() {
+        let count = server?.receive(into: loop.scratch) ?? 0
+        guard count > 0 else { return }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
+        let step = consumeServer(bytes)
+        let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
+        let sent = going.isEmpty ? 0 : client.send(going)
+        toClient.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
+        toClient.approved = step.forward - sent
+        toClient.next = step.next
+    }
+
+    /// - Returns: whether everything that may go has gone.
+    func flushToServer() -> Bool {
+        if toServer.approved == 0, toServer.injection.isEmpty { return true }
+        while toServer.approved > 0 {
+            let bytes = UnsafeRawBufferPointer(rebasing: toServer.buffer.bytes[..<toServer.approved])
+            let sent = server?.send(bytes) ?? 0
+            if sent == 0 { return false }
+            toServer.buffer.drop(sent)
+            toServer.approved -= sent
+        }
+        while toServer.injectionSent < toServer.injection.count {
+            let sent = toServer.injection.withUnsafeBytes {
+                server?.send(UnsafeRawBufferPointer(rebasing: $0[toServer.injectionSent...])) ?? 0
+            }
+            if sent == 0 { return false }
+            toServer.injectionSent += sent
+        }
+        toServer.injection = []
+        toServer.injectionSent = 0
+        return true
+    }
+
+    /// - Returns: whether everything that may go has gone.
+    func flushToClient() -> Bool {
+        if toClient.approved == 0, toClient.injection.isEmpty { return true }
+        while toClient.approved > 0 {
+            let sent = client.send(UnsafeRawBufferPointer(rebasing: toClient.buffer.bytes[..<toClient.approved]))
+            if sent == 0 { return false }
+            toClient.buffer.drop(sent)
+            toClient.approved -= sent
+        }
+        while toClient.injectionSent < toClient.injection.count {
+            let sent = toClient.injection.withUnsafeBytes {
+                client.send(UnsafeRawBufferPointer(rebasing: $0[toClient.injectionSent...]))
+            }
+            if sent == 0 { return false }
+            toClient.injectionSent += sent
+        }
+        toClient.injection = []
+        toClient.injectionSent = 0
+        return true
+    }
+
+    // MARK: - The machine
+
+    func consumeClient(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
+        // A loop that the session has just come to may not have heard of the newest rules yet.
+        if rulesVersion < loop.settings.rules.version, let subject {
+            let rules = loop.settings.rules.rules(for: subject)
+            rulesVersion = loop.settings.rules.version
+            bridge?.identity.tag = rules.tag
+            machine?.value.rulesChanged(rules)
+        }
+        guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
+        let step = machine.value.consumeClient(bytes, judge: &loop.judge, now: linux_clock_monotonic)
+        if machine.value.hasNotes { takeNotes() }
+        return step
+    }
+
+    func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
+        guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
+        let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
+        if machine.value.hasNotes { takeNotes() }
+        return step
+    }
+
+    func apply(_ next: RelayStep.Next) {
+        switch next {
+        case .wait(let byteCount):
+            toServer.needed = byteCount
+        case .substitute(let dropping, let replacement):
+            toServer.buffer.drop(dropping)
+            toServer.injection = replacement
+            toServer.needed = 0
+        case .record(let notes):
+            toServer.isPaused = true
+            record(notes)
+        case .pause:
+            toServer.isPaused = true
+            isWaitingForLedger = true
+        case .close(let fault):
+            loop.context.logger.notice(
+                "protocol violation by the client: \(fault.message)",
+                metadata: ["session": "\(id)", "client": "\(peer.text)"])
+            sayLastWords(ErrorFields(severity: "FATAL", sqlState: fault.sqlState, message: fault.message))
+        }
+    }
+
+    func applyFromServer(_ next: RelayStep.Next) {
+        switch next {
+        case .wait(let byteCount):
+            toClient.needed = byteCount
+        case .substitute(let dropping, let replacement):
+            toClient.buffer.drop(dropping)
+            toClient.injection = replacement
+            toClient.needed = 0
+        case .close(let fault):
+            loop.context.logger.error("\(fault.message)", metadata: ["session": "\(id)"])
+            sayLastWords(ErrorFields(severity: "FATAL", sqlState: fault.sqlState, message: fault.message))
+        case .record, .pause:
+            break
+        }
+    }
+
+    /// Writes intents; the client's next bytes wait for the answer.
+    func record(_ notes: [StatementNote]) {
+        guard let bridge else { return }
+        let (mailbox, owner) = (loop.mailbox, owner)
+        loop.context.audit.append(
+            notes.map(bridge.record), durability: machine?.value.isGuarded == true ? nil : .write
+        ) { result in
+            switch result {
+            case .success: mailbox.post(.trailAnswered(owner: owner, fault: nil))
+            case .failure(let fault): mailbox.post(.trailAnswered(owner: owner, fault: fault.description))
+            }
+        }
+    }
+
+    /// Outcomes and refusals go to the trail in their own time.
+    func takeNotes() {
+        guard let bridge, let refusals = machine?.value.takeRefusals(), let outcomes = machine?.value.takeOutcomes()
+        else { return }
+        for refusal in refusals {
+            loop.context.logger.notice(
+                "refused \(refusal.command)",
+                metadata: [
+                    "audit_id": "\(refusal.id)", "rule": "\(refusal.rule ?? "")", "tag": "\(bridge.identity.tag)",
+                    "user": "\(bridge.identity.user)", "database": "\(bridge.identity.database)",
+                    "client": "\(peer.text)",
+                ])
+        }
+        loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
+    }
+}
