@@ -24,9 +24,29 @@ package struct StatementJudge: ~Copyable {
         var worst = judge(text, settings: first, rules: rules)
         for settings in readings.settings.dropFirst() {
             let other = judge(text, settings: settings, rules: rules)
+            let choosesByParameter = worst.facts.choosesByParameter || other.facts.choosesByParameter
             if other.isWorse(than: worst) { worst = other }
+            worst.facts.choosesByParameter = choosesByParameter
         }
         return worst
+    }
+
+    /// Adds to a text's facts the tables that it deletes from or updates as a whole with these values of its parameters.
+    package mutating func bind(_ values: [ParameterValue], in statement: ParameterizedText, to facts: inout TextFacts) {
+        var readings = statement.readings.settings
+        if readings.isEmpty { readings = [true, false].map { LexicalSettings(standardConformingStrings: $0) } }
+        for settings in readings {
+            statement.text.withUnsafeBytes {
+                facts.addWholeTables(of: analyzer.facts(of: $0, settings: settings, values: values))
+            }
+        }
+    }
+
+    /// The arguments of an SQL-level `EXECUTE name(…)`, for ``bind(_:in:to:)``.
+    package mutating func executeArguments(
+        of text: UnsafeRawBufferPointer, settings: LexicalSettings
+    ) -> [ParameterValue] {
+        analyzer.executeArguments(of: text, settings: settings)
     }
 
     /// Whether the text's tokens alone show that it has no class, so that no rule can be about it (``PlainQuery``): what

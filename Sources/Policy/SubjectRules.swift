@@ -48,6 +48,11 @@ package struct SubjectRules: Sendable {
         classes.rawValue & (judgedClasses.rawValue | auditedClasses.rawValue) == 0
     }
 
+    /// Whether some rule may block or warn about the loss of all of a table's rows: only then do parameters' values matter.
+    package var judgesWholeTables: Bool {
+        !judgedClasses.isDisjoint(with: ClassSet([.deleteAll, .updateAll]))
+    }
+
     /// The verdict on known facts (used again at Execute, after a reload).
     ///
     /// Every effect is decided by the first rule that matches it; the strictest decision counts for the whole text.

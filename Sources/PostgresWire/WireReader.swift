@@ -18,6 +18,20 @@ package struct WireReader {
         return bytes[position]
     }
 
+    /// The next big-endian 16-bit integer, or nil if fewer than two bytes are left.
+    package mutating func int16() -> Int16? {
+        guard bytes.count - position >= 2 else { return nil }
+        defer { position += 2 }
+        return Int16(bitPattern: UInt16(bytes[position]) << 8 | UInt16(bytes[position + 1]))
+    }
+
+    /// So many bytes, or nil if fewer are left or the count is negative.
+    package mutating func bytes(_ count: Int) -> UnsafeRawBufferPointer? {
+        guard count >= 0, bytes.count - position >= count else { return nil }
+        defer { position += count }
+        return UnsafeRawBufferPointer(rebasing: bytes[position..<(position + count)])
+    }
+
     /// The next big-endian 32-bit integer, or nil if fewer than four bytes are left.
     package mutating func int32() -> Int32? {
         guard bytes.count - position >= 4 else { return nil }

@@ -25,6 +25,15 @@ package enum WireWriter {
         }
     }
 
+    /// A Bind of the unnamed portal, without parameters.
+    package static func bind(statement: String) -> [UInt8] {
+        message(FrontendType.bind.rawValue) {
+            $0.append(0)
+            $0.append(string: statement)
+            $0.append(contentsOf: [0, 0, 0, 0, 0, 0])
+        }
+    }
+
     /// An Execute without a row limit.
     package static func execute(portal: String) -> [UInt8] {
         message(FrontendType.execute.rawValue) {

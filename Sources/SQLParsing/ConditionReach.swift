@@ -4,7 +4,7 @@ import Glibc
 /// Whether a WHERE clause chooses among a table's rows, or takes them all or none.
 ///
 /// A condition that mentions no column of the table (`true`, `1=1`, `random() >= 0`, another table's column) is no
-/// choice; nor is `a = a` or `x OR true`.
+/// choice; nor is `a = a` or `x OR true`, nor a bound that every key of the table passes (``KeyCondition``).
 struct ConditionReach {
     /// Conditions nested deeper are taken for no choice.
     private static let depthLimit = 100
@@ -17,6 +17,8 @@ struct ConditionReach {
     var qualifier: Swift.String {
         TreeName.text(target?.pointee.alias?.pointee.aliasname ?? target?.pointee.relname)
     }
+
+    var key: KeyCondition { KeyCondition(target: target) }
 
     /// Whether the condition can take every row of the table at once.
     func selectsAll(_ condition: TreeNode?) -> Bool {
@@ -38,15 +40,16 @@ struct ConditionReach {
         case T_A_Const:
             return !isFalse(condition.node(A_Const.self))
         case T_CoalesceExpr:
-            let deciding = TreeList(condition.node(CoalesceExpr.self).pointee.args)
-                .first { $0.tag != T_A_Const || !isNull($0.node(A_Const.self)) }
-            return deciding.map { selectsAll($0, depth: depth + 1) } ?? false
+            return Self.deciding(condition).map { selectsAll($0, depth: depth + 1) } ?? false
         case T_A_Expr:
             let expression = condition.node(A_Expr.self).pointee
             guard let left = expression.lexpr, let right = expression.rexpr else { return !mentionsTarget(condition) }
             if let constant = Self.comparesConstants(expression) { return constant }
-            if let whole = comparesWithItself(expression, TreeNode(left), TreeNode(right)) { return whole }
-            if Self.matchesAnything(expression) { return true }
+            let (one, other) = (Self.settled(TreeNode(left)), Self.settled(TreeNode(right)))
+            if let whole = comparesWithItself(expression, one, other) { return whole }
+            if !Self.isEquality(expression) {
+                if Self.matchesAnything(expression) || key.isFulfilledByAll(expression) { return true }
+            }
             // The common case, answered without a walk.
             if Self.isPlainColumn(TreeNode(left)) || Self.isPlainColumn(TreeNode(right)) { return false }
             return !mentionsTarget(condition)
@@ -85,7 +88,7 @@ struct ConditionReach {
             }
         case T_A_Const:
             // NOT NULL is NULL, which takes no row.
-            return isFalse(condition.node(A_Const.self)) && !isNull(condition.node(A_Const.self))
+            return isFalse(condition.node(A_Const.self)) && !Self.isNull(condition)
         case T_A_Expr:
             let expression = condition.node(A_Expr.self).pointee
             if let constant = Self.comparesConstants(expression) { return !constant }
@@ -94,13 +97,40 @@ struct ConditionReach {
             {
                 return !whole
             }
-            return !mentionsTarget(condition)
+            return key.isFulfilledByNone(expression) || !mentionsTarget(condition)
+        case T_NullTest:
+            let test = condition.node(NullTest.self).pointee
+            return test.nulltesttype == IS_NULL && key.isKey(test.arg.map { TreeNode($0) })
+                || !mentionsTarget(condition)
         case T_CurrentOfExpr: return false
         default: return !mentionsTarget(condition)
         }
     }
 
-    private func isNull(_ constant: UnsafePointer<A_Const>) -> Bool {
+    /// `NULL`, `NULL::text`.
+    private static func isNull(_ node: TreeNode) -> Bool {
+        if node.tag == T_A_Const { return isNullConstant(node.node(A_Const.self)) }
+        guard node.tag == T_TypeCast, let argument = node.node(TypeCast.self).pointee.arg else { return false }
+        return TreeNode(argument).tag == T_A_Const && isNullConstant(TreeNode(argument).node(A_Const.self))
+    }
+
+    /// The first argument of a `coalesce` that is not NULL by its very spelling.
+    private static func deciding(_ coalesce: TreeNode) -> TreeNode? {
+        TreeList(coalesce.node(CoalesceExpr.self).pointee.args).first { !isNull($0) }
+    }
+
+    /// What a `coalesce` with leading NULLs comes to, as far as it is known: `coalesce(NULL, name)` is `name`.
+    private static func settled(_ node: TreeNode) -> TreeNode {
+        node.tag == T_CoalesceExpr ? deciding(node) ?? node : node
+    }
+
+    /// The operator is `=`, which most conditions have: told without a copy of its name.
+    private static func isEquality(_ expression: A_Expr) -> Bool {
+        guard expression.kind == AEXPR_OP, let name = cpg_string(TreeList(expression.name).last) else { return false }
+        return name[0] == CChar(UInt8(ascii: "=")) && name[1] == 0
+    }
+
+    private static func isNullConstant(_ constant: UnsafePointer<A_Const>) -> Bool {
         NodeTag(rawValue: cpg_constant_tag(constant)) == T_Invalid
     }
 
@@ -115,8 +145,11 @@ struct ConditionReach {
         }
     }
 
-    /// `a LIKE '%'`.
+    /// `a LIKE '%'`; `a <> ALL ('{}')`, which nothing can fail.
     private static func matchesAnything(_ expression: A_Expr) -> Bool {
+        if expression.kind == AEXPR_OP_ALL, let elements = expression.rexpr {
+            return ConstantText.constant(TreeNode(elements)) == Array("{}".utf8)
+        }
         guard expression.kind == AEXPR_LIKE || expression.kind == AEXPR_ILIKE, let pattern = expression.rexpr else {
             return false
         }

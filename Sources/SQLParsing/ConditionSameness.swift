@@ -26,12 +26,12 @@ extension ConditionReach {
         }
     }
 
-    /// A row's place is never NULL.
+    /// A row's place is never NULL, nor is its key.
     func isNeverNull(_ test: UnsafePointer<NullTest>) -> Bool {
         guard test.pointee.nulltesttype == IS_NOT_NULL, let tested = test.pointee.arg,
             TreeNode(tested).tag == T_ColumnRef
         else { return false }
-        return Self.names(TreeNode(tested)).last == "ctid"
+        return key.isKey(TreeNode(tested)) || Self.names(TreeNode(tested)).last == "ctid"
     }
 
     /// `id IN (SELECT id FROM the table itself)` with nothing that chooses among its rows, the same as an array, and

@@ -15,10 +15,10 @@ package struct StatementAnalyzer: ~Copyable {
     /// Texts within texts (a DO in a DO …) are followed this deep.
     static let nestingLimit = 5
 
-    private var canonical = CanonicalText()
+    var canonical = CanonicalText()
     private var reader: StatementReader
     private var entries: [Entry] = []
-    private let nesting: Int
+    var nesting: Int
 
     /// One statement's draft, until the text's parse tree is freed.
     private struct Entry {
@@ -68,6 +68,7 @@ package struct StatementAnalyzer: ~Copyable {
         let other = readCanonical(settings)
         facts.classes.formUnion(other.classes)
         facts.statements += other.statements
+        facts.choosesByParameter = facts.choosesByParameter || other.choosesByParameter
     }
 
     private mutating func readCanonical(_ settings: LexicalSettings) -> TextFacts {
@@ -81,8 +82,11 @@ package struct StatementAnalyzer: ~Copyable {
             if !entries[index].innerTexts.isEmpty { readInnerTexts(of: index, settings) }
             isOrdinary = isOrdinary && entries[index].draft.isOrdinary
         }
-        if isOrdinary { return TextFacts() }
-        return gathered()
+        let choosesByParameter = entries.contains { $0.draft.choosesByParameter }
+        if isOrdinary { return TextFacts(choosesByParameter: choosesByParameter) }
+        var facts = gathered()
+        facts.choosesByParameter = choosesByParameter
+        return facts
     }
 
     private func gathered() -> TextFacts {

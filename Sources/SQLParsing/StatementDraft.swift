@@ -10,6 +10,12 @@ struct StatementDraft {
     var prepared = PreparedStatementUse.none
     var isConditional = false
     var remarks: [String] = []
+    /// A DELETE or UPDATE in it has a condition that chooses rows.
+    var choosesRows = false
+    var mentionsParameter = false
+
+    /// Which rows it deletes or updates may depend on its parameters' values.
+    var choosesByParameter: Bool { choosesRows && mentionsParameter }
 
     var isOrdinary: Bool { classes.isEmpty && transaction == .none && prepared == .none }
 

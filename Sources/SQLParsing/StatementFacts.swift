@@ -78,10 +78,13 @@ package struct TextFacts: Sendable, Hashable {
     package var classes: ClassSet
     /// Every statement in order; empty when all are ordinary (the common case allocates nothing).
     package var statements: [StatementFacts]
+    /// A DELETE or UPDATE chooses its rows, and the text has parameters: with their values it may choose them all.
+    package var choosesByParameter: Bool
 
-    package init(classes: ClassSet = [], statements: [StatementFacts] = []) {
+    package init(classes: ClassSet = [], statements: [StatementFacts] = [], choosesByParameter: Bool = false) {
         self.classes = classes
         self.statements = statements
+        self.choosesByParameter = choosesByParameter
     }
 
     /// All statements are ordinary.

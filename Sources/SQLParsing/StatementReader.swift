@@ -24,7 +24,8 @@ struct StatementReader {
         worklist.add(statement)
         while let node = worklist.next() {
             switch node.tag {
-            case T_ColumnRef, T_A_Const, T_String, T_ParamRef: break
+            case T_ColumnRef, T_A_Const, T_String: break
+            case T_ParamRef: draft.mentionsParameter = true
             case T_FuncCall:
                 readCall(node.node(FuncCall.self))
                 _ = worklist.addChildren(of: node)
@@ -89,6 +90,7 @@ struct StatementReader {
     mutating func readMerge(_ merge: UnsafePointer<MergeStmt>) {
         noteCatalogWrite(merge.pointee.relation)
         let reach = ConditionReach(target: merge.pointee.relation)
+        draft.choosesRows = true
         guard reach.selectsAll(merge.pointee.joinCondition.map { TreeNode($0) }) else { return }
         for case let clause? in TreeList(merge.pointee.mergeWhenClauses).map({ $0 as TreeNode? }) {
             let action = clause.node(MergeWhenClause.self).pointee
@@ -104,7 +106,11 @@ struct StatementReader {
     mutating func noteWholeTable(
         _ statementClass: StatementClass, _ relation: UnsafeMutablePointer<RangeVar>?, isWhole: Bool
     ) {
-        if noteCatalogWrite(relation) || !isWhole { return }
+        if noteCatalogWrite(relation) { return }
+        guard isWhole else {
+            draft.choosesRows = true
+            return
+        }
         let object = TreeName.object(.table, relation)
         if !object.isTemporaryByName { add(statementClass, object) }
     }

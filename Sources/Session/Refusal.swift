@@ -18,8 +18,8 @@ struct Refusal {
     /// cuts no name (longer ones draw a NOTICE).
     var text: String { "\"\(mark)\"" }
 
-    /// A portal name that no client has.
-    var portal: String { mark }
+    /// A name of a portal or a prepared statement that no client has.
+    var name: String { mark }
 
     private var mark: String { "holdfast refused this [\(id)]" }
 

@@ -49,10 +49,14 @@ final class RememberedStatement {
     let facts: TextFacts
     /// The text, secrets redacted.
     let sql: String
+    /// The text as it came, where what it does depends on its parameters' values; several where it is not known which of
+    /// several statements is meant.
+    let parameterized: [ParameterizedText]
 
-    init(facts: TextFacts, sql: String) {
+    init(facts: TextFacts, sql: String, parameterized: [ParameterizedText] = []) {
         self.facts = facts
         self.sql = sql
+        self.parameterized = parameterized
     }
 
     /// Several statements of which one is meant and nobody knows which: all that any of them does.
@@ -65,6 +69,7 @@ final class RememberedStatement {
         }
         return RememberedStatement(
             facts: TextFacts(classes: classes, statements: statements),
-            sql: records.map(\.sql).joined(separator: "\n-- or --\n"))
+            sql: records.map(\.sql).joined(separator: "\n-- or --\n"),
+            parameterized: records.flatMap(\.parameterized))
     }
 }

@@ -105,7 +105,7 @@ extension SessionMachine {
         case .parse:
             return try parseArrived(header, rest, judge: &judge)
         case .bind:
-            return try bindArrived(header, rest)
+            return try bindArrived(header, rest, judge: &judge)
         case .execute:
             return try executeArrived(header, rest, judge: &judge, now: now)
         case .close:
@@ -149,7 +149,7 @@ extension SessionMachine {
                 ? judge.judge(replicationCommand: text, readings: readings, rules: rules)
                 : judge.judge(text, readings: readings, rules: rules)
         }
-        let joined = withExecutedNames(judgement, judge: judge)
+        let joined = withExecutedNames(judgement, text: text, judge: &judge)
         settings.mayChange()
         if joined.facts.isOrdinary, case .allow = joined.verdict, !joined.isAudited {
             forward(.query, header)
@@ -161,14 +161,21 @@ extension SessionMachine {
     }
 
     /// Adds what `EXECUTE name` in the text would do, from the facts kept under the name.
-    private func withExecutedNames(_ judgement: Judgement, judge: borrowing StatementJudge) -> Judgement {
+    ///
+    /// - Parameter text: the statements' text; they say where in it they stand unless there is but one.
+    private func withExecutedNames(
+        _ judgement: Judgement, text: UnsafeRawBufferPointer, judge: inout StatementJudge
+    ) -> Judgement {
         guard !statements.isEmpty else { return judgement }
         var joined = judgement
         for (index, statement) in judgement.facts.statements.enumerated() {
             guard case .execute(let name) = statement.prepared else { continue }
             let key = Array(name.utf8.prefix(63))
             guard let record = statements.lookUp(key, segment: ledger.segment) else { continue }
-            for inner in record.facts.statements {
+            let range = statement.range.clamped(to: 0..<text.count)
+            let isAlone = judgement.facts.statements.count == 1
+            let part = isAlone ? text : UnsafeRawBufferPointer(rebasing: text[range])
+            for inner in executed(record, by: part, judge: &judge).statements {
                 joined.facts.statements[index].effects += inner.effects
                 joined.facts.statements[index].classes.formUnion(inner.classes)
                 joined.facts.classes.formUnion(inner.classes)
@@ -204,12 +211,14 @@ extension SessionMachine {
                     prefix: FrameSplitter.headerByteCount + message.name.count + 1))
             return nil
         }
+        let readings = settings.readings(of: message.text)
         let judgement =
             isOversized
             ? judge.judge(oversizedByteCount: header.byteCount, rules: rules)
-            : judge.judge(message.text, readings: settings.readings(of: message.text), rules: rules)
+            : judge.judge(message.text, readings: readings, rules: rules)
         parseJudged(
-            MessageDecision(kind: .parse, byteCount: header.byteCount), judgement, key: key, text: message.text
+            MessageDecision(kind: .parse, byteCount: header.byteCount), judgement, key: key, text: message.text,
+            parameterized: parameterized(judgement.facts, message.text, readings, types: message.parameterTypes)
         ) { .message(WireWriter.parse(name: message.name, text: $0.text)) }
         return nil
     }
@@ -217,7 +226,7 @@ extension SessionMachine {
     /// Decides on a Parse: it is refused, or its name stands for the statement from here on.
     private mutating func parseJudged(
         _ undecided: MessageDecision, _ judgement: Judgement, key: [UInt8], text: UnsafeRawBufferPointer,
-        replacement: (Refusal) -> MessageDecision.Replacement
+        parameterized: ParameterizedText? = nil, replacement: (Refusal) -> MessageDecision.Replacement
     ) {
         settings.mayChange()
         var decision = undecided
@@ -231,7 +240,8 @@ extension SessionMachine {
             clientState = .decided(decision)
             return
         }
-        let record = judgement.facts.isOrdinary ? nil : remember(judgement.facts, text)
+        let isOfInterest = !judgement.facts.isOrdinary || parameterized != nil
+        let record = isOfInterest ? remember(judgement.facts, text, parameterized) : nil
         let definesNothing = record == nil && statements.isEmpty
         statements.define(key, record, segment: ledger.segment)
         if !definesNothing {
@@ -243,33 +253,6 @@ extension SessionMachine {
             decision.note = note
         }
         clientState = .decided(decision)
-    }
-
-    private mutating func bindArrived(
-        _ header: FrameHeader, _ rest: UnsafeRawBufferPointer
-    ) throws(WireFault) -> RelayStep.Next? {
-        let available = UnsafeRawBufferPointer(rebasing: rest.prefix(header.byteCount))
-        guard let message = BindMessage(available) else {
-            if available.count < header.byteCount && available.count < FrameLimits.name {
-                return .wait(byteCount: available.count + 1)
-            }
-            throw .layout(type: header.type)
-        }
-        // Planning may run functions of the user's.
-        settings.mayChange()
-        let record =
-            statements.isEmpty
-            ? nil : statements.lookUp(NameLedger.key(message.statement), segment: ledger.segment)
-        if record == nil && portals.isEmpty {
-            forward(.bind, header)
-            return nil
-        }
-        let key = NameLedger.key(message.portal)
-        portals.define(key, record, segment: ledger.segment)
-        let note = ReplyNote()
-        note.naming = .bound(key, record)
-        clientState = .decided(MessageDecision(kind: .bind, byteCount: header.byteCount, note: note))
-        return nil
     }
 
     private mutating func executeArrived(
@@ -289,13 +272,14 @@ extension SessionMachine {
             return nil
         }
         let remembered = judge.judge(remembered: record.facts, rules: rules)
-        let judgement = withExecutedNames(remembered, judge: judge)
         var sql = record.sql
         return sql.withUTF8 { text in
-            decide(
-                MessageDecision(kind: .execute, byteCount: header.byteCount), judgement,
-                text: UnsafeRawBufferPointer(text), remembered: record, now: now
-            ) { .message(WireWriter.execute(portal: $0.portal)) }
+            let text = UnsafeRawBufferPointer(text)
+            let judgement = withExecutedNames(remembered, text: text, judge: &judge)
+            return decide(
+                MessageDecision(kind: .execute, byteCount: header.byteCount), judgement, text: text,
+                remembered: record, now: now
+            ) { .message(WireWriter.execute(portal: $0.name)) }
         }
     }
 
@@ -364,7 +348,7 @@ extension SessionMachine {
                 return nil
             }
             settings.mayChange()
-            let joined = withExecutedNames(judgement, judge: judge)
+            let joined = withExecutedNames(judgement, text: text, judge: &judge)
             return decide(decision, joined, text: text, now: now) { _ in .poison }
         }
     }
@@ -400,7 +384,7 @@ extension SessionMachine {
     private static let oversizedHead = 1024 + FrameLimits.name
 
     /// Forwards a message that nobody has to look into.
-    private mutating func forward(_ kind: ReplyLedger.Kind, _ header: FrameHeader) {
+    mutating func forward(_ kind: ReplyLedger.Kind, _ header: FrameHeader) {
         _ = ledger.push(kind)
         clientState = .forwarding(header.byteCount)
     }
@@ -437,7 +421,10 @@ extension SessionMachine {
         }
         note.statements = judgement.facts.statements
         if judgement.facts.statements.contains(where: \.definesName) {
-            let record = remembered ?? remember(judgement.facts, text)
+            let record =
+                remembered
+                ?? remember(
+                    judgement.facts, text, parameterized(judgement.facts, text, settings.readings(of: text)))
             note.remembered = record
             for statement in record.facts.statements {
                 if case .prepare(let name) = statement.prepared {
@@ -481,7 +468,7 @@ extension SessionMachine {
         return intents
     }
 
-    private mutating func refuse(
+    mutating func refuse(
         _ match: RuleMatch, _ judgement: Judgement, text: UnsafeRawBufferPointer
     ) -> Refusal {
         suspicion.refused(judgement.facts, text: text)
@@ -518,10 +505,10 @@ extension SessionMachine {
             ? .poison
             : .message(
                 decision.kind == .execute
-                    ? WireWriter.execute(portal: refusal.portal) : WireWriter.query(refusal.text))
+                    ? WireWriter.execute(portal: refusal.name) : WireWriter.query(refusal.text))
     }
 
-    private mutating func notice(_ match: RuleMatch, _ facts: TextFacts, sql: String) -> [UInt8] {
+    mutating func notice(_ match: RuleMatch, _ facts: TextFacts, sql: String) -> [UInt8] {
         WireWriter.noticeResponse(context(match, facts, sql: sql).notice(id: nextID()))
     }
 
@@ -531,8 +518,10 @@ extension SessionMachine {
             clientReadsUTF8: settings.clientReadsUTF8, suspicion: suspicion)
     }
 
-    private func remember(_ facts: TextFacts, _ text: UnsafeRawBufferPointer) -> RememberedStatement {
-        RememberedStatement(facts: facts, sql: redacted(text))
+    private func remember(
+        _ facts: TextFacts, _ text: UnsafeRawBufferPointer, _ parameterized: ParameterizedText? = nil
+    ) -> RememberedStatement {
+        RememberedStatement(facts: facts, sql: redacted(text), parameterized: parameterized.map { [$0] } ?? [])
     }
 
     private func redacted(_ text: UnsafeRawBufferPointer) -> String {

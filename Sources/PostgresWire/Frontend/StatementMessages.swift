@@ -10,11 +10,13 @@ package enum QueryMessage {
     }
 }
 
-/// A Parse message's statement name and text.
+/// A Parse message's statement name, text and parameter types.
 package struct ParseMessage {
     package let name: UnsafeRawBufferPointer
     /// The text up to its NUL; all that is left if there is none.
     package let text: UnsafeRawBufferPointer
+    /// What comes behind the text.
+    private let tail: UnsafeRawBufferPointer
 
     /// nil if the name has no end.
     package init?(_ message: UnsafeRawBufferPointer) {
@@ -23,13 +25,28 @@ package struct ParseMessage {
         let rest = UnsafeRawBufferPointer(rebasing: message[reader.position...])
         self.name = name
         text = UnsafeRawBufferPointer(rebasing: rest[..<(rest.firstIndexOfNUL ?? rest.count)])
+        tail = UnsafeRawBufferPointer(rebasing: rest.dropFirst(text.count + 1))
+    }
+
+    /// The OIDs of the parameters' types, as far as they are there and declared; 0 leaves one to the server.
+    package var parameterTypes: [UInt32] {
+        var reader = WireReader(tail)
+        guard let count = reader.int16() else { return [] }
+        var types: [UInt32] = []
+        for _ in 0..<Int(UInt16(bitPattern: count)) {
+            guard let type = reader.int32() else { return types }
+            types.append(UInt32(bitPattern: type))
+        }
+        return types
     }
 }
 
-/// A Bind message's portal and statement names.
+/// A Bind message's portal and statement names, and its parameters' values.
 package struct BindMessage {
     package let portal: UnsafeRawBufferPointer
     package let statement: UnsafeRawBufferPointer
+    /// What comes behind the names.
+    private let tail: UnsafeRawBufferPointer
 
     /// nil if the names have not (all) arrived.
     package init?(_ message: UnsafeRawBufferPointer) {
@@ -37,6 +54,40 @@ package struct BindMessage {
         guard let portal = reader.string(), let statement = reader.string() else { return nil }
         self.portal = portal
         self.statement = statement
+        tail = UnsafeRawBufferPointer(rebasing: message[reader.position...])
+    }
+
+    /// A parameter's value.
+    package struct Value {
+        package let isBinary: Bool
+        /// nil for NULL.
+        package let bytes: UnsafeRawBufferPointer?
+    }
+
+    /// The parameters' values, in order; nil if the message is not whole or not as the manual has it.
+    package var values: [Value]? {
+        var reader = WireReader(tail)
+        guard let formatCount = reader.int16().map({ Int(UInt16(bitPattern: $0)) }) else { return nil }
+        var formats: [Int16] = []
+        for _ in 0..<formatCount {
+            guard let format = reader.int16() else { return nil }
+            formats.append(format)
+        }
+        guard let count = reader.int16().map({ Int(UInt16(bitPattern: $0)) }) else { return nil }
+        // No format: all are text. One: it holds for all.
+        guard formatCount <= 1 || formatCount == count else { return nil }
+        var values: [Value] = []
+        for index in 0..<count {
+            let format = formatCount == 0 ? 0 : formats[formatCount == 1 ? 0 : index]
+            guard format == 0 || format == 1, let length = reader.int32() else { return nil }
+            if length == -1 {
+                values.append(Value(isBinary: format == 1, bytes: nil))
+            } else {
+                guard let bytes = reader.bytes(Int(length)) else { return nil }
+                values.append(Value(isBinary: format == 1, bytes: bytes))
+            }
+        }
+        return values
     }
 }
 

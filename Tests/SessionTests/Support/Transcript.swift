@@ -11,7 +11,7 @@ import SQLParsing
 /// then have received, `audit>` what the trail must have been told (`intent DROP TABLE`, `refusal DROP TABLE`,
 /// `outcome committed DROP TABLE`). `*` in an expectation stands for any text; `{mark}` in what the server sends is the text
 /// of the last refusal it received. `trail fails` makes the trail refuse from there on, `trail works` ends that;
-/// `rules allow` and `rules block` change the rules; `end` ends the connection. `#` begins a comment.
+/// `rules allow` and `rules block` change the rules, `rules block data_loss` makes them concern a group more; `end` ends the connection. `#` begins a comment.
 struct Transcript {
     let name: String
     let lines: [(number: Int, text: String)]
@@ -59,12 +59,16 @@ struct Exchange: ~Copyable {
     private var fault: WireFault?
     private var clock: Int64 = 0
 
-    private static func rules(_ action: RuleAction) -> SubjectRules {
+    /// - Parameter group: a group of classes that is judged as well.
+    private static func rules(_ action: RuleAction, _ group: ClassGroup? = nil) -> SubjectRules {
         let subject = Subject(
             database: "app", user: "ann", applicationName: "", clientAddress: nil, listener: "127.0.0.1:6543")
         let rule = Rule(
             name: "keep tables",
-            classes: [ClassGroup.tableLoss.classes, ClassGroup.escape.classes, ClassGroup.opaque.classes],
+            classes: [
+                ClassGroup.tableLoss.classes, ClassGroup.escape.classes, ClassGroup.opaque.classes,
+                group?.classes ?? [],
+            ],
             action: action)
         return RuleSet(version: 1, rules: [rule]).rules(for: subject)
     }
@@ -112,8 +116,9 @@ struct Exchange: ~Copyable {
         case "trail":
             trailFault = rest == "fails" ? "the disk is full" : nil
         case "rules":
-            guard let action = RuleAction(rawValue: rest) else { return "no such action" }
-            machine.rulesChanged(Self.rules(action))
+            let (word, group) = WireText.split(rest)
+            guard let action = RuleAction(rawValue: word) else { return "no such action" }
+            machine.rulesChanged(Self.rules(action, ClassGroup(rawValue: group)))
         case "fault>":
             guard let seen = fault.map({ "\($0)" }) else { return "no fault" }
             fault = nil

@@ -3,7 +3,8 @@ import PostgresWire
 /// Messages as a line of a transcript writes them: `Parse s1 SELECT 1`, `ErrorResponse 42501 holdfast refused …`.
 ///
 /// Words are separated by blanks; the last field takes the rest of the line. `''` is the empty name. `\n` in a text is a
-/// line break, `{5000*x}` is 5,000 times x.
+/// line break, `{5000*x}` is 5,000 times x. `ParseTyped 21,0 s1 SELECT $1` declares parameters' types; a Bind's values stand
+/// behind its names: `Bind p1 s1 -1 NULL x'ffff'`.
 enum WireText {
     static func clientMessage(_ line: String) -> [UInt8]? {
         let (type, rest) = split(line)
@@ -12,9 +13,20 @@ enum WireText {
         case "Parse":
             let (name, sql) = split(rest)
             return message("P", cstring(self.name(name)) + cstring(text(sql)) + [0, 0])
+        case "ParseTyped":
+            let (types, named) = split(rest)
+            let (name, sql) = split(named)
+            let oids = types.split(separator: ",").map { int32(UInt32($0) ?? 0) }
+            return message("P", cstring(self.name(name)) + cstring(text(sql)) + int16(oids.count) + oids.joined())
         case "Bind":
-            let (portal, statement) = split(rest)
-            return message("B", cstring(name(portal)) + cstring(name(statement)) + [0, 0, 0, 0, 0, 0])
+            let fields = rest.split(separator: " ").map(String.init)
+            let names = (0..<2).map { cstring(name($0 < fields.count ? fields[$0] : "")) }.joined()
+            let values = fields.dropFirst(2).map { self.value($0) }
+            let formats = values.contains { $0.isBinary } ? values.map { int16($0.isBinary ? 1 : 0) } : []
+            return message(
+                "B",
+                names + int16(formats.count) + formats.joined() + int16(values.count)
+                    + values.map(\.bytes).joined() + int16(0))
         case "Describe": return message("D", [UInt8(ascii: "P")] + cstring(name(rest)))
         case "Execute": return message("E", cstring(name(rest)) + [0, 0, 0, 0])
         case "Close":
@@ -83,7 +95,7 @@ enum WireText {
             switch type {
             case "Q": return "Query \(shown(0))"
             case "P": return "Parse \(shown(0)) \(shown(1))"
-            case "B": return "Bind \(shown(0)) \(shown(1))"
+            case "B": return "Bind \(shown(0)) \(shown(1))\(describeValues(bytes))"
             case "E": return "Execute \(shown(0))"
             case "D": return "Describe \(shown(0).dropFirst().isEmpty ? "''" : String(shown(0).dropFirst()))"
             case "C":
@@ -131,6 +143,34 @@ enum WireText {
         }
     }
 
+    /// A value of a Bind: `NULL`, `x'ffff'` in binary format, anything else as text; `''` is the empty one, and
+    /// `{5000*x}` is 5,000 times x.
+    private static func value(_ word: String) -> (isBinary: Bool, bytes: [UInt8]) {
+        if word == "NULL" { return (false, int32(UInt32.max)) }
+        if word.hasPrefix("x'") {
+            let digits = Array(word.dropFirst(2).dropLast())
+            let bytes = stride(from: 0, to: digits.count - 1, by: 2).map {
+                UInt8(String(digits[$0...($0 + 1)]), radix: 16) ?? 0
+            }
+            return (true, int32(UInt32(bytes.count)) + bytes)
+        }
+        let bytes = Array(text(name(word)).utf8)
+        return (false, int32(UInt32(bytes.count)) + bytes)
+    }
+
+    /// A Bind's values, each behind a blank.
+    private static func describeValues(_ bytes: [UInt8]) -> String {
+        bytes.withUnsafeBytes { bytes in
+            let values = BindMessage(bytes)?.values ?? []
+            return values.map { value in
+                guard let bytes = value.bytes else { return " NULL" }
+                if !value.isBinary { return bytes.isEmpty ? " ''" : " " + bytes.text }
+                let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+                return " x'\(digits)'"
+            }.joined()
+        }
+    }
+
     static func split(_ line: String) -> (String, String) {
         guard let blank = line.firstIndex(of: " ") else { return (line, "") }
         return (String(line[..<blank]), String(line[line.index(after: blank)...]).trimmed)
@@ -142,6 +182,10 @@ enum WireText {
 
     private static func int32(_ value: UInt32) -> [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: value >> UInt32(24 - 8 * $0)) }
+    }
+
+    private static func int16(_ value: Int) -> [UInt8] {
+        [UInt8(truncatingIfNeeded: value >> 8), UInt8(truncatingIfNeeded: value)]
     }
 
     private static func cstring(_ text: String) -> [UInt8] { Array(text.utf8) + [0] }
