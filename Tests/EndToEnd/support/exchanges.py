@@ -122,7 +122,11 @@ def play(client: WireClient, database: str, exchange: list[Step], is_reference: 
     data = b"".join(item.reference if is_reference else item.sent for item in exchange)
     data += message("f", text("the end")) + SYNC + SYNC + query("ROLLBACK") + query(MARKER)
     for packet in packets(data, random.Random(seed)):
-        client.send(packet)
+        try:
+            client.send(packet)
+        except (BrokenPipeError, ConnectionResetError):
+            # The exchange has ended the connection; what was said before is still to be read.
+            break
     answers: list[str] = []
     while True:
         received = client.receive()
