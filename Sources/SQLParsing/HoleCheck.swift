@@ -141,7 +141,8 @@ enum HoleCheck {
         let isParsed = StatementParser.parse(start) { node, _ in
             reader.reset()
             reader.read(node)
-            if reader.draft.classes.contains(.dynamicSQL) || reader.innerTexts.contains(where: { $0.holdsPlaceholder }) {
+            if reader.draft.classes.contains(.dynamicSQL) || reader.innerTexts.contains(where: { $0.holdsPlaceholder })
+            {
                 isTrusted = false
             }
         }
