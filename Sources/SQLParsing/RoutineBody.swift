@@ -374,7 +374,9 @@ struct RoutineBody: ~Copyable {
 
     private mutating func judgeDynamic(_ range: Range<Int>) {
         guard let pieces = StatementParser.pieces(ofExpression: bytes(range), variables: variables.known) else {
-            return add(.dynamicSQL)
+            // A literal that never ends: PL/pgSQL refuses the body.
+            let isUnterminated = range.last.map { $0 < tokens.count && tokens[$0].isUnterminated } ?? false
+            return add(isUnterminated ? .unparsable : .dynamicSQL)
         }
         judgeDynamic(pieces)
         // The body may have changed the setting before this expression is read.
