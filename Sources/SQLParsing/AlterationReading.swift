@@ -43,6 +43,9 @@ extension StatementReader {
             name("ALTER DATABASE")
             let alter = node.node(AlterDatabaseStmt.self).pointee
             let database = ObjectName(.database, name: TreeName.text(alter.dbname))
+            for option in TreeList(alter.options) {
+                noteUnknownName(TreeName.text(option.node(DefElem.self).pointee.defname))
+            }
             add(OptionValue.closesDatabase(alter.options) ? .closeDatabase : .alter, database)
         case T_GrantStmt: decideGrant(node.node(GrantStmt.self))
         case T_GrantRoleStmt:
@@ -286,6 +289,7 @@ extension StatementReader {
         _ statement: UnsafeMutablePointer<VariableSetStmt>?, of owner: ObjectName?
     ) {
         let setting = TreeName.text(statement?.pointee.name).lowercased()
+        noteUnknownName(setting)
         add(.alter, owner ?? ObjectName(.setting, name: setting))
         guard let statement, statement.pointee.kind == VAR_SET_VALUE else { return }
         if setting == "allow_system_table_mods" { add(.catalogWrite, ObjectName(.setting, name: setting)) }
@@ -300,6 +304,7 @@ extension StatementReader {
         var runs = false
         for option in TreeList(explain.pointee.options) {
             let element = option.node(DefElem.self).pointee
+            noteUnknownName(TreeName.text(element.defname))
             if TreeName.text(element.defname) == "analyze" { runs = runs || OptionValue.mayBeTrue(element.arg) }
         }
         // Without ANALYZE nothing runs; a volatile function is not called by planning it.
@@ -334,6 +339,7 @@ extension StatementReader {
         name("CREATE EXTENSION")
         noteCondition(create.pointee.if_not_exists)
         let object = ObjectName(.extension, name: TreeName.text(create.pointee.extname))
+        noteUnknownName(object.name)
         add(.create, object)
         if RoutineLanguage(name: object.name) == .untrusted { add(.untrustedLanguage, object) }
     }

@@ -11,6 +11,8 @@ struct ConstantText {
         case literal
         /// A number or a date: no white space, quote or semicolon can be in it.
         case number
+        /// The piece behind this one may be nothing: `format('%s', x)` and `concat(x)` write a null so.
+        case optional
         /// Anything.
         case unknown
     }
@@ -84,7 +86,7 @@ struct ConstantText {
         var current: TreeNode? = node
         while let node = current, node.tag == T_A_Expr {
             let expression = node.node(A_Expr.self).pointee
-            guard TreeName.text(of: TreeList(expression.name).last) == "||", let left = expression.lexpr,
+            guard Self.isConcatenation(expression.name), let left = expression.lexpr,
                 let right = expression.rexpr, operands.count < Self.pieceLimit
             else { return [.unknown] }
             operands.append(TreeNode(right))
@@ -99,9 +101,20 @@ struct ConstantText {
         return result
     }
 
+    /// `||`, not another schema's operator of that name.
+    private static func isConcatenation(_ name: UnsafeMutablePointer<List>?) -> Bool {
+        TreeName.text(of: TreeList(name).last) == "||" && isOfCatalog(name)
+    }
+
+    /// Without a schema, or PostgreSQL's own.
+    private static func isOfCatalog(_ name: UnsafeMutablePointer<List>?) -> Bool {
+        let names = TreeList(name)
+        return names.count == 1 || names.count == 2 && TreeName.text(of: names.first) == "pg_catalog"
+    }
+
     private func parenthesized(_ node: TreeNode) -> [Piece] {
         let expression = node.node(A_Expr.self).pointee
-        guard TreeName.text(of: TreeList(expression.name).last) == "||", let left = expression.lexpr,
+        guard Self.isConcatenation(expression.name), let left = expression.lexpr,
             let right = expression.rexpr, TreeNode(left).tag != T_A_Expr, TreeNode(right).tag != T_A_Expr
         else { return [.unknown] }
         return pieces(of: TreeNode(left), depth: 2) + pieces(of: TreeNode(right), depth: 2)
@@ -116,8 +129,13 @@ struct ConstantText {
             names.count == 1 || names[0] == "pg_catalog"
         else { return [.unknown] }
         switch name {
-        case "text", "varchar", "bpchar", "unknown": return inner
-        case "name": return inner
+        case "text", "varchar", "bpchar", "unknown":
+            // A length cuts, perhaps a closing quote.
+            return cpg_count(type.pointee.typmods) == 0 ? inner : [.unknown]
+        case "name":
+            // NAMEDATALEN cuts too.
+            guard inner.count == 1, case .text(let bytes) = inner[0], bytes.count < 64 else { return [.unknown] }
+            return inner
         default: return Self.pieces(ofType: name)
         }
     }
@@ -127,32 +145,39 @@ struct ConstantText {
         switch name {
         // regclassout and its like quote what needs quoting.
         case "regclass", "regtype", "regnamespace", "regrole", "regproc", "regcollation": [.name]
+        // true, false, t or f: one word, which must stand alone as a literal must.
+        case "bool", "boolean": [.literal]
         case "int2", "int4", "int8", "int", "integer", "bigint", "smallint", "oid", "numeric", "float4", "float8",
-            "bool",
-            "boolean", "date", "uuid", "serial", "bigserial", "real":
+            "date", "uuid", "serial", "bigserial", "real":
             [.number]
         default: [.unknown]
         }
     }
 
     private func call(_ call: UnsafePointer<FuncCall>, depth: Int) -> [Piece] {
-        guard let name = TreeName.text(of: TreeList(call.pointee.funcname).last) else { return [.unknown] }
+        guard let name = TreeName.text(of: TreeList(call.pointee.funcname).last),
+            Self.isOfCatalog(call.pointee.funcname)
+        else { return [.unknown] }
         let arguments = TreeList(call.pointee.args).map { $0 }
         func piece(_ index: Int) -> [Piece] {
             index < arguments.count ? pieces(of: arguments[index], depth: depth + 1) : [.unknown]
         }
         switch name {
-        case "quote_ident": return [.name]
+        case "quote_ident": return Self.converted(piece(0), UInt8(ascii: "I"))
         case "quote_literal", "quote_nullable": return [.literal]
-        case "concat": return arguments.indices.flatMap { piece($0) }
+        case "concat": return arguments.indices.flatMap { Self.optional(piece($0)) }
         case "concat_ws":
+            // A null takes its separator with it: white space is not missed.
             let separator = piece(0)
-            return arguments.indices.dropFirst().flatMap { $0 == 1 ? piece($0) : separator + piece($0) }
+            guard separator.allSatisfy({ $0.isWhiteSpace }) else { return [.unknown] }
+            return arguments.indices.dropFirst().flatMap {
+                $0 == 1 ? Self.optional(piece($0)) : separator + Self.optional(piece($0))
+            }
         case "format": return format(arguments.indices.map { piece($0) })
         case "lower", "upper", "btrim", "ltrim", "rtrim", "trim":
             guard arguments.count == 1 else { return [.unknown] }
-            return piece(0)
-        case "now", "clock_timestamp", "txid_current", "nextval", "random", "length", "count": return [.number]
+            return changed(piece(0), by: name)
+        case "txid_current", "nextval", "random", "length", "count": return [.number]
         default: return [.unknown]
         }
     }
@@ -181,6 +206,7 @@ struct ConstantText {
             }
             var digits = 0
             var position: Int?
+            var isPadded = false
             while at < pattern.count, !Self.isConversion(pattern[at]) {
                 switch pattern[at] {
                 case UInt8(ascii: "0")...UInt8(ascii: "9"):
@@ -188,12 +214,12 @@ struct ConstantText {
                 case UInt8(ascii: "$"):
                     position = digits
                     digits = 0
-                case UInt8(ascii: "-"): break
+                case UInt8(ascii: "-"): isPadded = true
                 default: return [.unknown]
                 }
                 at += 1
             }
-            guard at < pattern.count else { return [.unknown] }
+            guard at < pattern.count, !isPadded, digits == 0 else { return [.unknown] }
             let index = position ?? next
             next = index + 1
             if !plain.isEmpty { result.append(.text(plain)) }
@@ -214,12 +240,52 @@ struct ConstantText {
         switch conversion {
         case UInt8(ascii: "I"):
             guard argument.count == 1, case .text(let name) = argument[0] else { return [.name] }
+            // What quote_ident does not quote, and the grammar may take for a keyword.
+            let isKeyword = (name + [0]).withUnsafeBytes { bytes in
+                guard name.count < 32, let base = bytes.baseAddress else { return false }
+                return cpg_is_unreserved_keyword(base.assumingMemoryBound(to: CChar.self))
+            }
+            if isKeyword { return [.text(name)] }
             return [.text(quoted(name, with: UInt8(ascii: "\"")))]
         case UInt8(ascii: "L"):
             guard argument.count == 1, case .text(let value) = argument[0] else { return [.literal] }
-            return [.text(quoted(value, with: UInt8(ascii: "'")))]
-        default: return argument
+            guard value.contains(UInt8(ascii: "\\")) else { return [.text(quoted(value, with: UInt8(ascii: "'")))] }
+            let doubled = value.flatMap { $0 == UInt8(ascii: "\\") ? [$0, $0] : [$0] }
+            return [.text([UInt8(ascii: "E")] + quoted(doubled, with: UInt8(ascii: "'")))]
+        default: return optional(argument)
         }
+    }
+
+    /// The pieces of what may be null where null is written as nothing.
+    private static func optional(_ pieces: [Piece]) -> [Piece] {
+        let isConstant = pieces.allSatisfy { piece in
+            if case .text = piece { return true }
+            return false
+        }
+        if isConstant { return pieces }
+        return pieces.count == 1 ? [.optional] + pieces : pieces.contains(.unknown) ? [.unknown] : optionalWhole(pieces)
+    }
+
+    /// Several pieces that vanish together, known or not: too rare to be followed.
+    private static func optionalWhole(_ pieces: [Piece]) -> [Piece] { pieces.flatMap { [.optional, $0] } }
+
+    /// The text in the other case, or without the spaces at its ends.
+    private func changed(_ pieces: [Piece], by function: Swift.String) -> [Piece] {
+        guard pieces.count == 1 else { return [.unknown] }
+        guard case .text(let text) = pieces[0] else { return pieces }
+        guard !text.contains(where: { $0 >= 0x80 }) else { return [.unknown] }
+        let space = UInt8(ascii: " ")
+        var result = text[...]
+        switch function {
+        case "lower": return [.text(Array(Swift.String(decoding: text, as: UTF8.self).lowercased().utf8))]
+        case "upper": return [.text(Array(Swift.String(decoding: text, as: UTF8.self).uppercased().utf8))]
+        case "ltrim": result = result.drop { $0 == space }
+        case "rtrim": while result.last == space { result = result.dropLast() }
+        default:
+            result = result.drop { $0 == space }
+            while result.last == space { result = result.dropLast() }
+        }
+        return [.text(Array(result))]
     }
 
     private static func quoted(_ text: [UInt8], with quote: UInt8) -> [UInt8] {
@@ -230,4 +296,15 @@ struct ConstantText {
 extension ConstantText.Piece {
     /// Stands for what is not known in the text that is judged.
     static let placeholder = "holdfast_unknown"
+    /// Stands for a number where it must be told from all others: it fits an integer.
+    static let numberPlaceholder = "907128463"
+
+    /// Whether a name or literal is, or has in it, what is not known.
+    static func isIn(_ text: Swift.String) -> Bool { text.contains(placeholder) || text.contains(numberPlaceholder) }
+
+    /// A constant of spaces only.
+    var isWhiteSpace: Bool {
+        if case .text(let bytes) = self { return bytes.allSatisfy { Lexer.isSpace($0) } }
+        return false
+    }
 }

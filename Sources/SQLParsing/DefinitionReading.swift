@@ -143,6 +143,7 @@ extension StatementReader {
 
     mutating func noteNamedFunction(_ names: UnsafeMutablePointer<List>?) {
         guard let bytes = cpg_string(TreeList(names).last) else { return }
+        noteUnknownName(Swift.String(cString: bytes))
         guard let known = functions.function(named: CStringBytes(bytes)), known.schema == nil else { return }
         let function = TreeName.object(.function, list: names)
         switch known.runs {
@@ -255,6 +256,7 @@ extension StatementReader {
         language: Swift.String, body: TreeNode?, parameters: [Swift.String] = [], place: Swift.String
     ) {
         let name = ObjectName(.language, name: language)
+        noteUnknownName(language)
         switch RoutineLanguage(name: language) {
         case .untrusted: add(.untrustedLanguage, name)
         case .unreadable: add(.opaque, name)

@@ -5,6 +5,10 @@
 /// PL/pgSQL's. Every token belongs to one statement, expression or query; nothing is skipped unread.
 struct RoutineBody: ~Copyable {
     private let settings: LexicalSettings
+    /// The body was read with this standard_conforming_strings; what it runs may be read with the other.
+    private let standardConformingStrings: Bool
+    /// The body's own bytes; ``text`` is what they mean, each at its offset.
+    private let raw: [UInt8]
     private let nesting: Int
     private let functions: KnownFunctionIndex
     private let text: [UInt8]
@@ -34,6 +38,7 @@ struct RoutineBody: ~Copyable {
     ) {
         variables = RoutineVariables(parameters: parameters)
         self.settings = LexicalSettings()
+        standardConformingStrings = settings.standardConformingStrings
         self.functions = functions
         self.nesting = nesting
         var canonical = CanonicalText()
@@ -46,6 +51,7 @@ struct RoutineBody: ~Copyable {
             tokens.append(token)
         }
         self.text = Array(canonical.bytes)
+        raw = Array(text.prefix(canonical.count))
         self.tokens = tokens
     }
 
@@ -73,8 +79,9 @@ struct RoutineBody: ~Copyable {
     }
 
     /// The bytes of some tokens.
-    private func bytes(_ range: Range<Int>) -> [UInt8] {
+    private func bytes(_ range: Range<Int>, isRaw: Bool = false) -> [UInt8] {
         guard let first = range.first, let last = range.last, last < tokens.count else { return [] }
+        if isRaw { return Array(raw[tokens[first].start..<tokens[last].end]) }
         return Array(text[tokens[first].start..<tokens[last].end])
     }
 
@@ -151,7 +158,12 @@ struct RoutineBody: ~Copyable {
         if kind(type + 1) == .dot { type += 2 }
         let isArray = (type + 1..<max(type + 1, value)).contains { kind($0) == .openBracket || word($0) == "array" }
         let isReference = (type..<max(type, value)).contains { isOperator($0, "%") }
-        variables.declare(name(start), type: isArray || isReference || isForeign ? "" : name(type))
+        let isText =
+            kind(type) == .word && !isArray && !isReference && !isForeign
+            && ["text", "varchar", "character", "bpchar"].contains(name(type))
+            && !(type..<max(type, value)).contains { kind($0) == .openParen }
+        variables.declare(
+            name(start), type: isArray || isReference || isForeign ? "" : name(type), isText: isText)
         if value < end {
             variables.assign(name(start), value + 1..<end)
             judgeExpression(value + 1..<end)
@@ -314,13 +326,14 @@ struct RoutineBody: ~Copyable {
     private mutating func judgeQuery(_ range: Range<Int>) {
         noteTargets(range)
         take(analyze(withoutTargets(range)))
+        takeOther([], withoutTargets(range, isRaw: true))
     }
 
     /// The bytes of a query without INTO and its variables, which are PL/pgSQL's and not the query's
     /// (`make_execsql_stmt`).
-    private func withoutTargets(_ range: Range<Int>) -> [UInt8] {
+    private func withoutTargets(_ range: Range<Int>, isRaw: Bool = false) -> [UInt8] {
         guard let first = range.first, let last = range.last, last < tokens.count else { return [] }
-        var query = bytes(range)
+        var query = bytes(range, isRaw: isRaw)
         if word(first) == "import" { return query }
         let base = tokens[first].start
         for at in range where word(at) == "into" && word(at - 1) != "insert" && word(at - 1) != "merge" {
@@ -345,6 +358,7 @@ struct RoutineBody: ~Copyable {
         let expression = withoutTargets(range)
         if expression.isEmpty { return }
         take(analyze(Array("SELECT ".utf8) + expression))
+        takeOther(Array("SELECT ".utf8), withoutTargets(range, isRaw: true))
         // PL/pgSQL has statements that are no expression (RAISE … USING); none of them has these words.
         guard StatementParser.pieces(ofExpression: expression, variables: [:]) == nil else { return }
         for at in range {
@@ -360,13 +374,59 @@ struct RoutineBody: ~Copyable {
 
     private mutating func judgeDynamic(_ range: Range<Int>) {
         guard let pieces = StatementParser.pieces(ofExpression: bytes(range), variables: variables.known) else {
-            return add(.dynamicSQL)
+            // A literal that never ends: PL/pgSQL refuses the body.
+            let isUnterminated = range.last.map { $0 < tokens.count && tokens[$0].isUnterminated } ?? false
+            return add(isUnterminated ? .unparsable : .dynamicSQL)
         }
-        if !DynamicText.isKnown(pieces) { add(.dynamicSQL) }
-        take(DynamicText.facts(of: pieces) { analyze($0) })
+        judgeDynamic(pieces)
+        // The body may have changed the setting before this expression is read.
+        let own = bytes(range, isRaw: true)
+        guard own.contains(UInt8(ascii: "\\")) else { return }
+        var canonical = CanonicalText()
+        own.withUnsafeBytes {
+            canonical.load($0, settings: LexicalSettings(standardConformingStrings: !standardConformingStrings))
+        }
+        let other = StatementParser.pieces(ofExpression: Array(canonical.bytes), variables: variables.known)
+        if let other, other != pieces { judgeDynamic(other) }
     }
 
-    private func analyze(_ sql: [UInt8]) -> TextFacts {
+    /// The text is read with the setting of the time when it runs, which anything before may have changed.
+    private mutating func judgeDynamic(_ pieces: [ConstantText.Piece]) {
+        noteTrust(in: pieces, standardConformingStrings: true)
+        take(DynamicText.facts(of: pieces) { analyze($0) })
+        guard DynamicText.holdsBackslash(pieces) else { return }
+        guard nesting < Self.readingLimit else { return add(.dynamicSQL) }
+        noteTrust(in: pieces, standardConformingStrings: false)
+        let settings = LexicalSettings(standardConformingStrings: false)
+        takeNew(DynamicText.facts(of: pieces) { analyze($0, settings) })
+    }
+
+    private mutating func noteTrust(in pieces: [ConstantText.Piece], standardConformingStrings: Bool) {
+        let isTrusted = HoleCheck.isTrusted(
+            pieces, standardConformingStrings: standardConformingStrings, functions: functions)
+        if !isTrusted { add(.dynamicSQL) }
+    }
+
+    /// Deeper inside other texts, EXECUTE of a text with a backslash is `dynamic_sql`: each level reads it twice.
+    private static let readingLimit = 3
+
+    /// Static SQL is read when it first runs: by then the setting can be another than the one the body was cut with.
+    private mutating func takeOther(_ start: [UInt8], _ raw: [UInt8]) {
+        guard raw.contains(UInt8(ascii: "\\")), nesting < Self.readingLimit else { return }
+        let settings = LexicalSettings(standardConformingStrings: !standardConformingStrings)
+        takeNew(analyze(start + raw, settings))
+    }
+
+    /// Takes what has a class that was not found yet; what a reading cannot make sense of does not count.
+    private mutating func takeNew(_ facts: TextFacts) {
+        var new = facts
+        new.statements.removeAll { $0.classes.subtracting(draft.classes).subtracting(.unread).isEmpty }
+        take(new)
+    }
+
+    private func analyze(_ sql: [UInt8]) -> TextFacts { analyze(sql, settings) }
+
+    private func analyze(_ sql: [UInt8], _ settings: LexicalSettings) -> TextFacts {
         guard nesting < StatementAnalyzer.nestingLimit else {
             return TextFacts(
                 classes: ClassSet(.opaque),
@@ -404,6 +464,8 @@ struct RoutineVariables {
         var isTainted = false
         var declarations = 0
         var isParameter = false
+        /// Its type keeps a text whole: `name`, `"char"` and a type with a length may cut it.
+        var keepsText = true
     }
 
     private var variables: [String: Variable] = [:]
@@ -420,9 +482,10 @@ struct RoutineVariables {
         }
     }
 
-    mutating func declare(_ name: String, type: String) {
+    mutating func declare(_ name: String, type: String, isText: Bool = true) {
         var variable = variables[name] ?? Variable()
         variable.declarations += 1
+        variable.keepsText = variable.keepsText && isText
         // A second declaration of that name shadows the first: then nothing is known of either.
         if variable.declarations > 1, variable.type != type { variable.isTainted = true }
         variable.type = variable.declarations > 1 && variable.type != type ? "" : type
@@ -454,9 +517,17 @@ struct RoutineVariables {
                 guard let pieces = StatementParser.pieces(ofExpression: bytes(value), variables: known) else {
                     continue
                 }
-                if pieces != [.unknown] { known[name] = pieces }
+                if pieces != [.unknown], variable.keepsText || pieces.isShortConstant { known[name] = pieces }
             }
         }
+    }
+}
+
+extension [ConstantText.Piece] {
+    /// A constant that no length of use cuts.
+    fileprivate var isShortConstant: Bool {
+        guard count == 1, case .text(let bytes) = self[0] else { return false }
+        return bytes.count < 64 && bytes.allSatisfy { Lexer.isNamePart($0) }
     }
 }
 
@@ -469,6 +540,7 @@ enum DynamicText {
         for piece in pieces {
             switch piece {
             case .unknown: return false
+            case .optional: continue
             case .name, .literal, .number: if beginsStatement { return false }
             case .text(let bytes):
                 guard let last = bytes.last(where: { !Lexer.isSpace($0) }) else { continue }
@@ -479,10 +551,41 @@ enum DynamicText {
     }
 
     /// The facts of the text with a name in place of what is not known. Objects that hold such a name are left out.
+    ///
+    /// What may be nothing is left out too, one at a time and all at once.
     static func facts(of pieces: [ConstantText.Piece], _ analyze: ([UInt8]) -> TextFacts) -> TextFacts {
+        var facts = facts(of: pieces, leavingOut: [], analyze)
+        let optional = Set(pieces.indices.filter { pieces[$0] == .optional }.map { $0 + 1 })
+        if optional.isEmpty { return facts }
+        var choices = optional.count > 1 && optional.count <= optionalLimit ? optional.sorted().map { Set([$0]) } : []
+        choices.append(optional)
+        for choice in choices {
+            var other = Self.facts(of: pieces, leavingOut: choice, analyze)
+            other.statements.removeAll { $0.classes.subtracting(facts.classes).subtracting(.unread).isEmpty }
+            facts.statements += other.statements
+            for statement in other.statements { facts.classes.formUnion(statement.classes) }
+        }
+        return facts
+    }
+
+    /// A text with more pieces that may be nothing is not known.
+    static let optionalLimit = 8
+
+    /// Its reading depends on standard_conforming_strings.
+    static func holdsBackslash(_ pieces: [ConstantText.Piece]) -> Bool {
+        pieces.contains { piece in
+            if case .text(let bytes) = piece { return bytes.contains(UInt8(ascii: "\\")) }
+            return false
+        }
+    }
+
+    private static func facts(
+        of pieces: [ConstantText.Piece], leavingOut: Set<Int>, _ analyze: ([UInt8]) -> TextFacts
+    ) -> TextFacts {
         var text: [UInt8] = []
-        for piece in pieces {
+        for (index, piece) in pieces.enumerated() where !leavingOut.contains(index) {
             switch piece {
+            case .optional: continue
             case .text(let bytes): text += bytes
             case .name, .unknown: text += Array(ConstantText.Piece.placeholder.utf8)
             case .literal: text += Array("'\(ConstantText.Piece.placeholder)'".utf8)

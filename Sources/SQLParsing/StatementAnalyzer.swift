@@ -189,6 +189,9 @@ package struct StatementAnalyzer: ~Copyable {
                 entries[index].draft.remarks.append(text.place + ": too long to be read")
             }
             let facts = facts(of: text, standardConformingStrings: settings.standardConformingStrings, settings)
+            if let effect = text.ifUnknown, !isTrusted(text, settings) {
+                entries[index].draft.add(effect.statementClass, effect.object)
+            }
             entries[index].draft.absorb(facts, from: text.place)
             guard text.holdsBackslash else { continue }
             // It runs later: by then the setting can be another. What that reading cannot make sense of does not count.
@@ -214,6 +217,14 @@ package struct StatementAnalyzer: ~Copyable {
         }
     }
 
+    /// Whether nothing that a text leaves open can change what it does, under either reading.
+    private func isTrusted(_ text: InnerText, _ settings: LexicalSettings) -> Bool {
+        guard case .pieces(let pieces) = text.language else { return true }
+        return (text.holdsBackslash ? [true, false] : [true]).allSatisfy {
+            HoleCheck.isTrusted(pieces, standardConformingStrings: $0, functions: reader.functions)
+        }
+    }
+
     private func readInner(_ text: [UInt8], _ settings: LexicalSettings) -> TextFacts {
         var analyzer = StatementAnalyzer(functions: reader.functions, nesting: nesting + 1)
         return text.withUnsafeBytes { analyzer.facts(of: $0, settings: settings) }
@@ -225,18 +236,14 @@ extension InnerText {
     fileprivate var holdsBackslash: Bool {
         switch language {
         case .sql, .plpgsql: return text.contains(UInt8(ascii: "\\"))
-        case .pieces(let pieces):
-            return pieces.contains { piece in
-                if case .text(let bytes) = piece { return bytes.contains(UInt8(ascii: "\\")) }
-                return false
-            }
+        case .pieces(let pieces): return DynamicText.holdsBackslash(pieces)
         }
     }
 }
 
 extension ClassSet {
     /// Not read.
-    fileprivate static let unread = ClassSet([.unparsable, .oversized])
+    static let unread = ClassSet([.unparsable, .oversized])
 }
 
 /// A statement without the contents of its long literals.

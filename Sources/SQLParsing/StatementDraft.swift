@@ -66,6 +66,8 @@ struct InnerText {
     var text: [UInt8]
     /// The names of the routine's parameters.
     var parameters: [String] = []
+    /// What the statement does if the text is not known well enough.
+    var ifUnknown: Effect?
     /// Where it stands, for remarks: `in a DO body`.
     var place: String
 }

@@ -9,6 +9,8 @@ struct StatementReader {
     var innerTexts: [InnerText] = []
     var worklist = TreeWorklist()
     let functions: KnownFunctionIndex
+    /// The statement has placeholders in it (``HoleCheck``): `dynamic_sql` where one decides what the statement does.
+    var holdsPlaceholders = false
 
     init(functions: KnownFunctionIndex) { self.functions = functions }
 
@@ -133,8 +135,10 @@ struct StatementReader {
     mutating func readCall(_ call: UnsafePointer<FuncCall>) {
         let names = TreeList(call.pointee.funcname)
         guard let bytes = cpg_string(names.last) else { return }
+        noteUnknownName(Swift.String(cString: bytes))
         guard let known = functions.function(named: CStringBytes(bytes)) else { return }
         let schema = names.count > 1 ? TreeName.text(of: names[names.count - 2]) : nil
+        if known.schema != nil, let schema { noteUnknownName(schema) }
         if let required = known.schema, required != schema { return }
         let function = ObjectName(.function, schema: schema, name: Swift.String(cString: bytes))
         if let statementClass = known.statementClass { add(statementClass, function) }
@@ -158,12 +162,20 @@ struct StatementReader {
             if let unknown, !DynamicText.isKnown(pieces) { add(unknown, function) }
             if pieces == [.unknown] { continue }
             innerTexts.append(
-                InnerText(language: .pieces(pieces), text: [], place: "in the text given to \(function.name)"))
+                InnerText(
+                    language: .pieces(pieces), text: [], ifUnknown: unknown.map { Effect($0, function) },
+                    place: "in the text given to \(function.name)"))
         }
+    }
+
+    /// A name that decides what the statement does, and is not known.
+    mutating func noteUnknownName(_ name: @autoclosure () -> Swift.String) {
+        if holdsPlaceholders, ConstantText.Piece.isIn(name()) { add(.dynamicSQL) }
     }
 
     mutating func noteSetting(_ name: Swift.String?) {
         guard let name = name?.lowercased() else { return add(.sessionSetting) }
+        noteUnknownName(name)
         switch name {
         case "role", "session_authorization": add(.roleChange, ObjectName(.setting, name: name))
         // Its one use is to write pg_catalog by hand, perhaps through a view that has another name.

@@ -41,7 +41,7 @@ struct RoutineBodyTests {
             .dropTable, .cascade),
         ClassRow("BEGIN EXECUTE coalesce(NULL, 'DROP TABLE t'); END", .dropTable),
         ClassRow("BEGIN EXECUTE coalesce(quote_ident(x), 'DROP TABLE t'); END", .dynamicSQL),
-        ClassRow("BEGIN EXECUTE format('%s DROP TABLE t', quote_ident(x)); END", .dynamicSQL),
+        ClassRow("BEGIN EXECUTE format('%s DROP TABLE t', quote_ident(x)); END", .dropTable, .dynamicSQL),
         ClassRow("DECLARE q evil.uuid := x; BEGIN EXECUTE 'SELECT 1' || q; END", .dynamicSQL),
         ClassRow("<<b>> DECLARE q text := 'SELECT 1'; BEGIN b.q := 'x'; EXECUTE q; END", .dynamicSQL),
         ClassRow("DECLARE q text := 'SELECT 1'; BEGIN SELECT a INTO b.q FROM t; EXECUTE q; END", .dynamicSQL),
@@ -95,6 +95,65 @@ struct RoutineBodyTests {
     @Test("other routines and languages", arguments: functions)
     func routines(row: ClassRow) {
         #expect(facts(row.sql).classes.names == ClassSet(row.classes).names)
+    }
+
+    /// EXECUTE of these, with a value `v` from a table: the value can be more than a name or a literal.
+    static let spoiled = [
+        "'SELECT 1 /* ' || quote_ident(v) || ' */'", "'SELECT 1 -- ' || quote_ident(v)", "format('SELECT 1 -- %L', v)",
+        "'SELECT $a$' || quote_literal(v) || '$a$'", "format('SELECT $$%I$$', v)", "format('SELECT ''%I''', v)",
+        "'SELECT ''x' || quote_literal(v) || ''''", "'SELECT 1 AS \"' || quote_literal(v) || '\"'",
+        "'SELECT E' || quote_literal(v)", "'SELECT U&' || quote_literal(v)", "'SELECT ' || quote_ident(v) || '''a'''",
+        "'SELECT ' || quote_literal(v)::varchar(2) || ' || ' || quote_literal(v)",
+        "'SELECT * FROM ' || quote_ident(v)::name", "upper('SELECT $A$ ' || quote_literal(v))",
+        "format('DO %L', v)", "'DO LANGUAGE plpgsql ' || quote_literal(v)",
+        "format('CREATE FUNCTION g() RETURNS void LANGUAGE sql AS %L; SELECT g()', v)",
+        "format('CREATE FUNCTION g() RETURNS void LANGUAGE sql AS ''SELECT %s''', length(v))",
+        "format('SELECT dblink_exec(%L, %L)', v, v)", "format('SELECT query_to_xml(%L, true, true, '''')', v)",
+        "format('SELECT %I(%L)', v, v)", "format('SET %I = %L', v, v)",
+        "format('SELECT set_config(%L, ''a'', true)', v)",
+        "format('ALTER TABLE leads %I TO zz', v)", "'ALTER TABLE leads ' || quote_ident(v) || ' note'",
+        "format('DROP VIEW a, b %I', v)", "format('%I TABLE leads', v)", "format('ALTER DATABASE d %I false', v)",
+        "format('EXPLAIN (%I) DELETE FROM leads', v)", "format('SELECT -%s', length(v))",
+        "format('SELECT $a%s$ x $a1$', length(v))", "format('SELECT 1 /*%s/', length(v))",
+        "format('SELECT E''\\%s''', length(v))", "evil.quote_ident(v)", "'SELECT ' OPERATOR(evil.||) quote_ident(v)",
+        "concat_ws('/*', 'SELECT 1', quote_ident(v))",
+    ]
+
+    @Test("a quoted value counts as one only where it is a token of its own that the grammar takes", arguments: spoiled)
+    func spoiledHoles(expression: String) {
+        let body = "DECLARE v text; BEGIN SELECT what INTO v FROM audit_log; EXECUTE \(expression); END"
+        #expect(!facts("DO $body$ \(body) $body$").classes.intersection(guarded).isEmpty)
+    }
+
+    static let whole = [
+        "format('CREATE TABLE IF NOT EXISTS %I PARTITION OF days FOR VALUES FROM (%L) TO (%L)', v, v, v)",
+        "'GRANT SELECT ON ' || quote_ident(v) || ' TO rt_ro'", "format('ALTER TABLE %I.%I ADD COLUMN a text', v, v)",
+        "format('INSERT INTO %I(what) VALUES (%L)', v, v)", "format('SELECT count(*) FROM leads WHERE %I = %L', v, v)",
+        "format('CREATE INDEX IF NOT EXISTS %I ON %I(%I)', v, v, v)",
+        "format('SELECT %L /* it''s kept */', v) || ' -- end'",
+        "format('CREATE TABLE p_%s PARTITION OF p FOR VALUES FROM (''%s'') TO (''%s'')', length(v), d, length(v))",
+        "format('SELECT count(*) FROM %s', v::regclass)", "format('SET search_path TO %I', v)",
+        #"format('UPDATE %I SET a = replace(a, ''\'', ''/'') WHERE id = 1', v)"#,
+        "format('ALTER SEQUENCE %I RESTART WITH %s', v, length(v))", "format('COMMENT ON TABLE %I IS %L', v, v)",
+    ]
+
+    @Test("ordinary dynamic statements pass", arguments: whole)
+    func wholeHoles(expression: String) {
+        let body = "DECLARE v text; d date; BEGIN SELECT what INTO v FROM audit_log; EXECUTE \(expression); END"
+        #expect(facts("DO $body$ \(body) $body$").classes.intersection(guarded).names == [])
+    }
+
+    static let readAgain = [
+        #"SET standard_conforming_strings = off; EXECUTE $x$SELECT 'x\' , '; DROP TABLE leads; --'$x$;"#,
+        #"EXECUTE 'SET standard_conforming_strings = off'; EXECUTE $x$SELECT 'x\' , '; DROP TABLE leads; --'$x$;"#,
+        #"PERFORM set_config(a, 'off', true); EXECUTE $x$SELECT 'x\' , '; DROP TABLE leads; --'$x$;"#,
+        #"PERFORM 'a\'; PERFORM $y$'$y$, 'x\' , '; DROP TABLE leads; --';"#,
+    ]
+
+    @Test("what a block runs is read under both settings of standard_conforming_strings", arguments: readAgain)
+    func readBothWays(body: String) {
+        #expect(facts("DO $do$ BEGIN \(body) END $do$").classes.contains(.dropTable))
+        #expect(facts("DO $do$ BEGIN \(body) END $do$", standardConformingStrings: false).classes.contains(.dropTable))
     }
 
     @Test("a remark says where the loss stands")

@@ -13,6 +13,7 @@
 #include "postgres.h"
 #include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
+#include "common/keywords.h"
 #pragma clang diagnostic pop
 
 typedef struct PgQueryError {
@@ -47,6 +48,12 @@ static inline int cpg_count(const List *list) {
 
 static inline const void *cpg_nth(const List *list, int index) {
     return list->elements[index].ptr_value;
+}
+
+/* A keyword that needs no quotes as a name: quote_ident leaves it as it is. The word must be in lower case. */
+static inline bool cpg_is_unreserved_keyword(const char *word) {
+    int keyword = ScanKeywordLookup(word, &ScanKeywords);
+    return keyword >= 0 && ScanKeywordCategories[keyword] == UNRESERVED_KEYWORD;
 }
 
 /* The bytes of a String node; NULL for any other. */
