@@ -5,6 +5,22 @@ package struct LexicalSettings: Sendable, Hashable {
     /// `client_encoding`.
     package var encoding: ClientEncoding
 
+    /// Whether a text is another one under the other `standard_conforming_strings`: a plain literal holds a backslash.
+    ///
+    /// Up to the first such literal both readings have the same tokens. E'', dollar quotes, names and comments never differ.
+    static func standardConformingStringsMatter(to text: [UInt8]) -> Bool {
+        let backslash = UInt8(ascii: "\\")
+        guard text.contains(backslash) else { return false }
+        return text.withUnsafeBytes { bytes in
+            var lexer = Lexer(bytes)
+            while true {
+                let token = lexer.next()
+                if token.kind == .end { return false }
+                if token.kind == .string, bytes[token.range].contains(backslash) { return true }
+            }
+        }
+    }
+
     package init(standardConformingStrings: Bool = true, encoding: ClientEncoding = .asciiSafe) {
         self.standardConformingStrings = standardConformingStrings
         self.encoding = encoding

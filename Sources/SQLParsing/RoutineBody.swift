@@ -381,7 +381,7 @@ struct RoutineBody: ~Copyable {
         judgeDynamic(pieces)
         // The body may have changed the setting before this expression is read.
         let own = bytes(range, isRaw: true)
-        guard own.contains(UInt8(ascii: "\\")) else { return }
+        guard LexicalSettings.standardConformingStringsMatter(to: own) else { return }
         var canonical = CanonicalText()
         own.withUnsafeBytes {
             canonical.load($0, settings: LexicalSettings(standardConformingStrings: !standardConformingStrings))
@@ -394,7 +394,7 @@ struct RoutineBody: ~Copyable {
     private mutating func judgeDynamic(_ pieces: [ConstantText.Piece]) {
         noteTrust(in: pieces, standardConformingStrings: true)
         take(DynamicText.facts(of: pieces) { analyze($0) })
-        guard DynamicText.holdsBackslash(pieces) else { return }
+        guard DynamicText.hasTwoReadings(pieces) else { return }
         guard nesting < Self.readingLimit else { return add(.dynamicSQL) }
         noteTrust(in: pieces, standardConformingStrings: false)
         let settings = LexicalSettings(standardConformingStrings: false)
@@ -407,12 +407,13 @@ struct RoutineBody: ~Copyable {
         if !isTrusted { add(.dynamicSQL) }
     }
 
-    /// Deeper inside other texts, EXECUTE of a text with a backslash is `dynamic_sql`: each level reads it twice.
+    /// Deeper inside other texts, what has two readings counts as unknown: each level would double the work.
     private static let readingLimit = 3
 
     /// Static SQL is read when it first runs: by then the setting can be another than the one the body was cut with.
     private mutating func takeOther(_ start: [UInt8], _ raw: [UInt8]) {
-        guard raw.contains(UInt8(ascii: "\\")), nesting < Self.readingLimit else { return }
+        guard LexicalSettings.standardConformingStringsMatter(to: raw) else { return }
+        guard nesting < Self.readingLimit else { return add(.opaque) }
         let settings = LexicalSettings(standardConformingStrings: !standardConformingStrings)
         takeNew(analyze(start + raw, settings))
     }
@@ -572,16 +573,17 @@ enum DynamicText {
     static let optionalLimit = 8
 
     /// Its reading depends on standard_conforming_strings.
-    static func holdsBackslash(_ pieces: [ConstantText.Piece]) -> Bool {
-        pieces.contains { piece in
+    static func hasTwoReadings(_ pieces: [ConstantText.Piece]) -> Bool {
+        let holdsBackslash = pieces.contains { piece in
             if case .text(let bytes) = piece { return bytes.contains(UInt8(ascii: "\\")) }
             return false
         }
+        // A piece that may be nothing, or anything, may change where a literal begins.
+        if pieces.contains(.optional) || pieces.contains(.unknown) { return holdsBackslash }
+        return holdsBackslash && LexicalSettings.standardConformingStringsMatter(to: text(of: pieces, leavingOut: []))
     }
 
-    private static func facts(
-        of pieces: [ConstantText.Piece], leavingOut: Set<Int>, _ analyze: ([UInt8]) -> TextFacts
-    ) -> TextFacts {
+    private static func text(of pieces: [ConstantText.Piece], leavingOut: Set<Int>) -> [UInt8] {
         var text: [UInt8] = []
         for (index, piece) in pieces.enumerated() where !leavingOut.contains(index) {
             switch piece {
@@ -592,6 +594,13 @@ enum DynamicText {
             case .number: text.append(UInt8(ascii: "0"))
             }
         }
+        return text
+    }
+
+    private static func facts(
+        of pieces: [ConstantText.Piece], leavingOut: Set<Int>, _ analyze: ([UInt8]) -> TextFacts
+    ) -> TextFacts {
+        let text = text(of: pieces, leavingOut: leavingOut)
         var facts = analyze(text)
         for statement in facts.statements.indices {
             for effect in facts.statements[statement].effects.indices {

@@ -193,7 +193,7 @@ package struct StatementAnalyzer: ~Copyable {
                 entries[index].draft.add(effect.statementClass, effect.object)
             }
             entries[index].draft.absorb(facts, from: text.place)
-            guard text.holdsBackslash else { continue }
+            guard text.hasTwoReadings else { continue }
             // It runs later: by then the setting can be another. What that reading cannot make sense of does not count.
             var other = self.facts(
                 of: text, standardConformingStrings: !settings.standardConformingStrings, settings)
@@ -220,7 +220,7 @@ package struct StatementAnalyzer: ~Copyable {
     /// Whether nothing that a text leaves open can change what it does, under either reading.
     private func isTrusted(_ text: InnerText, _ settings: LexicalSettings) -> Bool {
         guard case .pieces(let pieces) = text.language else { return true }
-        return (text.holdsBackslash ? [true, false] : [true]).allSatisfy {
+        return (text.hasTwoReadings ? [true, false] : [true]).allSatisfy {
             HoleCheck.isTrusted(pieces, standardConformingStrings: $0, functions: reader.functions)
         }
     }
@@ -233,10 +233,10 @@ package struct StatementAnalyzer: ~Copyable {
 
 extension InnerText {
     /// Its reading depends on standard_conforming_strings.
-    fileprivate var holdsBackslash: Bool {
+    fileprivate var hasTwoReadings: Bool {
         switch language {
-        case .sql, .plpgsql: return text.contains(UInt8(ascii: "\\"))
-        case .pieces(let pieces): return DynamicText.holdsBackslash(pieces)
+        case .sql, .plpgsql: return LexicalSettings.standardConformingStringsMatter(to: text)
+        case .pieces(let pieces): return DynamicText.hasTwoReadings(pieces)
         }
     }
 }
