@@ -15,6 +15,8 @@ struct RoutineBody: ~Copyable {
     private let tokens: [Token]
     private var draft = StatementDraft()
     private var variables: RoutineVariables
+    /// What the variables hold if the setting changed before they were assigned; empty if the same.
+    private var otherTexts: [String: [ConstantText.Piece]] = [:]
     /// EXECUTE and its like, judged once all variables are known.
     private var dynamicTexts: [Range<Int>] = []
     private var index = 0
@@ -135,6 +137,13 @@ struct RoutineBody: ~Copyable {
         }
         var resolved = variables
         resolved.resolve { range in bytes(range) }
+        if LexicalSettings.standardConformingStringsMatter(to: raw) {
+            var other = variables
+            other.resolve { range in bytesReadOtherwise(range) }
+            // What does not parse that way is no assignment that the server runs.
+            otherTexts = resolved.known.merging(other.known) { $1 }
+            if otherTexts == resolved.known { otherTexts = [:] }
+        }
         variables = resolved
         for range in dynamicTexts { judgeDynamic(range) }
     }
@@ -379,15 +388,31 @@ struct RoutineBody: ~Copyable {
             return add(isUnterminated ? .unparsable : .dynamicSQL)
         }
         judgeDynamic(pieces)
-        // The body may have changed the setting before this expression is read.
+        // The body may have changed the setting before this expression is read, or before its variables were assigned.
+        let hasOtherReading = LexicalSettings.standardConformingStringsMatter(to: bytes(range, isRaw: true))
+        guard hasOtherReading || !otherTexts.isEmpty else { return }
+        let expressions = hasOtherReading ? [bytes(range), bytesReadOtherwise(range)] : [bytes(range)]
+        let texts = otherTexts.isEmpty ? [variables.known] : [variables.known, otherTexts]
+        var judged = [pieces]
+        for expression in expressions {
+            for known in texts {
+                let other = StatementParser.pieces(ofExpression: expression, variables: known)
+                guard let other, !judged.contains(other) else { continue }
+                judged.append(other)
+                judgeDynamic(other)
+            }
+        }
+    }
+
+    /// The bytes of some tokens as they read under the other standard_conforming_strings, in the writing of this one.
+    private func bytesReadOtherwise(_ range: Range<Int>) -> [UInt8] {
         let own = bytes(range, isRaw: true)
-        guard LexicalSettings.standardConformingStringsMatter(to: own) else { return }
+        guard LexicalSettings.standardConformingStringsMatter(to: own) else { return bytes(range) }
         var canonical = CanonicalText()
         own.withUnsafeBytes {
             canonical.load($0, settings: LexicalSettings(standardConformingStrings: !standardConformingStrings))
         }
-        let other = StatementParser.pieces(ofExpression: Array(canonical.bytes), variables: variables.known)
-        if let other, other != pieces { judgeDynamic(other) }
+        return Array(canonical.bytes)
     }
 
     /// The text is read with the setting of the time when it runs, which anything before may have changed.

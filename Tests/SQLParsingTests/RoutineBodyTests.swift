@@ -147,6 +147,8 @@ struct RoutineBodyTests {
         #"SET standard_conforming_strings = off; EXECUTE $x$SELECT 'x\' , '; DROP TABLE leads; --'$x$;"#,
         #"EXECUTE 'SET standard_conforming_strings = off'; EXECUTE $x$SELECT 'x\' , '; DROP TABLE leads; --'$x$;"#,
         #"PERFORM set_config(a, 'off', true); EXECUTE $x$SELECT 'x\' , '; DROP TABLE leads; --'$x$;"#,
+        #"DECLARE q text; BEGIN q := 'SELECT ''\x27; DROP TABLE leads; --'''; EXECUTE q; END;"#,
+        #"PERFORM 'a\'; DECLARE q text; BEGIN q := 'SELECT ''\x27; DROP TABLE leads; --'''; EXECUTE q; END;"#,
         #"PERFORM 'a\'; PERFORM $y$'$y$, 'x\' , '; DROP TABLE leads; --';"#,
     ]
 
