@@ -29,6 +29,8 @@ let package = Package(
             cSettings: [.unsafeFlags(["-I\(postgresServerHeaders)"])],
             linkerSettings: [.linkedLibrary("pg_query")]),
 
+        .target(name: "CLibPQ", linkerSettings: [.linkedLibrary("pq")]),
+
         // The pure ring: no sockets, files, clocks, threads, randomness or logging.
         .target(name: "PostgresWire", swiftSettings: strict),
         .target(name: "SQLParsing", dependencies: ["CPgQuery"], swiftSettings: parseTreeHeaders),
@@ -42,10 +44,11 @@ let package = Package(
         // The outer ring.
         .target(name: "Transport", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(
             name: "Gateway",
             dependencies: [
-                "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport", "Audit",
+                "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport", "Audit",
                 "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -1,0 +1,131 @@
+import CLibPQ
+
+/// One connection of Holdfast's own to a server, through libpq. Calls block: never on a loop's thread.
+///
+/// Used by one thread at a time. Values travel as text; every connection reads and writes UTF-8.
+package final class ServerConnection {
+    private let connection: OpaquePointer
+
+    /// Opens a connection.
+    ///
+    /// - Parameters:
+    ///   - text: a libpq connection string or URI (PostgreSQL manual, "Connection Strings"); what it leaves out libpq takes
+    ///     from its environment (PGHOST, PGPASSFILE …).
+    ///   - database: used in place of the text's own dbname; nil keeps that.
+    ///   - purpose: shown in `pg_stat_activity.application_name`, behind `holdfast `.
+    /// - Throws: ``ServerFault/unreachable(_:)`` with libpq's words.
+    package init(_ text: String, database: String? = nil, purpose: String) throws(ServerFault) {
+        // A later keyword beats an earlier one, and a dbname that is a connection string is taken apart
+        // (conninfo_array_parse, fe-connect.c): so the text comes first, then what overrides it.
+        var settings: [(String, String)] = [("dbname", text)]
+        // A database whose name looks like a connection string must not be taken for one: only the first dbname is
+        // taken apart.
+        if let database { settings.append(("dbname", database)) }
+        settings += [
+            ("client_encoding", "UTF8"), ("application_name", "holdfast \(purpose)"), ("connect_timeout", "10"),
+        ]
+        let keywords = settings.map { Self.copy($0.0) } + [nil]
+        let values = settings.map { Self.copy($0.1) } + [nil]
+        defer { for pointer in keywords + values { pointer?.deallocate() } }
+        let opened = keywords.map { UnsafePointer($0) }.withUnsafeBufferPointer { keywords in
+            values.map { UnsafePointer($0) }.withUnsafeBufferPointer { values in
+                PQconnectdbParams(keywords.baseAddress, values.baseAddress, 1)
+            }
+        }
+        guard let opened else { throw .unreachable("out of memory") }
+        guard PQstatus(opened) == CONNECTION_OK else {
+            let reason = Self.text(PQerrorMessage(opened))
+            PQfinish(opened)
+            throw .unreachable(reason)
+        }
+        // The server's notices are for people at a terminal.
+        PQsetNoticeReceiver(opened, { _, _ in }, nil)
+        connection = opened
+    }
+
+    deinit { PQfinish(connection) }
+
+    /// Whether libpq still believes in the connection.
+    package var isAlive: Bool { PQstatus(connection) == CONNECTION_OK }
+
+    /// The server's version as libpq counts it: 150018 is 15.18.
+    package var serverVersion: Int { Int(PQserverVersion(connection)) }
+
+    /// The connected database.
+    package var database: String { Self.text(PQdb(connection)) }
+
+    /// The role that the connection logged in as.
+    package var user: String { Self.text(PQuser(connection)) }
+
+    /// Runs one statement with parameters `$1` …, and returns its rows.
+    ///
+    /// - Throws: the server's error, or that the connection broke.
+    @discardableResult
+    package func query(_ sql: String, _ parameters: [String?] = []) throws(ServerFault) -> ServerRows {
+        let values = parameters.map { $0.map(Self.copy) }
+        defer { for value in values { value?.deallocate() } }
+        let result = values.map { $0.map { UnsafePointer($0) } }.withUnsafeBufferPointer {
+            PQexecParams(connection, sql, Int32(parameters.count), nil, $0.baseAddress, nil, nil, 0)
+        }
+        return try rows(of: result)
+    }
+
+    /// Runs a script of several statements in one implicit transaction (or those that it opens itself).
+    ///
+    /// - Returns: the last statement's rows.
+    @discardableResult
+    package func run(script: String) throws(ServerFault) -> ServerRows {
+        try rows(of: PQexec(connection, script))
+    }
+
+    private func rows(of result: OpaquePointer?) throws(ServerFault) -> ServerRows {
+        defer { PQclear(result) }
+        switch PQresultStatus(result) {
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: break
+        default: throw fault(of: result)
+        }
+        let columnCount = PQnfields(result)
+        let rows = (0..<PQntuples(result)).map { row in
+            (0..<columnCount).map { column in
+                PQgetisnull(result, row, column) == 1 ? nil : Self.text(PQgetvalue(result, row, column))
+            }
+        }
+        return ServerRows(
+            columns: (0..<columnCount).map { Self.text(PQfname(result, $0)) }, rows: rows,
+            commandTag: Self.text(PQcmdStatus(result)))
+    }
+
+    private func fault(of result: OpaquePointer?) -> ServerFault {
+        func field(_ code: Character) -> String? {
+            code.asciiValue.flatMap { PQresultErrorField(result, Int32($0)) }.map { String(cString: $0) }
+        }
+        guard let sqlState = field("C"), isAlive else { return .unreachable(Self.text(PQerrorMessage(connection))) }
+        return .refused(sqlState: sqlState, message: field("M") ?? "", detail: field("D"), hint: field("H"))
+    }
+
+    private static func text(_ bytes: UnsafePointer<CChar>?) -> String {
+        guard let bytes else { return "" }
+        return String(decoding: UnsafeRawBufferPointer(start: bytes, count: length(bytes)), as: UTF8.self).trimmed
+    }
+
+    private static func text(_ bytes: UnsafeMutablePointer<CChar>?) -> String { text(UnsafePointer(bytes)) }
+
+    private static func length(_ bytes: UnsafePointer<CChar>) -> Int {
+        var count = 0
+        while bytes[count] != 0 { count += 1 }
+        return count
+    }
+
+    /// A C string; whoever takes it deallocates it.
+    private static func copy(_ text: String) -> UnsafeMutablePointer<CChar> {
+        let bytes = text.utf8CString
+        let copy = UnsafeMutablePointer<CChar>.allocate(capacity: bytes.count)
+        bytes.withUnsafeBufferPointer { copy.initialize(from: $0.baseAddress ?? UnsafePointer(copy), count: $0.count) }
+        return copy
+    }
+}
+
+extension String {
+    /// Without the line end that libpq puts behind its messages.
+    fileprivate var trimmed: String { hasSuffix("\n") ? String(dropLast()) : self }
+}
