@@ -190,7 +190,8 @@ struct CatalogQuestionText {
             "SELECT -1, 'session'::pg_catalog.text, \(isolation), NULL::pg_catalog.text, NULL::pg_catalog.text, "
                 + "NULL::pg_catalog.text, false, pg_catalog.pg_backend_pid()::pg_catalog.text, "
                 + "NULL::pg_catalog.text, NULL::pg_catalog.text, false", at: 0)
-        return "/* holdfast: what do these names mean? */ " + with + rows.map { "(\($0))" }.joined(separator: " UNION ALL ") + " LIMIT \(Self.rowLimit + 1)"
+        return "/* holdfast: what do these names mean? */ " + with
+            + rows.map { "(\($0))" }.joined(separator: " UNION ALL ") + " LIMIT \(Self.rowLimit + 1)"
     }
 
     /// `findDependentObjects` (dependency.c), from above: what depends on an object goes with it; what belongs to another
