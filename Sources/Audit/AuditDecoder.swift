@@ -94,6 +94,7 @@ private struct Fields {
         case "database": session.database = try scanner.string()
         case "application_name": session.applicationName = try scanner.string()
         case "tag": session.tag = try scanner.string()
+        case "backend_pid": session.backendProcessID = Int32(exactly: try scanner.integer())
         case "command": command = try scanner.string()
         case "sql": sql = try scanner.string()
         case "classes": classes = try Self.strings(from: &scanner)

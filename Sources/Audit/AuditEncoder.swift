@@ -19,6 +19,7 @@ package enum AuditEncoder {
         field("database", record.session.database, to: &bytes)
         field("application_name", record.session.applicationName, to: &bytes)
         field("tag", record.session.tag, to: &bytes)
+        if let process = record.session.backendProcessID { field("backend_pid", Int64(process), to: &bytes) }
         if let statement = record.statement { append(statement, to: &bytes) }
         if let outcome = record.outcome { append(outcome, to: &bytes) }
         if let gap = record.gap {

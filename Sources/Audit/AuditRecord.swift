@@ -66,8 +66,12 @@ package struct AuditRecord: Sendable, Equatable {
         package var database: String
         package var applicationName: String
         package var tag: String
+        /// The server's process behind the session (BackendKeyData). Nil in trails of earlier versions, and before the
+        /// server has let the client in.
+        package var backendProcessID: Int32?
         package init(
-            session: String, client: String, user: String, database: String, applicationName: String, tag: String
+            session: String, client: String, user: String, database: String, applicationName: String, tag: String,
+            backendProcessID: Int32? = nil
         ) {
             self.session = session
             self.client = client
@@ -75,6 +79,7 @@ package struct AuditRecord: Sendable, Equatable {
             self.database = database
             self.applicationName = applicationName
             self.tag = tag
+            self.backendProcessID = backendProcessID
         }
     }
 

@@ -70,7 +70,8 @@ package final class ProxyServer {
             group = try LoopGroup(
                 count: loopCount,
                 context: LoopContext(
-                    upstream: upstream, audit: audit, logger: logger, serverUnreachable: { resolver.resolveSoon() }),
+                    upstream: upstream, audit: audit, logger: logger, serverUnreachable: { resolver.resolveSoon() },
+                    recordsSessions: configuration.guardSettings.isReachable),
                 settings: LoopSettings(configuration))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, maximumClients: { maximumClients.value }, logger: logger)
@@ -91,6 +92,7 @@ package final class ProxyServer {
         }
         if changed.loopCount != configuration.loopCount { waiting.append("loops") }
         if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
+        if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
         configuration = changed
         maximumClients.value = changed.maximumClients
         group.apply(LoopSettings(changed))

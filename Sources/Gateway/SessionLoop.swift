@@ -14,6 +14,8 @@ package struct LoopContext: Sendable {
     package var logger: Logger
     /// Asks a thread that may block to resolve the server's name anew.
     package var serverUnreachable: @Sendable () -> Void
+    /// Whether the trail is told when sessions begin and end.
+    package var recordsSessions = false
 }
 
 /// What of `proxy.conf` a loop goes by: swapped whole at a reload.

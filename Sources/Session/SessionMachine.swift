@@ -35,6 +35,8 @@ package struct SessionMachine: ~Copyable {
     var serverRemaining = 0
     var isAuthenticated = false
     package private(set) var transactionStatus = TransactionStatus.idle
+    /// The process of the server that the session talks to (BackendKeyData); nil until the server has let the client in.
+    package internal(set) var backendProcessID: Int32?
 
     var ledger = ReplyLedger()
     var statements = NameLedger()
