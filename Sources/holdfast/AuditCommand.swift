@@ -23,7 +23,9 @@ struct AuditCommand: ParsableCommand {
               holdfast audit --follow
               holdfast audit --json --user alice | jq -r .sql
               zcat audit.jsonl.3.gz | holdfast audit --file /dev/stdin --limit 20
-            """)
+              holdfast audit unseen --since 24h          # what the trail and the databases do not agree on
+            """,
+        subcommands: [UnseenCommand.self])
 
     @Option(help: ArgumentHelp("The trail's file.", valueName: "file"))
     var file: String?
@@ -97,6 +99,12 @@ struct AuditCommand: ParsableCommand {
         filter.tags = tags
         filter.sessions = sessions
         filter.events = events.map(\.event)
+        // Every connection has its two lines: they are for those who ask for them.
+        if events.isEmpty, sessions.isEmpty {
+            filter.events = AuditRecord.Event.allCases.filter {
+                $0 != .sessionStart && $0 != .sessionEnd && $0 != .watermark
+            }
+        }
         filter.classes = Set(classes.flatMap(\.names))
         filter.verdicts = verdicts.map(\.rawValue)
         do throws(AuditFault) {
