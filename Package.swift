@@ -49,7 +49,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport", "Audit",
+                "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport",
+                "Audit",
                 "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ],

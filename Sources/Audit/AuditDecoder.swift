@@ -122,7 +122,8 @@ private struct Fields {
         case "finding": finding = try scanner.string()
         case "executed_at": executedAt = AuditTime.parse(try scanner.string())
         case "xid": transactionNumber = UInt64(try scanner.string())
-        case "ddl": rowIDs = try Self.list(from: &scanner) { scanner throws(JSONScanner.Fault) in try scanner.integer() }
+        case "ddl":
+            rowIDs = try Self.list(from: &scanner) { scanner throws(JSONScanner.Fault) in try scanner.integer() }
         case "commands": commands = try Self.strings(from: &scanner)
         case "intent": intent = try scanner.string()
         case "text": text = try scanner.string()

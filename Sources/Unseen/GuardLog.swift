@@ -42,11 +42,15 @@ package struct GuardLog: Sendable {
             let since = evidenceSince.map { ($0 &+ offset) / 1000 } ?? Int64.max
             let rows = try connection.query(GuardLogQueries.rows, [String(transaction), String(since)]).rows
                 .compactMap { ServerDDL(row: $0) }
-            let live = try connection.query(GuardLogQueries.liveProcesses).rows.compactMap { ($0.first ?? nil).flatMap { Int32($0) } }
+            let live = try connection.query(GuardLogQueries.liveProcesses).rows.compactMap {
+                ($0.first ?? nil).flatMap { Int32($0) }
+            }
             return GuardLog(
                 database: database, rows: rows, finishedBelow: finishedBelow, readTime: readTime, clockOffset: offset,
                 uncertainty: uncertainty,
-                firstTime: try connection.query(GuardLogQueries.firstTime).value.flatMap { Int64($0) }.map { $0 &* 1000 },
+                firstTime: try connection.query(GuardLogQueries.firstTime).value.flatMap { Int64($0) }.map {
+                    $0 &* 1000
+                },
                 liveProcesses: Set(live), ancestors: try ancestors(of: rows, connection))
         } catch {
             switch error.sqlState {

@@ -21,7 +21,8 @@ enum GuardLogQueries {
         ORDER BY id
         """
 
-    static let firstTime = "SELECT (extract(epoch FROM pg_catalog.min(at)) * 1000000)::pg_catalog.int8 FROM holdfast.ddl"
+    static let firstTime =
+        "SELECT (extract(epoch FROM pg_catalog.min(at)) * 1000000)::pg_catalog.int8 FROM holdfast.ddl"
 
     static let liveProcesses = """
         SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
@@ -53,7 +54,8 @@ extension ServerDDL {
         self.init(
             id: id, time: time &* 1000, user: row[2] ?? "", applicationName: row[3] ?? "",
             client: address.isEmpty ? "" : address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)",
-            process: process, processStart: row[7].flatMap { Int64($0) }.map { $0 &* 1000 } ?? 0, transaction: transaction,
+            process: process, processStart: row[7].flatMap { Int64($0) }.map { $0 &* 1000 } ?? 0,
+            transaction: transaction,
             phase: phase, tag: row[10] ?? "", objectType: row[11] ?? "", schema: row[12], identity: row[13],
             oid: row[14].flatMap { UInt32($0) } ?? 0, isOriginal: row[15] != "f", isInExtension: row[16] == "t",
             auditID: row[17])

@@ -50,7 +50,9 @@ package struct ObjectIdentity: Sendable, Equatable {
                         position += 1
                     } else {
                         let name = self.name()
-                        if name.isWord || !Self.connectives.contains(name.parts.first ?? "") { names.append(name.parts) }
+                        if name.isWord || !Self.connectives.contains(name.parts.first ?? "") {
+                            names.append(name.parts)
+                        }
                     }
                 }
             }

@@ -48,7 +48,8 @@ struct ShownEffects {
         case .command: return explainsCommand(row, identity)
         case .drop: return explainsDrop(row, identity)
         case .rewrite:
-            return row.tag == statement.command || shows(identity?.object ?? []) || isMentionedOwner(identity?.object ?? [])
+            return row.tag == statement.command || shows(identity?.object ?? [])
+                || isMentionedOwner(identity?.object ?? [])
                 || isInherited
         case .truncate:
             guard classes.contains("truncate") || isUnread else { return false }
@@ -60,7 +61,7 @@ struct ShownEffects {
     // MARK: - Created and altered
 
     private func explainsCommand(_ row: ServerDDL, _ identity: ObjectIdentity?) -> Bool {
-        if row.isInExtension { return statement.objects.contains { $0.kind == "extension" } || isUnread }
+        if row.isInExtension { return isAboutExtension || isUnread }
         guard let identity, !identity.object.isEmpty else {
             return row.tag == statement.command || sharesFirstWord(with: row.tag) || isUnread
         }
@@ -70,7 +71,9 @@ struct ShownEffects {
             return row.tag == "CREATE SCHEMA" || row.tag == "CREATE EXTENSION" && text.contains("cascade")
         }
         if statement.command == "IMPORT FOREIGN SCHEMA" { return row.tag == "CREATE FOREIGN TABLE" }
-        if Self.sweeping.contains(statement.command) { return row.tag == statement.command || row.tag.hasPrefix("ALTER") }
+        if Self.sweeping.contains(statement.command) {
+            return row.tag == statement.command || row.tag.hasPrefix("ALTER")
+        }
         // A key's index, a serial column's sequence, a partition's constraint.
         return Self.madeAlong.contains(row.objectType) && !classes.isDisjoint(with: Self.making)
     }
@@ -90,6 +93,10 @@ struct ShownEffects {
     private func explainsDrop(_ row: ServerDDL, _ identity: ObjectIdentity?) -> Bool {
         guard let identity, !identity.object.isEmpty else { return row.tag == statement.command || isUnread }
         let isColumn = row.objectType.hasSuffix("column")
+        // An extension's script replaces its own functions; it has no business with tables.
+        if isAboutExtension, Self.routines.contains(row.objectType) || !Self.weighty.contains(row.objectType) {
+            return true
+        }
         guard Self.weighty.contains(row.objectType) || isColumn else {
             // Nothing of a table's is lost with it.
             return row.tag == statement.command || shows(identity.object) || showsPart(identity, row)
@@ -107,9 +114,14 @@ struct ShownEffects {
 
     /// What holds data, or what code and people find by its name.
     private static let weighty: Set<String> = [
-        "table", "view", "materialized view", "foreign table", "schema", "sequence", "function", "procedure", "aggregate",
+        "table", "view", "materialized view", "foreign table", "schema", "sequence", "function", "procedure",
+        "aggregate",
         "extension", "event trigger",
     ]
+
+    private static let routines: Set<String> = ["function", "procedure", "aggregate"]
+
+    private var isAboutExtension: Bool { statement.objects.contains { $0.kind == "extension" } }
 
     /// Some class says that something goes.
     private var losesByName: Bool { classes.contains { $0.hasPrefix("drop_") || $0.hasPrefix("cascade") } }
@@ -170,7 +182,9 @@ struct ShownEffects {
         var start = haystack.startIndex
         while let found = haystack[start...].firstIndex(of: first) {
             start = haystack.index(after: found)
-            guard let end = haystack.index(found, offsetBy: needle.count, limitedBy: haystack.endIndex) else { return false }
+            guard let end = haystack.index(found, offsetBy: needle.count, limitedBy: haystack.endIndex) else {
+                return false
+            }
             guard haystack[found..<end].elementsEqual(needle) else { continue }
             let before = found == haystack.startIndex ? nil : haystack[haystack.index(before: found)]
             let after = end == haystack.endIndex ? nil : haystack[end]

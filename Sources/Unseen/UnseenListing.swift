@@ -56,7 +56,8 @@ package struct UnseenListing {
             limits.append("\(Self.count(summary.tornCount, "line")) of the trail was cut off by a crash")
         }
         if log.clockOffset != 0 {
-            limits.append("the server's clock differs from ours by \(log.clockOffset / 1_000_000) ms; times below are ours")
+            limits.append(
+                "the server's clock differs from ours by \(log.clockOffset / 1_000_000) ms; times below are ours")
         }
         return limits
     }
@@ -66,7 +67,8 @@ package struct UnseenListing {
         if finding.kind != .otherRoute, let session = finding.session {
             lines.append(
                 "session \(session.session) of \(session.user)@\(session.database) from \(session.client), application "
-                    + "\"\(session.applicationName)\", tag \(session.tag), server process \(session.backendProcessID ?? 0)")
+                    + "\"\(session.applicationName)\", tag \(session.tag), server process \(session.backendProcessID ?? 0)"
+            )
         }
         if let statement = finding.statement {
             let sql = statement.shown.sql
@@ -87,5 +89,7 @@ package struct UnseenListing {
         }
     }
 
-    private static func count(_ number: Int, _ noun: String) -> String { number == 1 ? "1 \(noun)" : "\(number) \(noun)s" }
+    private static func count(_ number: Int, _ noun: String) -> String {
+        number == 1 ? "1 \(noun)" : "\(number) \(noun)s"
+    }
 }

@@ -75,7 +75,9 @@ package struct UnseenMatcher {
                 row, .moreThanShown, at: time, session: session.identity,
                 statement: named(by: row, in: session) ?? candidates.first { _ in true })
         }
-        return (gathering.findings + neverExecuted()).sorted { ($0.time, $0.rows.first?.id ?? 0) < ($1.time, $1.rows.first?.id ?? 0) }
+        return (gathering.findings + neverExecuted()).sorted {
+            ($0.time, $0.rows.first?.id ?? 0) < ($1.time, $1.rows.first?.id ?? 0)
+        }
     }
 
     private var width: Int64 { Self.tolerance &+ scope.uncertainty }

@@ -36,7 +36,8 @@ struct UnseenCommand: ParsableCommand {
 
     @Option(
         name: .customLong("file"),
-        help: ArgumentHelp("The trail's file; several times for a rotated trail or several proxies.", valueName: "file"))
+        help: ArgumentHelp("The trail's file; several times for a rotated trail or several proxies.", valueName: "file")
+    )
     var files: [String] = []
 
     @Option(
@@ -110,7 +111,8 @@ struct UnseenCommand: ParsableCommand {
         do throws(AuditFault) {
             summary = try TrailFiles.read(paths, into: &trail)
         } catch {
-            throw NotComparable(reason: error.description + "\nThe trail is not whole, so what it lacks proves nothing.")
+            throw NotComparable(
+                reason: error.description + "\nThe trail is not whole, so what it lacks proves nothing.")
         }
         guard let firstTime = trail.firstTime else {
             throw NotComparable(
