@@ -88,9 +88,8 @@ package struct GuardLog: Sendable {
         let list = "{" + tables.map { String($0) }.joined(separator: ",") + "}"
         var ancestors: [UInt32: [[String]]] = [:]
         for row in try connection.query(GuardLogQueries.ancestors, [list]).rows {
-            guard row.count == 3, let child = row[0].flatMap({ UInt32($0) }), let schema = row[1], let name = row[2]
-            else { continue }
-            ancestors[child, default: []].append([schema, name])
+            guard row.count == 3, let child = row[0].flatMap({ UInt32($0) }) else { continue }
+            ancestors[child, default: []] += row[2] == nil ? [] : [row[1...].compactMap(\.self)]
         }
         return ancestors
     }

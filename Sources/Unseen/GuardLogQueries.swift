@@ -28,7 +28,7 @@ enum GuardLogQueries {
         SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
         """
 
-    /// `$1`: OIDs of tables. What each is a partition or a child of, however far up.
+    /// `$1`: OIDs of tables. Those that exist, each with what it is a partition or a child of, however far up.
     static let ancestors = """
         WITH RECURSIVE above(child, parent) AS (
             SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits
@@ -39,6 +39,8 @@ enum GuardLogQueries {
         SELECT child, n.nspname, c.relname
         FROM above JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) above.parent
              JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        UNION ALL
+        SELECT oid, NULL, NULL FROM pg_catalog.pg_class WHERE oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])
         """
 }
 

@@ -40,10 +40,11 @@ struct ShownEffects {
 
     /// Whether the row is what the statement says, or what PostgreSQL does along with that without being asked.
     ///
-    /// - Parameter ancestors: the names of the tables that the row's table is a partition or a child of.
-    func explain(_ row: ServerDDL, ancestors: [[String]] = []) -> Bool {
+    /// - Parameter ancestors: the names of the tables that the row's table is a partition or a child of; nil if it is gone by
+    ///   now, so that nobody can tell any more.
+    func explain(_ row: ServerDDL, ancestors: [[String]]? = []) -> Bool {
         let identity = row.identity.map { ObjectIdentity($0) }
-        let isInherited = ancestors.contains { shows($0) || isMentionedOwner($0) }
+        let isInherited = (ancestors ?? []).contains { shows($0) || isMentionedOwner($0) }
         switch row.phase {
         case .command: return explainsCommand(row, identity)
         case .drop: return explainsDrop(row, identity)
@@ -53,6 +54,8 @@ struct ShownEffects {
                 || isInherited
         case .truncate:
             guard classes.contains("truncate") || isUnread else { return false }
+            // Without CASCADE only partitions and children go along.
+            if ancestors == nil, !text.contains("cascade") { return true }
             return shows(identity?.object ?? []) || isInherited || isListed(identity)
                 || isUnread && isMentioned(identity?.object)
         }
@@ -109,7 +112,9 @@ struct ShownEffects {
         // Without CASCADE only what is part of it goes along: partitions, owned sequences, an extension's members.
         if row.isOriginal { return false }
         if !cascades { return row.tag == statement.command || classes.contains("do_block") || isUnread }
-        return row.objectType == "sequence" && isPartOfShown(identity.object)
+        // A table's own sequences; whole schemas hold others.
+        return row.objectType == "sequence"
+            && classes.isDisjoint(with: ["drop_schema", "drop_owned", "drop_extension"])
     }
 
     /// What holds data, or what code and people find by its name.
@@ -132,12 +137,6 @@ struct ShownEffects {
 
     /// The wire showed the text, but it could not be read, or not as a whole.
     private var isUnread: Bool { classes.contains("unparsable") || classes.contains("oversized") }
-
-    /// An owned sequence's name usually begins with its table's.
-    private func isPartOfShown(_ name: [String]) -> Bool {
-        guard let last = name.last else { return false }
-        return names.contains { last.hasPrefix(($0.split(separator: ".").last.map(String.init) ?? $0) + "_") }
-    }
 
     // MARK: - Names
 

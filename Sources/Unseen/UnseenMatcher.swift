@@ -18,7 +18,8 @@ package struct UnseenMatcher {
         package var logUntil: Int64
         /// The server's processes for this database that lived when the log was read.
         package var liveProcesses: Set<Int32>
-        /// By a table's OID: the names of the tables that it is a partition or a child of.
+        /// By the OIDs of tables that were emptied or rewritten and still exist: the names of the tables that they are
+        /// partitions or children of.
         package var ancestors: [UInt32: [[String]]]
 
         package init(
@@ -103,10 +104,10 @@ package struct UnseenMatcher {
     }
 
     private mutating func explains(_ statement: TrailStatement, _ row: ServerDDL) -> Bool {
-        if let known = effects[statement.id] { return known.explain(row, ancestors: scope.ancestors[row.oid] ?? []) }
+        if let known = effects[statement.id] { return known.explain(row, ancestors: scope.ancestors[row.oid]) }
         let shown = ShownEffects(statement.shown)
         effects[statement.id] = shown
-        return shown.explain(row, ancestors: scope.ancestors[row.oid] ?? [])
+        return shown.explain(row, ancestors: scope.ancestors[row.oid])
     }
 
     // MARK: - What never happened
@@ -118,7 +119,8 @@ package struct UnseenMatcher {
         for row in rows { rowsByProcess[row.process, default: []].append(row) }
         for session in trail.sessions.values {
             for (index, statement) in session.statements.enumerated() {
-                guard statement.time >= logSince &+ width, isInScope(statement.time), !executed.contains(statement.id),
+                guard statement.time >= logSince &+ scope.uncertainty, isInScope(statement.time),
+                    !executed.contains(statement.id),
                     isOver(statement, session), ExpectedRow.isCertain(of: statement, in: session)
                 else { continue }
                 let end = session.latestAnswer(of: index)

@@ -20,7 +20,7 @@ import Testing
         var testDescription: String { "\(sql): \(phase) \(tag) \(type) \(identity ?? "-")\(original ? "" : ", along")" }
     }
 
-    private static func explains(_ row: Row, ancestors: [[String]] = []) -> Bool {
+    private static func explains(_ row: Row, ancestors: [[String]]? = []) -> Bool {
         var scene = Scene()
         scene.row(row.phase, row.tag, row.type, row.identity, original: row.original, inExtension: row.inExtension)
         let shown = ShownEffects(
@@ -198,7 +198,18 @@ import Testing
                 sql: "…", command: command, classes: classes, objects: [("table", "parts")], phase: phase, tag: tag,
                 type: "table", identity: "public.parts_1")
             #expect(!Self.explains(row))
+            #expect(!Self.explains(row, ancestors: [["public", "other"]]))
             #expect(Self.explains(row, ancestors: [["public", "parts"]]))
         }
+    }
+
+    @Test
+    func `What was emptied along with a table and is gone by now is taken for a partition, unless it says CASCADE`() {
+        var row = Row(
+            sql: "TRUNCATE a", command: "TRUNCATE TABLE", classes: ["truncate"], objects: [("table", "a")],
+            phase: .truncate, tag: "TRUNCATE TABLE", type: "table", identity: "public.b")
+        #expect(Self.explains(row, ancestors: nil))
+        row.sql = "TRUNCATE a CASCADE"
+        #expect(!Self.explains(row, ancestors: nil))
     }
 }
