@@ -243,5 +243,6 @@ extension SessionDriver {
                 ])
         }
         loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
+        if !outcomes.isEmpty { loop.context.statementsEnded() }
     }
 }

@@ -19,6 +19,18 @@ package struct GuardLog: Sendable {
     package var liveProcesses: Set<Int32>
     package var ancestors: [UInt32: [[String]]]
 
+    /// From when on the log holds everything, by our clock; nil if nobody knows.
+    package var since: Int64? { firstTime.map { $0 &- clockOffset } }
+
+    /// When the server did it, by our clock.
+    package func ourTime(_ row: ServerDDL) -> Int64 { row.time &- clockOffset }
+
+    /// The processes of the server that serve this database now.
+    package static func liveProcesses(_ connection: ServerConnection) throws(ServerFault) -> Set<Int32> {
+        let rows = try connection.query(GuardLogQueries.liveProcesses).rows
+        return Set(rows.compactMap { $0.first?.flatMap { Int32($0) } })
+    }
+
     /// Reads the log.
     ///
     /// - Parameters:
@@ -36,22 +48,20 @@ package struct GuardLog: Sendable {
             let (offset, uncertainty) = try measureClock(connection)
             try connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             defer { _ = try? connection.query("COMMIT") }
-            // The snapshot is taken by the first query.
-            let finishedBelow = try connection.query(GuardLogQueries.finishedBelow).value.flatMap { UInt64($0) } ?? 0
+            // The snapshot is taken by the first query: what was committed by now is in it.
             let readTime = linux_clock_realtime()
-            let since = evidenceSince.map { ($0 &+ offset) / 1000 } ?? Int64.max
-            let rows = try connection.query(GuardLogQueries.rows, [String(transaction), String(since)]).rows
+            let finishedBelow = try connection.query(GuardLogQueries.finishedBelow).value.flatMap { UInt64($0) } ?? 0
+            let since = evidenceSince.map { String(($0 &+ offset) / 1000) }
+            let rows = try connection.query(GuardLogQueries.rows, [String(transaction), since]).rows
                 .compactMap { ServerDDL(row: $0) }
-            let live = try connection.query(GuardLogQueries.liveProcesses).rows.compactMap {
-                ($0.first ?? nil).flatMap { Int32($0) }
-            }
+            let live = try liveProcesses(connection)
             return GuardLog(
                 database: database, rows: rows, finishedBelow: finishedBelow, readTime: readTime, clockOffset: offset,
                 uncertainty: uncertainty,
                 firstTime: try connection.query(GuardLogQueries.firstTime).value.flatMap { Int64($0) }.map {
                     $0 &* 1000
                 },
-                liveProcesses: Set(live), ancestors: try ancestors(of: rows, connection))
+                liveProcesses: live, ancestors: try ancestors(of: rows, connection))
         } catch {
             switch error.sqlState {
             case "42P01", "3F000": throw .missing(database: database)

@@ -18,9 +18,10 @@ package struct TrailIndex: Sendable {
     package private(set) var recordsSessions = false
     /// How many records the trail itself says are missing.
     package private(set) var missingCount = 0
-    /// What was found before, by the ids of its rows and statements.
-    package private(set) var reportedRows: Set<Int64> = []
-    package private(set) var reportedStatements: Set<String> = []
+    /// The rows that were found before, with their transactions.
+    package private(set) var reportedRows: [Int64: UInt64] = [:]
+    /// The statements that were found never to have been executed, with their times.
+    package private(set) var reportedStatements: [String: Int64] = [:]
     /// How far the live watch has come.
     package private(set) var watermark: AuditRecord.Watermark?
 
@@ -46,12 +47,13 @@ package struct TrailIndex: Sendable {
         guard record.session.database == database else { return }
         switch record.event {
         case .finding:
-            reportedRows.formUnion(record.finding?.rows ?? [])
-            if record.finding?.kind == UnseenFinding.Kind.neverExecuted.rawValue, let id = record.finding?.statementID {
-                reportedStatements.insert(id)
+            guard let finding = record.finding else { return }
+            for row in finding.rows { reportedRows[row] = finding.transaction ?? 0 }
+            if finding.kind == UnseenFinding.Kind.neverExecuted.rawValue, let id = finding.statementID {
+                reportedStatements[id] = finding.executedAt
             }
         case .watermark:
-            watermark = record.watermark
+            if let reached = record.watermark { advance(to: reached) }
         case .outcome:
             guard let place = places[record.id], let outcome = record.outcome else { return }
             sessions[place.session]?.statements[place.index].ended(outcome, at: record.time)
@@ -76,6 +78,13 @@ package struct TrailIndex: Sendable {
         sessions[id]?.add(statement)
     }
 
+    /// Everything up to there has been judged.
+    package mutating func advance(to reached: AuditRecord.Watermark) {
+        watermark = AuditRecord.Watermark(
+            transaction: max(reached.transaction, watermark?.transaction ?? 0),
+            time: max(reached.time, watermark?.time ?? .min))
+    }
+
     /// Call when all records so far were taken, before matching.
     package mutating func settle() {
         for id in sessions.keys { sessions[id]?.settle() }
@@ -97,21 +106,23 @@ package struct TrailIndex: Sendable {
         return nil
     }
 
-    /// Forgets what is settled: sessions that ended before that time, statements that ended before it in others.
-    package mutating func forget(before time: Int64) {
+    /// Forgets what is settled: findings and statements that ended before that time, and sessions that did, unless the
+    /// server's process still lives.
+    ///
+    /// - Parameter transaction: nothing below it is judged again.
+    package mutating func forget(before time: Int64, transaction: UInt64, live: Set<Int32>) {
+        reportedRows = reportedRows.filter { $0.value >= transaction }
+        reportedStatements = reportedStatements.filter { $0.value >= time }
         for (id, session) in sessions {
-            if let end = session.endTime, end < time {
+            if let end = session.endTime, end < time, !live.contains(session.process) {
                 sessions[id] = nil
                 sessionsByProcess[session.process]?.removeAll { $0 == id }
                 if sessionsByProcess[session.process]?.isEmpty == true { sessionsByProcess[session.process] = nil }
                 for statement in session.statements { places[statement.id] = nil }
                 continue
             }
-            guard let first = session.statements.firstIndex(where: { ($0.endTime ?? .max) >= time }) else {
-                dropStatements(of: id, before: session.statements.count)
-                continue
-            }
-            dropStatements(of: id, before: first)
+            let first = session.statements.firstIndex { ($0.endTime ?? .max) >= time }
+            dropStatements(of: id, before: first ?? session.statements.count)
         }
     }
 

@@ -32,6 +32,14 @@ package struct TrailStatement: Sendable, Equatable {
         shown = statement
     }
 
+    /// It was said to have taken effect, or nobody knows.
+    var mayHaveTakenEffect: Bool {
+        switch end {
+        case .committed, .inDoubt: true
+        case .undone, .prepared: false
+        }
+    }
+
     package mutating func ended(_ outcome: AuditRecord.Outcome, at time: Int64) {
         commandTag = outcome.commandTag
         answerTime = outcome.durationMicroseconds.map { self.time &+ $0 &* 1000 }

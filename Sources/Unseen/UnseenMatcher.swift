@@ -35,6 +35,18 @@ package struct UnseenMatcher {
             self.liveProcesses = liveProcesses
             self.ancestors = ancestors
         }
+
+        /// Clocks of one machine are set while statements run; what lies so close together is told apart by its objects.
+        var width: Int64 { 100_000_000 &+ uncertainty }
+
+        /// Whether nothing can come of the statement any more: it ended before the log was read, or is in doubt with nobody
+        /// left who could still end it.
+        func isOver(_ statement: TrailStatement, process: Int32) -> Bool {
+            switch statement.end {
+            case .committed, .undone, .prepared: (statement.endTime ?? .max) < logUntil &- width
+            case .inDoubt: statement.time < logUntil &- width && !liveProcesses.contains(process)
+            }
+        }
     }
 
     private let trail: TrailIndex
@@ -43,9 +55,6 @@ package struct UnseenMatcher {
     /// What the rows that a statement explains stand for, by its id.
     private var executed: Set<String> = []
     private var effects: [String: ShownEffects] = [:]
-
-    /// Clocks of one machine are set while statements run; what lies so close together is told apart by its objects.
-    private static let tolerance: Int64 = 100_000_000
 
     /// - Parameters:
     ///   - trail: after `settle()`.
@@ -57,12 +66,14 @@ package struct UnseenMatcher {
     }
 
     /// What does not agree, in the order of time.
-    package mutating func findings() -> [UnseenFinding] {
+    ///
+    /// - Parameter judgedRows: the ids of the rows to judge; the others only bear witness. Nil leaves it to the scope.
+    package mutating func findings(judging judgedRows: Set<Int64>? = nil) -> [UnseenFinding] {
         var gathering = Gathering()
         for row in rows {
             let time = row.time &- scope.clockOffset
             guard let session = session(of: row, at: time) else {
-                if !row.isOfNoConcern, isInScope(time) {
+                if !row.isOfNoConcern, judgedRows?.contains(row.id) ?? isInScope(time) {
                     gathering.add(row, .otherRoute, at: time, session: nil, statement: nil)
                 }
                 continue
@@ -71,7 +82,7 @@ package struct UnseenMatcher {
             var explained = explain(row, by: candidates)
             if !explained { explained = explain(row, by: session.candidates(at: time, tolerance: width)) }
             if !explained, let named = named(by: row, in: session) { explained = explain(row, by: [named]) }
-            if explained || row.isOfNoConcern || !isInScope(time) { continue }
+            guard !explained, !row.isOfNoConcern, judgedRows?.contains(row.id) ?? isInScope(time) else { continue }
             gathering.add(
                 row, .moreThanShown, at: time, session: session.identity,
                 statement: named(by: row, in: session) ?? candidates.first { _ in true })
@@ -81,7 +92,7 @@ package struct UnseenMatcher {
         }
     }
 
-    private var width: Int64 { Self.tolerance &+ scope.uncertainty }
+    private var width: Int64 { scope.width }
 
     private func isInScope(_ time: Int64) -> Bool { time >= scope.since && time < scope.until }
 
@@ -121,7 +132,8 @@ package struct UnseenMatcher {
             for (index, statement) in session.statements.enumerated() {
                 guard statement.time >= logSince &+ scope.uncertainty, isInScope(statement.time),
                     !executed.contains(statement.id),
-                    isOver(statement, session), ExpectedRow.isCertain(of: statement, in: session)
+                    statement.mayHaveTakenEffect, scope.isOver(statement, process: session.process),
+                    ExpectedRow.isCertain(of: statement, in: session)
                 else { continue }
                 let end = session.latestAnswer(of: index)
                 let hasRow = (rowsByProcess[session.process] ?? []).contains { row in
@@ -137,15 +149,6 @@ package struct UnseenMatcher {
             }
         }
         return findings
-    }
-
-    /// Whether nothing can come any more: committed, or in doubt with nobody left who could still end it.
-    private func isOver(_ statement: TrailStatement, _ session: TrailSession) -> Bool {
-        switch statement.end {
-        case .undone, .prepared: false
-        case .committed: (statement.endTime ?? .max) < scope.logUntil &- width
-        case .inDoubt: statement.time < scope.logUntil &- width && !scope.liveProcesses.contains(session.process)
-        }
     }
 }
 

@@ -123,7 +123,7 @@ struct UnseenCommand: ParsableCommand {
         let from = max(since?.nanoseconds ?? .min, firstTime)
         let scope = UnseenMatcher.Scope(
             clockOffset: log.clockOffset, uncertainty: log.uncertainty, since: from, until: until?.nanoseconds ?? .max,
-            logSince: log.firstTime.map { $0 &- log.clockOffset }, logUntil: log.readTime,
+            logSince: log.since, logUntil: log.readTime,
             liveProcesses: log.liveProcesses, ancestors: log.ancestors)
         var matcher = UnseenMatcher(trail: trail, rows: log.rows, scope: scope)
         let findings = matcher.findings()
