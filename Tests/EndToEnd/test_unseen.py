@@ -256,3 +256,148 @@ def test_without_the_log_or_with_a_damaged_trail_nothing_is_claimed(
     )  # fmt: skip
     assert done.returncode == 2
     assert "line 3" in done.stderr
+
+
+def watch(holdfast: Holdfast, **wanted: str) -> list[dict]:
+    return holdfast.trail.wait(1, event="finding", **wanted)
+
+
+def rounds(holdfast: Holdfast) -> int:
+    return len(holdfast.trail.records(event="watermark"))
+
+
+def judged(holdfast: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    """The watch has judged every row that is in the log now."""
+    last = postgres.value("SELECT max(transaction)::text FROM holdfast.ddl", shop)
+    eventually(
+        lambda: any(
+            int(record["until_xid"]) > int(last)
+            for record in holdfast.trail.records(event="watermark", database=shop)
+        )
+    )
+
+
+def test_the_watch_writes_each_finding_into_the_trail_and_the_log(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "200ms"))
+    holdfast.trail.wait(1, event="watermark")
+    with holdfast.connect(shop) as connection:
+        connection.execute("CREATE TABLE orders (id serial PRIMARY KEY)")
+    with postgres.connect(shop, application_name="cron job") as connection:
+        connection.execute("DROP TABLE orders")
+    (finding,) = watch(holdfast)
+    assert finding["finding"] == "other_route"
+    assert finding["application_name"] == "cron job"
+    assert "public.orders" in names(finding)
+    assert "unseen DDL: dropped table public.orders" in holdfast.wait_for_log("unseen DDL")
+    judged(holdfast, postgres, shop)
+    listing = run(binary(), "audit", "--config", holdfast.configuration).stdout
+    assert "dropped table public.orders" in listing
+    assert "watermark" not in listing
+    assert [record["finding"] for record in unseen(holdfast)] == ["other_route"]
+
+
+def test_the_watch_says_nothing_of_what_the_trail_accounts_for(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "100ms"))
+    holdfast.trail.wait(1, event="watermark")
+    with holdfast.connect(shop) as connection:
+        for statement in ORDINARY:
+            connection.execute(statement)
+    judged(holdfast, postgres, shop)
+    assert [record["text"] for record in holdfast.trail.records(event="finding")] == []
+
+
+def test_a_restart_repeats_nothing_and_misses_nothing(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    settings = guard(postgres, shop, "100ms")
+    holdfast = start_holdfast(guard=settings)
+    holdfast.trail.wait(1, event="watermark")
+    with holdfast.connect(shop) as connection:
+        connection.execute("CREATE TABLE seen ()")
+    postgres.execute("CREATE TABLE first ()", shop)
+    watch(holdfast)
+    judged(holdfast, postgres, shop)
+    with holdfast.connect(shop) as connection:
+        connection.execute("CREATE TABLE just_before_the_end ()")
+    holdfast.kill()
+    postgres.execute("CREATE TABLE while_nobody_looked ()", shop)
+    for _ in range(2):
+        holdfast.restart()
+        with holdfast.connect(shop) as connection:
+            connection.execute("COMMENT ON TABLE seen IS 'x'")
+        judged(holdfast, postgres, shop)
+        holdfast.stop()
+    found = [names(record) for record in holdfast.trail.records(event="finding")]
+    assert found == [["public.first"], ["public.while_nobody_looked"]]
+
+
+def test_a_transaction_that_ends_late_is_not_missed(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "100ms"))
+    holdfast.trail.wait(1, event="watermark")
+    with postgres.connect(shop) as slow:
+        slow.execute("BEGIN; CREATE TABLE late ()")
+        postgres.execute("CREATE TABLE early ()", shop)
+        assert names(watch(holdfast)[0]) == ["public.early"]
+        slow.execute("COMMIT")
+    holdfast.trail.wait(2, event="finding")
+    judged(holdfast, postgres, shop)
+    assert [names(record) for record in holdfast.trail.records(event="finding")] == [["public.early"], ["public.late"]]
+
+
+def test_the_watch_goes_on_after_the_trail_was_rotated(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "100ms"))
+    with holdfast.connect(shop) as connection:
+        connection.execute("CREATE TABLE one ()")
+        holdfast.trail.wait(1, event="watermark")
+        old = holdfast.trail.path.with_name("audit.jsonl.1")
+        holdfast.trail.path.rename(old)
+        # This session began in the old file.
+        connection.execute("CREATE TABLE two ()")
+    judged(holdfast, postgres, shop)
+    postgres.execute("CREATE TABLE three ()", shop)
+    watch(holdfast)
+    assert [names(record) for record in holdfast.trail.records(event="finding")] == [["public.three"]]
+    assert kinds(unseen_in(holdfast, "--file", str(old), "--file", str(holdfast.trail.path))) == ["other_route"]
+
+
+def unseen_in(holdfast: Holdfast, *files: str) -> list[dict]:
+    done = run(binary(), "audit", "unseen", "--config", holdfast.configuration, "--json", *files, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_database_without_a_log_is_told_once_and_looked_for_again(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, test_database: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, test_database, "100ms"))
+    holdfast.wait_for_log("the guard is not installed there")
+    install_log(postgres, test_database)
+    holdfast.wait_for_log("unseen DDL is looked for again")
+    assert holdfast.log_text().count("the guard is not installed there") == 1
+    holdfast.trail.wait(1, event="watermark")
+    postgres.execute("CREATE TABLE direct ()", test_database)
+    assert names(watch(holdfast)[0]) == ["public.direct"]
+
+
+def test_a_server_that_restarts_is_watched_again(start_holdfast: StartHoldfast) -> None:
+    own = PostgresServer()
+    try:
+        own.start()
+        own.execute("CREATE DATABASE shop_test")
+        install_log(own, "shop_test")
+        holdfast = start_holdfast(server=own.address, guard=guard(own, "shop_test", "100ms"))
+        holdfast.trail.wait(1, event="watermark")
+        own.stop()
+        holdfast.wait_for_log("unseen DDL cannot be looked for")
+        own.start()
+        own.execute("CREATE TABLE direct ()", "shop_test")
+        assert names(watch(holdfast)[0]) == ["public.direct"]
+    finally:
+        own.remove()

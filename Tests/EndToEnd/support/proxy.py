@@ -177,6 +177,13 @@ class Holdfast:
         code = self.process.wait(timeout)
         assert code == 0, f"Holdfast ended with {code}; it said:\n{self.log_text()}"
 
+    def restart(self) -> None:
+        """Starts it again after it was ended."""
+        self.addresses.clear()
+        self._finished = False
+        self.was_ended = False
+        self.start()
+
     def kill(self) -> None:
         self.was_ended = True
         if hasattr(self, "process") and self.is_alive:
