@@ -12,7 +12,7 @@ extension SessionDriver {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
         // An answer may have made room for requests.
-        if toServer.isPaused, isWaitingForLedger, machine?.value.isLedgerFull == false {
+        if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
             isWaitingForLedger = false
             toServer.isPaused = false
             requestTurn()
@@ -190,6 +190,7 @@ extension SessionDriver {
             record(notes)
         case .pause:
             toServer.isPaused = true
+            toServer.needed = 1
             isWaitingForLedger = true
         case .close(let fault):
             loop.context.logger.notice(

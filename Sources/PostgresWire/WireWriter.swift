@@ -42,6 +42,35 @@ package enum WireWriter {
         }
     }
 
+    /// Parse, Bind, Execute and Close of a statement and a portal of one name, and a Flush: ASCII text without
+    /// parameters. The unnamed ones stay as they are.
+    package static func runOnce(_ text: String, as name: String) -> [UInt8] {
+        let parse = message(FrontendType.parse.rawValue) {
+            $0.append(string: name)
+            $0.append(string: text)
+            $0.append(contentsOf: [0, 0])
+        }
+        let bind = message(FrontendType.bind.rawValue) {
+            $0.append(string: name)
+            $0.append(string: name)
+            $0.append(contentsOf: [0, 0, 0, 0, 0, 0])
+        }
+        return parse + bind + execute(portal: name) + close("P", name) + close("S", name) + flush
+    }
+
+    private static func close(_ kind: Unicode.Scalar, _ name: String) -> [UInt8] {
+        message(FrontendType.close.rawValue) {
+            $0.append(UInt8(ascii: kind))
+            $0.append(string: name)
+        }
+    }
+
+    /// A Sync.
+    package static let sync: [UInt8] = [FrontendType.sync.rawValue, 0, 0, 0, 4]
+
+    /// A Flush.
+    package static let flush: [UInt8] = [FrontendType.flush.rawValue, 0, 0, 0, 4]
+
     /// A Terminate.
     package static let terminate: [UInt8] = [FrontendType.terminate.rawValue, 0, 0, 0, 4]
 

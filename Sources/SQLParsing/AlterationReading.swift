@@ -158,6 +158,7 @@ extension StatementReader {
         let kind = ObjectKind(drop.pointee.removeType)
         name("DROP " + kind.commandWord)
         noteCondition(drop.pointee.missing_ok)
+        if drop.pointee.concurrent { draft.mustRunAlone = true }
         let decision = DropDecision(drop.pointee.removeType)
         var isAllTemporary = true
         for item in TreeList(drop.pointee.objects) {
@@ -182,18 +183,6 @@ extension StatementReader {
         if truncate.pointee.behavior == DROP_CASCADE, !isAllTemporary { add(.truncate) }
     }
 
-    /// ALTER INDEX … RENAME also renames tables, and only the server knows which it is: a name that looks like an index's,
-    /// as people and tools give them, is taken for one.
-    private static func looksLikeIndex(_ name: Swift.String) -> Bool {
-        let folded = name.lowercased()
-        let ends = [
-            "_idx", "_index", "_ix", "_pkey", "_pk", "_key", "_uniq", "_unique", "_uk", "_uq", "_excl", "_like",
-        ]
-        let beginnings = ["idx_", "ix_", "index_", "uix_", "uq_", "uk_", "pk_"]
-        return ends.contains { folded.hasSuffix($0) } || beginnings.contains { folded.hasPrefix($0) }
-            || folded.contains("_idx")
-    }
-
     mutating func decideRename(_ rename: UnsafePointer<RenameStmt>) {
         let kind = ObjectKind(rename.pointee.renameType)
         let relationKind = rename.pointee.relation == nil ? kind : ObjectKind(rename.pointee.relationType)
@@ -215,7 +204,8 @@ extension StatementReader {
         case OBJECT_TABLE, OBJECT_VIEW, OBJECT_MATVIEW, OBJECT_FOREIGN_TABLE, OBJECT_SEQUENCE, OBJECT_SCHEMA,
             OBJECT_DATABASE:
             add(object.isTemporaryByName ? .alter : .rename, object)
-        case OBJECT_INDEX: add(Self.looksLikeIndex(object.name) ? .renameIndex : .rename, object)
+        // ALTER INDEX … RENAME also renames tables (RenameRelation in tablecmds.c), and only the server knows which it is.
+        case OBJECT_INDEX: add(object.isTemporaryByName ? .alter : .rename, object)
         case OBJECT_FUNCTION, OBJECT_ROUTINE, OBJECT_PROCEDURE:
             add(.alter, object)
             // Under another name nobody would know it.
@@ -352,6 +342,11 @@ extension StatementReader {
         for command in TreeList(alter.pointee.cmds) {
             let node = command.node(AlterTableCmd.self)
             let decision = AlterTableDecision(node, of: table)
+            if let definition = node.pointee.def, TreeNode(definition).tag == T_PartitionCmd,
+                TreeNode(definition).node(PartitionCmd.self).pointee.concurrent
+            {
+                draft.mustRunAlone = true
+            }
             add(decision.statementClass, decision.object)
             if let second = decision.second { add(second, decision.object) }
             if node.pointee.behavior == DROP_CASCADE, let cascade = decision.cascade, !table.isTemporaryByName {

@@ -71,4 +71,9 @@ package struct ObjectName: Sendable, Hashable {
 
     /// Whether the name says by itself that the object is temporary (`pg_temp.x`).
     package var isTemporaryByName: Bool { schema == "pg_temp" || schema?.hasPrefix("pg_temp_") == true }
+
+    /// A part of the name was not known when the statement was read: something stands in its place.
+    package var holdsPlaceholder: Bool {
+        [schema, name, part].contains { $0.map(ConstantText.Piece.isIn) ?? false }
+    }
 }

@@ -9,6 +9,7 @@ struct StatementDraft {
     var transaction = TransactionControl.none
     var prepared = PreparedStatementUse.none
     var isConditional = false
+    var mustRunAlone = false
     var remarks: [String] = []
     /// A DELETE or UPDATE in it has a condition that chooses rows.
     var choosesRows = false
@@ -47,9 +48,11 @@ struct StatementDraft {
     }
 
     func facts(range: Range<Int>) -> StatementFacts {
-        StatementFacts(
+        var facts = StatementFacts(
             range: range, command: command, classes: classes, effects: effects, transaction: transaction,
             prepared: prepared, isConditional: isConditional, remarks: remarks)
+        facts.mustRunAlone = mustRunAlone
+        return facts
     }
 }
 

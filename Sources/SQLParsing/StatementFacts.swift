@@ -50,6 +50,8 @@ package struct StatementFacts: Sendable, Hashable {
     package var prepared: PreparedStatementUse
     /// IF EXISTS or IF NOT EXISTS was written.
     package var isConditional: Bool
+    /// The server runs it in no transaction block (`PreventInTransactionBlock`, xact.c): DROP DATABASE, CONCURRENTLY.
+    package var mustRunAlone = false
     /// What the analysis wants a reader to know (`in a DO body: DROP TABLE users`); empty for most.
     package var remarks: [String]
 

@@ -195,6 +195,7 @@ struct StatementReader {
         case T_DropStmt: decideDrop(node.node(DropStmt.self))
         case T_DropdbStmt:
             name("DROP DATABASE")
+            draft.mustRunAlone = true
             draft.isConditional = node.node(DropdbStmt.self).pointee.missing_ok
             add(.dropDatabase, ObjectName(.database, name: TreeName.text(node.node(DropdbStmt.self).pointee.dbname)))
         case T_DropOwnedStmt:

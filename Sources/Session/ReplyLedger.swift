@@ -11,6 +11,9 @@ package struct ReplyLedger: ~Copyable {
         /// Ends with ReadyForQuery.
         case query, functionCall, sync
         case parse, bind, describe, execute, close
+        /// Holdfast's own question to the server: none of its replies reaches the client. Ends with ReadyForQuery or with
+        /// the second CloseComplete, as it was put (``OpenQuestion``).
+        case question
         /// CopyDone or CopyFail went by: no reply of its own, but it ends the time in which Sync is ignored.
         case copyEnd
     }
@@ -28,9 +31,12 @@ package struct ReplyLedger: ~Copyable {
     private var head = 0
     package private(set) var count = 0
     /// An error was answered whose Sync has not been forwarded yet: the server throws away what comes.
-    private var isSkipping = false
+    private(set) var isSkipping = false
     /// COPY FROM STDIN runs and its end has not been forwarded yet.
-    private var isCopyingIn = false
+    private(set) var isCopyingIn = false
+    /// Messages of the extended protocol have been forwarded since the last Sync, Query or FunctionCall: their implicit
+    /// transaction may be open.
+    private(set) var isMidSegment = false
     /// Syncs that went by while COPY FROM STDIN ran, and so will not be answered: unless the COPY failed before them.
     private var ignoredSyncs = 0
     /// Of those, the ones of a COPY that failed: each may be answered or not.
@@ -42,6 +48,19 @@ package struct ReplyLedger: ~Copyable {
 
     package var isEmpty: Bool { count == 0 }
     package var isFull: Bool { count >= Self.capacity }
+
+    /// Nothing is owed but replies that come from no running statement: no COPY can begin before a message behind them.
+    var owesOnlyPreparation: Bool {
+        (0..<count).allSatisfy { index in
+            switch entries[(head + index) & (entries.count - 1)]?.kind {
+            case .parse, .bind, .describe, .close: true
+            case .query, .functionCall, .sync, .execute, .question, .copyEnd, nil: false
+            }
+        }
+    }
+
+    /// A Sync was swallowed by a COPY that may have failed before it: whose ReadyForQuery comes next is not certain.
+    var isInDoubt: Bool { doubtfulSyncs > 0 }
 
     /// The entry whose reply comes next.
     package var first: Entry? { count == 0 ? nil : entries[head] }
@@ -57,6 +76,7 @@ package struct ReplyLedger: ~Copyable {
         switch kind {
         case .sync:
             segment &+= 1
+            isMidSegment = false
             if isCopyingIn {
                 ignoredSyncs += 1
                 return true
@@ -65,6 +85,7 @@ package struct ReplyLedger: ~Copyable {
         case .query, .functionCall:
             if isSkipping { return false }
             segment &+= 1
+            isMidSegment = false
         case .copyEnd:
             // A marker is needed only for a COPY that the server has not answered yet.
             if isCopyingIn || count == 0 || isSkipping {
@@ -72,6 +93,9 @@ package struct ReplyLedger: ~Copyable {
                 return true
             }
         case .parse, .bind, .describe, .execute, .close:
+            isMidSegment = true
+            if isSkipping { return false }
+        case .question:
             if isSkipping { return false }
         }
         append(Entry(kind: kind, note: note))
@@ -133,9 +157,10 @@ package struct ReplyLedger: ~Copyable {
         ignoredSyncs = 0
         guard count > 0, let failed = entries[head] else { return [] }
         switch failed.kind {
+        case .question where failed.note?.question?.isSimple == true: return []
         case .query, .functionCall, .sync, .copyEnd:
             return []
-        case .parse, .bind, .describe, .execute, .close:
+        case .parse, .bind, .describe, .execute, .close, .question:
             _ = takeFirst()
             var skipped: [ReplyNote] = []
             while count > 0, let next = entries[head] {

@@ -17,6 +17,8 @@ package final class ReplyNote {
     var completedCount = 0
     /// What a Parse, Bind or Close does to the names once the server has done it.
     var naming: Naming = .none
+    /// Holdfast's own question, put instead of forwarding the client's message.
+    var question: OpenQuestion?
     /// The text that SQL-level PREPARE statements in it stem from.
     var remembered: RememberedStatement?
 
@@ -52,8 +54,17 @@ final class RememberedStatement {
     /// The text as it came, where what it does depends on its parameters' values; several where it is not known which of
     /// several statements is meant.
     let parameterized: [ParameterizedText]
+    /// There was one way only in which the server could read the text.
+    let hasOneReading: Bool
+    /// The server reads the names as they stand in the facts, whatever bytes are in them.
+    let readsCertainly: Bool
 
-    init(facts: TextFacts, sql: String, parameterized: [ParameterizedText] = []) {
+    init(
+        facts: TextFacts, sql: String, parameterized: [ParameterizedText] = [], hasOneReading: Bool = false,
+        readsCertainly: Bool = false
+    ) {
+        self.hasOneReading = hasOneReading
+        self.readsCertainly = readsCertainly
         self.facts = facts
         self.sql = sql
         self.parameterized = parameterized
@@ -70,6 +81,7 @@ final class RememberedStatement {
         return RememberedStatement(
             facts: TextFacts(classes: classes, statements: statements),
             sql: records.map(\.sql).joined(separator: "\n-- or --\n"),
-            parameterized: records.flatMap(\.parameterized))
+            parameterized: records.flatMap(\.parameterized), hasOneReading: records.allSatisfy(\.hasOneReading),
+            readsCertainly: records.allSatisfy(\.readsCertainly))
     }
 }

@@ -66,9 +66,34 @@ extension SessionMachine {
                 case .allow: break
                 case .warn(let match):
                     warning = newWarning(match, bound, parsed, judge: judge)
+                case .block where isAskedAtBind(bound.facts): break
                 case .block(let match):
                     refuseBind(header, match, judgement, sql: bound.sql)
                     return nil
+                }
+            }
+        }
+        if let asked = record, isAskedAtBind(asked.facts) {
+            // A plan is made, or was; FETCH can run the portal from here on.
+            let remembered = judge.judge(remembered: asked.facts, rules: rules)
+            let names =
+                asked.hasOneReading
+                ? Names(areSequence: false, areCertain: asked.readsCertainly, arePlanned: true) : nil
+            var sql = asked.sql
+            let consultation = sql.withUTF8 {
+                consult(remembered, isQuery: false, names: names, text: UnsafeRawBufferPointer($0), judge: judge)
+            }
+            switch consultation {
+            case .waits(let next): return next
+            case .judged(let final):
+                if case .block(let match) = final.verdict {
+                    refuseBind(header, match, final, sql: asked.sql)
+                    return nil
+                }
+                if final.facts != asked.facts {
+                    record = RememberedStatement(
+                        facts: final.facts, sql: asked.sql, hasOneReading: asked.hasOneReading,
+                        readsCertainly: asked.readsCertainly)
                 }
             }
         }
@@ -99,7 +124,11 @@ extension SessionMachine {
             }
             judge.bind(parameters, in: statement, to: &facts)
         }
-        return facts == record.facts ? record : RememberedStatement(facts: facts, sql: record.sql)
+        return facts == record.facts
+            ? record
+            : RememberedStatement(
+                facts: facts, sql: record.sql, hasOneReading: record.hasOneReading,
+                readsCertainly: record.readsCertainly)
     }
 
     /// The warning that the values call for; what the text alone calls for was said at Parse.

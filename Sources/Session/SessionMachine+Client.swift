@@ -46,7 +46,7 @@ extension SessionMachine {
             case .decided(let decision):
                 carryOut(decision)
             case .boundary:
-                if ledger.isFull { return RelayStep(forward: position, next: .pause) }
+                if !mayConsumeClient { return RelayStep(forward: position, next: .pause) }
                 let header: FrameHeader
                 do throws(WireFault) {
                     guard let found = try FrameSplitter.frontendHeader(in: bytes, at: position) else {
@@ -87,6 +87,17 @@ extension SessionMachine {
         if !isAuthenticated && header.byteCount > FrameLimits.authentication + 1 {
             throw .frontendLength(type: header.type, length: header.byteCount - 1)
         }
+        if let ended = question {
+            question = nil
+            if ended.state == .spent {
+                // It has failed with its question, or the server will skip it.
+                let needsSync = ended.hasFailed && ended.isForQuery && !ended.isSimple && ledger.push(.sync)
+                clientState = .discarding(header.byteCount, replacement: needsSync ? WireWriter.sync : [])
+                return nil
+            }
+            answer = ended
+        }
+        defer { if answer != nil { answer = nil } }
         switch type {
         case .copyData, .authentication, .terminate, .flush:
             clientState = .forwarding(header.byteCount)
@@ -122,6 +133,7 @@ extension SessionMachine {
     ) throws(WireFault) -> RelayStep.Next? {
         let judgement: Judgement
         let text: UnsafeRawBufferPointer
+        var names: Names?
         if header.byteCount > maximumStatementBytes {
             if !isReplication, let reading = settings.readingAhead {
                 clientState = .inspecting(
@@ -148,8 +160,13 @@ extension SessionMachine {
                 isReplication
                 ? judge.judge(replicationCommand: text, readings: readings, rules: rules)
                 : judge.judge(text, readings: readings, rules: rules)
+            names = namesNow(of: judgement.facts, readings)
         }
-        let joined = withExecutedNames(judgement, text: text, judge: &judge)
+        var joined = withExecutedNames(judgement, text: text, judge: &judge)
+        switch consult(joined, isQuery: true, names: names, text: text, judge: judge) {
+        case .judged(let final): joined = final
+        case .waits(let next): return next
+        }
         settings.mayChange()
         if joined.facts.isOrdinary, case .allow = joined.verdict, !joined.isAudited {
             forward(.query, header)
@@ -218,6 +235,8 @@ extension SessionMachine {
             : judge.judge(message.text, readings: readings, rules: rules)
         parseJudged(
             MessageDecision(kind: .parse, byteCount: header.byteCount), judgement, key: key, text: message.text,
+            names: readings.settings.count == 1
+                ? Names(areCertain: settings.certain != nil && settings.clientReadsUTF8) : nil,
             parameterized: parameterized(judgement.facts, message.text, readings, types: message.parameterTypes)
         ) { .message(WireWriter.parse(name: message.name, text: $0.text)) }
         return nil
@@ -226,11 +245,12 @@ extension SessionMachine {
     /// Decides on a Parse: it is refused, or its name stands for the statement from here on.
     private mutating func parseJudged(
         _ undecided: MessageDecision, _ judgement: Judgement, key: [UInt8], text: UnsafeRawBufferPointer,
-        parameterized: ParameterizedText? = nil, replacement: (Refusal) -> MessageDecision.Replacement
+        names: Names? = nil, parameterized: ParameterizedText? = nil,
+        replacement: (Refusal) -> MessageDecision.Replacement
     ) {
         settings.mayChange()
         var decision = undecided
-        if case .block(let match) = judgement.verdict {
+        if case .block(let match) = judgement.verdict, !mayPassLater(judgement, names: names) {
             let note = ReplyNote()
             let refusal = refuse(match, judgement, text: text)
             note.refusal = refusal
@@ -241,7 +261,7 @@ extension SessionMachine {
             return
         }
         let isOfInterest = !judgement.facts.isOrdinary || parameterized != nil
-        let record = isOfInterest ? remember(judgement.facts, text, parameterized) : nil
+        let record = isOfInterest ? remember(judgement.facts, text, parameterized, names) : nil
         let definesNothing = record == nil && statements.isEmpty
         statements.define(key, record, segment: ledger.segment)
         if !definesNothing {
@@ -275,7 +295,18 @@ extension SessionMachine {
         var sql = record.sql
         return sql.withUTF8 { text in
             let text = UnsafeRawBufferPointer(text)
-            let judgement = withExecutedNames(remembered, text: text, judge: &judge)
+            var judgement = withExecutedNames(remembered, text: text, judge: &judge)
+            let names =
+                record.hasOneReading
+                ? Names(
+                    areSequence: false, areCertain: record.readsCertainly, arePlanned: true) : nil
+            // What FETCH could have run was asked about when it was bound.
+            if !isAskedAtBind(record.facts) {
+                switch consult(judgement, isQuery: false, names: names, text: text, judge: judge) {
+                case .judged(let final): judgement = final
+                case .waits(let next): return next
+                }
+            }
             return decide(
                 MessageDecision(kind: .execute, byteCount: header.byteCount), judgement, text: text,
                 remembered: record, now: now
@@ -424,7 +455,8 @@ extension SessionMachine {
             let record =
                 remembered
                 ?? remember(
-                    judgement.facts, text, parameterized(judgement.facts, text, settings.readings(of: text)))
+                    judgement.facts, text, parameterized(judgement.facts, text, settings.readings(of: text)),
+                    settings.certain.map { _ in Names(areCertain: settings.clientReadsUTF8) })
             note.remembered = record
             for statement in record.facts.statements {
                 if case .prepare(let name) = statement.prepared {
@@ -519,9 +551,12 @@ extension SessionMachine {
     }
 
     private func remember(
-        _ facts: TextFacts, _ text: UnsafeRawBufferPointer, _ parameterized: ParameterizedText? = nil
+        _ facts: TextFacts, _ text: UnsafeRawBufferPointer, _ parameterized: ParameterizedText? = nil,
+        _ names: Names? = nil
     ) -> RememberedStatement {
-        RememberedStatement(facts: facts, sql: redacted(text), parameterized: parameterized.map { [$0] } ?? [])
+        RememberedStatement(
+            facts: facts, sql: redacted(text), parameterized: parameterized.map { [$0] } ?? [],
+            hasOneReading: names != nil, readsCertainly: names?.areCertain ?? false)
     }
 
     private func redacted(_ text: UnsafeRawBufferPointer) -> String {

@@ -19,6 +19,10 @@ extension SessionMachine {
                     let needed = bytes.count == position ? 1 : FrameSplitter.headerByteCount
                     return RelayStep(forward: position, next: .wait(byteCount: needed))
                 }
+                if question != nil {
+                    let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
+                    if let next = answerArrived(header, rest) { return RelayStep(forward: position, next: next) }
+                }
                 // Rows are most of what comes, and say nothing.
                 if header.type == BackendType.dataRow || header.type == BackendType.copyData {
                     serverRemaining = header.byteCount
@@ -35,7 +39,7 @@ extension SessionMachine {
     }
 
     /// The longest server message that is held whole to be read; longer ones pass unread.
-    private static let readableByteCount = 1 << 20
+    static let readableByteCount = 1 << 20
 
     /// - Returns: nil once `serverRemaining` says how much of the message passes.
     private mutating func serverMessageArrived(
@@ -212,6 +216,7 @@ extension SessionMachine {
 
     /// The server throws the message away unread.
     mutating func skipped(_ note: ReplyNote) {
+        if let question = note.question { questionSkipped(question) }
         if let refusal = note.refusal { openRefusals.removeAll { $0.id == refusal.id } }
         for audited in note.audited { notRun(audited.statement) }
     }
@@ -227,13 +232,13 @@ extension SessionMachine {
         settings.reported(name: name.text, value: value.text)
     }
 
-    private mutating func readyForQuery(_ message: UnsafeRawBufferPointer) {
+    mutating func readyForQuery(_ message: UnsafeRawBufferPointer) {
         let status = message.count > 5 ? TransactionStatus(rawValue: message[5]) : nil
         defer { hasAnswered = false }
         if isAuthenticated {
             if !hasAnswered, ledger.explainsIdleReady() { return }
             switch ledger.firstKind {
-            case .query, .functionCall, .sync:
+            case .query, .functionCall, .sync, .question:
                 ledger.pop()
             case .parse, .bind, .describe, .execute, .close, .copyEnd, nil:
                 lostTrack()

@@ -51,6 +51,12 @@ package struct SessionMachine: ~Copyable {
     /// The server has said something since it was last ready.
     var hasAnswered = false
     var lastID: UInt64 = 0
+    /// What the message at the front waits for, if it is a question's answer.
+    var question: OpenQuestion?
+    /// The question that the message at the front was held back for, while it is looked at again.
+    var answer: OpenQuestion?
+    /// The server process behind the session, once it is known (BackendKeyData).
+    package internal(set) var backendProcess: Int32?
 
     /// - Parameters:
     ///   - sessionID: 16 characters that no other session has; part of every id in the audit trail.
@@ -79,13 +85,11 @@ package struct SessionMachine: ~Copyable {
     package var isIdle: Bool {
         guard case .boundary = clientState else { return false }
         return isAuthenticated && ledger.isEmpty && transactionStatus == .idle && serverRemaining == 0
+            && question == nil
     }
 
     /// The server's stream stands between two messages: a message of ours may be put there.
     package var isServerAtBoundary: Bool { serverRemaining == 0 }
-
-    /// The client is not read while the server owes too much.
-    package var isLedgerFull: Bool { ledger.isFull }
 
     /// Something waits in ``takeOutcomes()`` or ``takeRefusals()``.
     package var hasNotes: Bool { !outcomes.isEmpty || !refusalNotes.isEmpty }
@@ -150,7 +154,7 @@ package struct RelayStep {
         /// Client's side only. These must be in the audit trail before the bytes from here on are looked at again:
         /// write them, then ``SessionMachine/trailAnswered(_:)``, then call again with the same bytes.
         case record([StatementNote])
-        /// Client's side only. Call again when ``SessionMachine/isLedgerFull`` no longer holds.
+        /// Client's side only. Call again when ``SessionMachine/mayConsumeClient`` holds.
         case pause
         /// Tell the client and close.
         case close(WireFault)

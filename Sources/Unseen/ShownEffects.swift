@@ -111,6 +111,7 @@ struct ShownEffects {
         if isUnread, isMentioned(identity.object) { return true }
         // Without CASCADE only what is part of it goes along: partitions, owned sequences, an extension's members.
         if row.isOriginal { return false }
+        if isListCut { return true }
         if !cascades { return row.tag == statement.command || classes.contains("do_block") || isUnread }
         // A table's own sequences; whole schemas hold others.
         return row.objectType == "sequence"
@@ -163,6 +164,13 @@ struct ShownEffects {
     private func isListed(_ identity: ObjectIdentity?) -> Bool {
         guard let name = identity?.object, !name.isEmpty, !remarks.isEmpty else { return false }
         return Self.holds(remarks.lowercased(), word: name.joined(separator: ".").lowercased())
+    }
+
+    /// The record says that more would go along than it lists (`Session/Question/BlastRadius.swift`).
+    private var isListCut: Bool {
+        statement.remarks.contains { remark in
+            remark.hasPrefix("More would go") || remark.hasPrefix("It would take: ") && remark.hasSuffix(" more")
+        }
     }
 
     /// The name stands in the statement's text.

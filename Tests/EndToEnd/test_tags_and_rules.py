@@ -68,7 +68,7 @@ def test_the_last_of_a_repeated_database_counts_as_it_does_for_the_server(holdfa
             packet += b"database\0" + last.encode() + b"\0\0"
             client.send(len(packet).to_bytes(4) + packet[4:])
             client.until("Z")
-            return transcript(client.ask(query("SELECT current_database(); DROP TABLE leads")))[-2]
+            return transcript(client.ask(query("SELECT current_database(); DROP SCHEMA public CASCADE")))[-2]
 
     assert said("shop_test", leads) == "E(42501)"
     assert said(leads, "postgres") == "E(42501)"

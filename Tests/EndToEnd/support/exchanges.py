@@ -22,16 +22,30 @@ HARMLESS = [
     "SELECT set_config('standard_conforming_strings', 'off', false)", "DO $$ BEGIN RAISE NOTICE 'noted'; END $$",
     "CREATE TABLE made (n int)", "ALTER TABLE t ADD COLUMN x int; ROLLBACK", "COMMENT ON TABLE t IS 'x'",
     "EXPLAIN (COSTS OFF) SELECT * FROM t", "START TRANSACTION READ ONLY", "SELECT $1", "SHOW search_path",
+    # Whether these lose anything is asked of the server.
+    "CREATE TEMP TABLE w (n int)", "DROP TABLE w", "TRUNCATE w", "DROP TABLE IF EXISTS nothing CASCADE",
+    "DROP SCHEMA nothing",
 ]  # fmt: skip
+
+# In a Parse the server takes one statement only, and Holdfast refuses before it comes to that.
+ONE_STRING = "CREATE TEMP TABLE x AS SELECT 1 AS n; DROP TABLE x"
 
 # Refused on production. The server itself fails on the text that stands for them (see `Step.reference`).
-GUARDED = [
-    "DROP TABLE t", "TRUNCATE t", "SELECT 1; DROP TABLE t", "BEGIN; TRUNCATE t; COMMIT", "DROP SCHEMA public CASCADE",
-    "DO $$ BEGIN DROP TABLE t; END $$", "ALTER TABLE t RENAME TO u", "DROP DATABASE postgres",
-    "COPY t FROM STDIN; DROP TABLE t",
+REFUSED_AT_PARSE = [
+    "SELECT 1; DROP TABLE t", "BEGIN; TRUNCATE t; COMMIT", "DROP DATABASE postgres", "COPY t FROM STDIN; DROP TABLE t",
 ]  # fmt: skip
+# What names mean is asked when they are used: until then these are ordinary.
+REFUSED_AT_EXECUTE = [
+    "DROP TABLE t", "TRUNCATE t", "DROP SCHEMA public CASCADE", "DO $$ BEGIN DROP TABLE t; END $$",
+    "ALTER TABLE t RENAME TO u",
+]  # fmt: skip
+GUARDED = REFUSED_AT_PARSE + REFUSED_AT_EXECUTE
 
 STAND_IN = "stand-in for a refused statement"
+# Parsed, bound and described like a statement without rows; it fails when it is executed.
+LATE_STAND_IN = "CALL refuse()"
+LATE_STAND_IN_SQL = """CREATE PROCEDURE refuse() LANGUAGE plpgsql AS
+$$ BEGIN RAISE 'refused' USING ERRCODE = 'insufficient_privilege'; END $$"""
 MARKER = "SELECT 'the end of the exchange'"
 STATEMENTS, PORTALS = ["", "s1", "s2", "s" * 80], ["", "p1", "p2"]
 
@@ -59,9 +73,12 @@ def random_step(chance: random.Random) -> Step:
         [24, 16, 14, 8, 14, 6, 14, 2, 4],
     )[0]:
         case "query":
+            if chance.random() < 0.05:
+                return step(query(ONE_STRING), f"Query {ONE_STRING}")
             return step(query(sql), f"Query {sql}", query(stand_in))
         case "parse":
-            return step(parse(sql, statement), f"Parse {statement!r} {sql}", parse(stand_in, statement))
+            late = LATE_STAND_IN if sql in REFUSED_AT_EXECUTE else stand_in
+            return step(parse(sql, statement), f"Parse {statement!r} {sql}", parse(late, statement))
         case "bind":
             return step(bind(portal, statement), f"Bind {portal!r} {statement!r}")
         case "describe":
@@ -106,7 +123,8 @@ def readable(answer: Message) -> str:
     match answer.kind:
         case "E" | "N":
             fields = answer.fields
-            if STAND_IN in fields["M"] or fields["C"] == "42501":
+            # In a failed transaction nothing can be asked, so the worse is assumed.
+            if STAND_IN in fields["M"] or fields["C"] in ("42501", "25P02"):
                 return "E refused"
             return f"{answer.kind} {fields['C']} {fields['M']}"
         case "A":

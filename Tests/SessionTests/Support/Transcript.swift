@@ -9,8 +9,11 @@ import SQLParsing
 ///
 /// Lines: `c>` the client sends, `s>` the server must then have received, `s<` the server sends, `c<` the client must
 /// then have received, `audit>` what the trail must have been told (`intent DROP TABLE`, `refusal DROP TABLE`,
-/// `outcome committed DROP TABLE`), `process>` the server's process as the machine knows it. `*` in an expectation stands for any text; `{mark}` in what the server sends is the text
-/// of the last refusal it received. `trail fails` makes the trail refuse from there on, `trail works` ends that;
+/// `outcome committed DROP TABLE`), `process>` the server's process as the machine knows it. `*` in an expectation stands
+/// for any text; `{mark}` in what the server sends is the text
+/// of the last refusal it received. `asked> temporary I`: the server must have received a question about names, and answers
+/// that they are `temporary`, `permanent` or `missing`; where it came as a Query the answer ends with that status.
+/// `asked> fails 57014 …` answers with an error. `trail fails` makes the trail refuse from there on, `trail works` ends that;
 /// `rules allow` and `rules block` change the rules, `rules block data_loss` makes them concern a group more; `end` ends the connection. `#` begins a comment.
 struct Transcript {
     let name: String
@@ -116,6 +119,8 @@ struct Exchange: ~Copyable {
         case "process>":
             let seen = machine.backendProcessID.map(String.init) ?? "none"
             if seen != rest { return "the server's process is \(seen)" }
+        case "asked>":
+            return playQuestion(rest)
         case "trail":
             trailFault = rest == "fails" ? "the disk is full" : nil
         case "rules":
@@ -131,6 +136,38 @@ struct Exchange: ~Copyable {
             takeNotes()
         default:
             return "no such line"
+        }
+        return nil
+    }
+
+    /// The server has received a question of Holdfast's own, and answers it.
+    private mutating func playQuestion(_ line: String) -> String? {
+        let (meaning, rest) = WireText.split(line)
+        guard let first = Self.takeFrame(&toServer, fromClient: true) else { return "the server has received nothing" }
+        let isSimple = first.hasPrefix("Query ")
+        if isSimple ? !first.contains("'session'") : !first.hasPrefix("Parse holdfast asks") {
+            return "the server received: \(first)"
+        }
+        for _ in 0..<(isSimple ? 0 : 5) { _ = Self.takeFrame(&toServer, fromClient: true) }
+        if meaning == "fails" {
+            guard let error = WireText.serverMessage("ErrorResponse \(rest)") else { return "no such message" }
+            sendServer(error)
+            return nil
+        }
+        let isFound = meaning != "missing"
+        var answer: [String] = isSimple ? ["RowDescription"] : ["ParseComplete", "BindComplete"]
+        answer.append("Row -1 session read\u{A0}committed NULL NULL NULL f 77 NULL NULL f")
+        for item in 0..<3 {
+            answer.append(
+                isFound
+                    ? "Row \(item) name r public w NULL \(meaning == "temporary" ? "t" : "f") 99 5 8192 f"
+                    : "Row \(item) name NULL NULL NULL NULL NULL NULL NULL NULL f")
+        }
+        answer += ["CommandComplete SELECT 4"]
+        answer += isSimple ? ["ReadyForQuery \(rest)"] : ["CloseComplete", "CloseComplete"]
+        for message in answer {
+            guard let bytes = WireText.serverMessage(message) else { return "no such message: \(message)" }
+            sendServer(bytes)
         }
         return nil
     }

@@ -66,6 +66,12 @@ enum WireText {
         case "RowDescription": return message("T", [0, 0])
         case "ParameterDescription": return message("t", [0, 0])
         case "DataRow": return message("D", [0, 0])
+        case "Row":
+            let values = rest.split(separator: " ").map { $0.replacing("\u{A0}", with: " ") }
+            let columns = values.map {
+                $0 == "NULL" ? int32(UInt32.max) : int32(UInt32($0.utf8.count)) + Array($0.utf8)
+            }
+            return message("D", int16(values.count) + columns.joined())
         case "EmptyQueryResponse": return message("I", [])
         case "PortalSuspended": return message("s", [])
         case "CopyInResponse": return message("G", [0, 0, 0])

@@ -164,7 +164,11 @@ struct PlayedExchange: ~Copyable {
                 let judgement = text.withExactBytes {
                     judge.judge($0, readings: LexicalReadings(LexicalSettings()), rules: rules)
                 }
-                if case .block(let match) = judgement.verdict {
+                // A statement whose names the server is asked about is stopped when it is bound or executed.
+                let isParse = message.first == FrontendType.parse.rawValue
+                if case .block(let match) = judgement.verdict,
+                    !(isParse && SessionMachine.canAsk(about: judgement.facts))
+                {
                     let classes = judgement.facts.classes.names
                     return "the server was given \(shown(text)), which \(match.rule) blocks: \(classes)"
                 }
