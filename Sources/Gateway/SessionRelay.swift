@@ -163,17 +163,18 @@ extension SessionDriver {
     func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
-        if bridge?.identity.backendProcessID == nil, let process = machine.value.backendProcessID {
-            serverAccepted(process)
+        if let process = machine.value.backendProcessID, bridge?.identity.backendProcessID != process {
+            serverProcessKnown(process)
         }
         if machine.value.hasNotes { takeNotes() }
         return step
     }
 
-    /// The server has let the client in.
-    private func serverAccepted(_ process: Int32) {
+    /// The server has let the client in, or has told that behind a pooler another process serves it.
+    private func serverProcessKnown(_ process: Int32) {
+        let isFirst = bridge?.identity.backendProcessID == nil
         bridge?.identity.backendProcessID = process
-        guard loop.context.recordsSessions, let bridge else { return }
+        guard isFirst, loop.context.recordsSessions, let bridge else { return }
         loop.context.audit.append([bridge.record(.sessionStart)], durability: .write)
     }
 
