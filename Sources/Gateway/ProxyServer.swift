@@ -15,6 +15,7 @@ package final class ProxyServer {
     private let group: LoopGroup
     private let acceptor: Acceptor
     private let resolver: Resolver
+    private let watches: [UnseenWatch]
     private let maximumClients: Box<Int>
     private var configuration: ProxyConfiguration
 
@@ -62,6 +63,8 @@ package final class ProxyServer {
         }
         let resolver = Resolver(upstream: upstream, logger: logger)
         self.resolver = resolver
+        let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
+        self.watches = watches
         let maximumClients = Box(configuration.maximumClients)
         self.maximumClients = maximumClients
         do throws(TransportError) {
@@ -70,11 +73,14 @@ package final class ProxyServer {
             group = try LoopGroup(
                 count: loopCount,
                 context: LoopContext(
-                    upstream: upstream, audit: audit, logger: logger, serverUnreachable: { resolver.resolveSoon() }),
+                    upstream: upstream, audit: audit, logger: logger, serverUnreachable: { resolver.resolveSoon() },
+                    recordsSessions: configuration.guardSettings.isReachable,
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } }),
                 settings: LoopSettings(configuration))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, maximumClients: { maximumClients.value }, logger: logger)
         } catch {
+            for watch in watches { watch.stop() }
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
         audit.append([AuditBridge.record(.start)])
@@ -91,6 +97,7 @@ package final class ProxyServer {
         }
         if changed.loopCount != configuration.loopCount { waiting.append("loops") }
         if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
+        if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
         configuration = changed
         maximumClients.value = changed.maximumClients
         group.apply(LoopSettings(changed))
@@ -115,8 +122,23 @@ package final class ProxyServer {
         }
         group.stop()
         resolver.stop()
+        for watch in watches { watch.stop() }
         audit.append([AuditBridge.record(.stop)])
         audit.close()
+    }
+
+    /// One watch for each database whose log is compared with the trail.
+    private static func watches(
+        _ settings: GuardSettings, trailPath: String, audit: AuditWriter, logger: Logger
+    ) -> [UnseenWatch] {
+        guard settings.isReachable, let interval = settings.watchInterval else { return [] }
+        let databases: [String?] = settings.databases.isEmpty ? [nil] : settings.databases
+        return databases.map { database in
+            UnseenWatch(
+                UnseenWatch.Settings(
+                    connection: settings.connection, database: database, interval: interval, trailPath: trailPath),
+                audit: audit, logger: logger)
+        }
     }
 
     private static func open(_ wanted: ListenAddress) throws(ProxyError) -> [(name: String, listener: Listener)] {

@@ -415,6 +415,9 @@ final class SessionDriver {
     func endMachine() {
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
+        if loop.context.recordsSessions, machine != nil, let bridge, bridge.identity.backendProcessID != nil {
+            loop.context.audit.append([bridge.record(.sessionEnd)], durability: .write)
+        }
         machine = nil
     }
 

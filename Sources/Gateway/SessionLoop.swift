@@ -14,6 +14,10 @@ package struct LoopContext: Sendable {
     package var logger: Logger
     /// Asks a thread that may block to resolve the server's name anew.
     package var serverUnreachable: @Sendable () -> Void
+    /// Whether the trail is told when sessions begin and end.
+    package var recordsSessions = false
+    /// Recorded statements have ended; what the server did then may be compared with them.
+    package var statementsEnded: @Sendable () -> Void = {}
 }
 
 /// What of `proxy.conf` a loop goes by: swapped whole at a reload.

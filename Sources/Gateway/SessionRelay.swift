@@ -163,8 +163,19 @@ extension SessionDriver {
     func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
+        if let process = machine.value.backendProcessID, bridge?.identity.backendProcessID != process {
+            serverProcessKnown(process)
+        }
         if machine.value.hasNotes { takeNotes() }
         return step
+    }
+
+    /// The server has let the client in, or has told that behind a pooler another process serves it.
+    private func serverProcessKnown(_ process: Int32) {
+        let isFirst = bridge?.identity.backendProcessID == nil
+        bridge?.identity.backendProcessID = process
+        guard isFirst, loop.context.recordsSessions, let bridge else { return }
+        loop.context.audit.append([bridge.record(.sessionStart)], durability: .write)
     }
 
     func apply(_ next: RelayStep.Next) {
@@ -234,5 +245,6 @@ extension SessionDriver {
                 ])
         }
         loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
+        if !outcomes.isEmpty { loop.context.statementsEnded() }
     }
 }

@@ -190,7 +190,7 @@ extension SessionMachine {
     }
 
     private mutating func answered(_ open: OpenQuestion) {
-        if let backend = open.answer.backend { backendProcess = backend }
+        if let backend = open.answer.backend { backendProcessID = backend }
         if open.state == .asked { open.state = .answered }
     }
 

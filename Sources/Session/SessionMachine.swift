@@ -35,6 +35,9 @@ package struct SessionMachine: ~Copyable {
     var serverRemaining = 0
     var isAuthenticated = false
     package private(set) var transactionStatus = TransactionStatus.idle
+    /// The process of the server that the session talks to, as BackendKeyData said or, later, the server's own answer; nil
+    /// until the server has let the client in.
+    package internal(set) var backendProcessID: Int32?
 
     var ledger = ReplyLedger()
     var statements = NameLedger()
@@ -53,8 +56,6 @@ package struct SessionMachine: ~Copyable {
     var question: OpenQuestion?
     /// The question that the message at the front was held back for, while it is looked at again.
     var answer: OpenQuestion?
-    /// The server process behind the session, once it is known (BackendKeyData).
-    package internal(set) var backendProcess: Int32?
 
     /// - Parameters:
     ///   - sessionID: 16 characters that no other session has; part of every id in the audit trail.
