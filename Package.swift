@@ -45,6 +45,7 @@ let package = Package(
         .target(name: "Transport", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
+        .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
         .target(
             name: "Gateway",
             dependencies: [
@@ -56,7 +57,7 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit",
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "DatabaseGuard", "ServerLink",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
