@@ -36,7 +36,9 @@ enum GuardTables {
             -- Made by an extension's script.
             is_in_extension boolean NOT NULL,
             -- The transaction that created it; NULL for a table that is older than the guard.
-            created_in xid8
+            created_in xid8,
+            -- The guard itself is just giving it its trigger.
+            is_arming boolean NOT NULL DEFAULT false
         );
 
         -- Partitions and inheriting tables.
