@@ -210,12 +210,13 @@ enum EventFunctions {
 
             SELECT modifier = -1 AND (
                 new_type IN ('text'::pg_catalog.regtype, 'varchar'::pg_catalog.regtype)
-                OR (old_type::pg_catalog.regtype, new_type::pg_catalog.regtype) IN (
-                    ('int2', 'int4'), ('int2', 'int8'), ('int2', 'numeric'), ('int4', 'int8'), ('int4', 'numeric'),
-                    ('int8', 'numeric'), ('int2', 'float4'), ('int2', 'float8'), ('int4', 'float8'),
-                    ('float4', 'float8'), ('date', 'timestamp'), ('date', 'timestamptz'),
-                    ('timestamp', 'timestamptz'), ('timestamptz', 'timestamp'), ('json', 'jsonb'), ('jsonb', 'json'),
-                    ('cidr', 'inet'), ('macaddr', 'macaddr8')))
+                OR pg_catalog.concat(old_type::pg_catalog.regtype, ' to ', new_type::pg_catalog.regtype) IN (
+                    'smallint to integer', 'smallint to bigint', 'smallint to numeric', 'integer to bigint',
+                    'integer to numeric', 'bigint to numeric', 'smallint to real', 'smallint to double precision',
+                    'integer to double precision', 'real to double precision', 'date to timestamp without time zone',
+                    'date to timestamp with time zone', 'timestamp without time zone to timestamp with time zone',
+                    'timestamp with time zone to timestamp without time zone', 'json to jsonb', 'jsonb to json',
+                    'cidr to inet', 'macaddr to macaddr8'))
             """)
 
     private static let keepRows = GuardFunction(
