@@ -197,7 +197,7 @@ def replication() -> list[Case]:
     ended = past('ALTER SUBSCRIPTION "@@DB@@" DISABLE', 'ALTER SUBSCRIPTION "@@DB@@" SET (slot_name = NONE)',
                  'DROP SUBSCRIPTION "@@DB@@"', user="rt_super")  # fmt: skip
     idle: Step = {"op": "await", "sql": "select not active from pg_replication_slots where slot_name = '@@DB@@'"}
-    done: Step = {"op": "await", "sql": "select count(*) = 0 from leads"}
+    done: Step = {"op": "await", "sql": "select count(*) = 0 from leads", "timeout": 5.0}
     freed = [*ended, idle, *past("SELECT pg_drop_replication_slot('@@DB@@')", user="rt_super")]
     fields: dict[str, Any] = {
         **ROWS_ONLY, "vis": "oob", "role": "super", "alone": True, "setup_global": source,

@@ -72,7 +72,9 @@ def corpus_server() -> Iterator[PostgresServer]:
     # The server takes a key that root owns and its group may read, or one of its own.
     run("sh", "-c", f"if [ $(id -u) = 0 ]; then chown postgres {key}; fi; chmod 600 {key}")
     tls = f"ssl = on\nssl_cert_file = '{certificate}'\nssl_key_file = '{key}'\nlog_min_messages = warning\n"
-    server = PostgresServer(extra_settings=f"{tls}max_wal_size = 256MB\n", extra_access=ACCESS, parent=memory())
+    # A subscription's worker starts at once, not seconds after the one of the case before.
+    settings = f"{tls}max_wal_size = 256MB\nwal_retrieve_retry_interval = 100ms\n"
+    server = PostgresServer(extra_settings=settings, extra_access=ACCESS, parent=memory())
     try:
         server.start()
         prepare((server.host, server.port))
