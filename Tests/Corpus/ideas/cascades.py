@@ -54,7 +54,8 @@ TABLES: list[tuple[str, list[str], str, Proof, dict[str, Any]]] = [
      "create view w3 as table w2", "create materialized view m as table w3"], "DROP VIEW w1 CASCADE", gone("m"),
      {"loss": "matview"}),
     ("matview-cast-function", ["create function f(mood) returns int language sql as 'select 1'",
-     "create cast (mood as int) with function f(mood)", "create materialized view m as select m::int as a from profiles"],
+     "create cast (mood as int) with function f(mood)",
+     "create materialized view m as select m::int as a from profiles"],
      "DROP FUNCTION f(mood) CASCADE", gone("m"), {"loss": "matview"}),
     ("matview-of-matview", ["create materialized view m1 as select 1 as a", "create materialized view m as table m1"],
      "DROP MATERIALIZED VIEW m1 CASCADE", gone("m"), {"loss": "matview"}),
@@ -147,7 +148,8 @@ WRAPPER = ["create foreign data wrapper w", "create server srv foreign data wrap
 # CASCADE that drags nothing that holds data. Name, title, what is there, steps, other fields.
 NOTHING: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
     ("type", "a type that no table uses", ["create type t as enum ('a')"], ["DROP TYPE t CASCADE"], {}),
-    ("type-restrict", "a type that no table uses, RESTRICT", ["create type t as (a int)"], ["DROP TYPE t RESTRICT"], {}),
+    ("type-restrict", "a type that no table uses, RESTRICT", ["create type t as (a int)"], ["DROP TYPE t RESTRICT"],
+     {}),
     ("domain", "a domain that no column uses", ["create domain d as int check (value > 0)"], ["DROP DOMAIN d CASCADE"],
      {}),
     ("function", "a function that nothing uses", [INT_FUNCTION], ["DROP FUNCTION f(int) CASCADE"], {}),
@@ -162,7 +164,8 @@ NOTHING: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
      ["DROP FUNCTION f() CASCADE"], {}),
     ("function-policy", "a function that a policy uses", [INT_FUNCTION, "create policy p on leads using (f(id) > 0)"],
      ["DROP FUNCTION f(int) CASCADE"], {}),
-    ("procedure", "a procedure", ["create procedure p() language sql as 'select 1'"], ["DROP PROCEDURE p() CASCADE"], {}),
+    ("procedure", "a procedure", ["create procedure p() language sql as 'select 1'"], ["DROP PROCEDURE p() CASCADE"],
+     {}),
     ("aggregate", "an aggregate", ["create aggregate total(int) (sfunc = int4pl, stype = int)"],
      ["DROP AGGREGATE total(int) CASCADE"], {}),
     ("operator", "an operator", ["create operator ### (leftarg = int, rightarg = int, function = int4pl)"],
@@ -183,7 +186,8 @@ NOTHING: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
      ["DROP TEXT SEARCH CONFIGURATION ts CASCADE"], {}),
     ("extension", "an extension that nothing uses", ["create extension hstore"], ["DROP EXTENSION hstore CASCADE"],
      {"role": "super"}),
-    ("extension-index", "an extension that only an index uses", ["create extension pg_trgm", "create index on leads using"
+    ("extension-index", "an extension that only an index uses", ["create extension pg_trgm",
+     "create index on leads using"
      " gin (name gin_trgm_ops)"], ["DROP EXTENSION pg_trgm CASCADE"], {"role": "super"}),
     ("server", "a server without foreign tables", WRAPPER, ["DROP SERVER srv CASCADE"], {"role": "super"}),
     ("wrapper", "a wrapper without foreign tables", WRAPPER, ["DROP FOREIGN DATA WRAPPER w CASCADE"],

@@ -65,7 +65,8 @@ def kept() -> list[Case]:
     ]  # fmt: skip
 
 
-TRIGGERED = ["create function act() returns trigger language plpgsql as $f$ begin execute new.what; return new; end $f$",
+TRIGGERED = ["create function act() returns trigger language plpgsql as $f$ begin execute new.what; return new; end"
+             " $f$",
              "create trigger t before insert or update on audit_log for each row execute function act()"]  # fmt: skip
 NOTED = ["create function act() returns event_trigger language plpgsql as $f$ declare q text; begin select"
          " obj_description(objid, 'pg_class') into q from pg_event_trigger_ddl_commands(); execute q; end $f$",
@@ -114,7 +115,8 @@ GENERIC: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
      " begin return query execute q; end $f$"], ["SELECT * FROM look('DELETE FROM leads RETURNING id')"], ROWS_ONLY),
     ("column", "a text that drops a column", [RUN], ["SELECT run('ALTER TABLE leads DROP ' || 'note')"],
      {"proof": column_gone("leads", "note"), "tier": 2, "loss": "column"}),
-    ("values", "a text that writes over all rows", [RUN], ["SELECT run('UPDATE leads SET note = ' || quote_literal(''))"],
+    ("values", "a text that writes over all rows", [RUN],
+     ["SELECT run('UPDATE leads SET note = ' || quote_literal(''))"],
      {"proof": overwritten("leads", "note", ""), "tier": 2, "loss": "values"}),
     ("type", "a text that drags a column along", [RUN], ["SELECT run('DROP TYPE mood' || ' CASCADE')"],
      {"proof": column_gone("profiles", "m"), "tier": 2, "loss": "column"}),
@@ -134,7 +136,8 @@ TAKERS: list[tuple[str, list[str], list[str], list[Step]]] = [
                                                                        " true, '')"]),
     ("schema-to-xml", [], [TIDY, "create schema far", "create view far.w as select public.tidy() as a"],
      ["SELECT schema_to_xml('f' || 'ar', true, true, '')"]),
-    ("cursor-to-xml", [], [TIDY], ["BEGIN; DECLARE c CURSOR FOR SELECT tidy()", "SELECT cursor_to_xml('c', 5, true, true,"
+    ("cursor-to-xml", [], [TIDY], ["BEGIN; DECLARE c CURSOR FOR SELECT tidy()",
+     "SELECT cursor_to_xml('c', 5, true, true,"
                                    " '')", "COMMIT"]),
     ("ts-stat", [], [TIDY], ["SELECT * FROM ts_stat('SELECT to_tsvector(ti' || 'dy()::text)')"]),
     ("ts-rewrite", [], [TIDY], ["SELECT ts_rewrite('a'::tsquery, 'SELECT ''a''::tsquery, (ti' ||"
@@ -191,9 +194,9 @@ COUNT_OF = "create function count_of(t text) returns bigint language plpgsql as 
     " format('select count(*) from %I', t) into n; return n; end $f$"
 REFRESHED = "create procedure refresh_all() language plpgsql as $f$ declare m text; begin for m in select matviewname" \
     " from pg_matviews loop execute format('refresh materialized view %I', m); end loop; end $f$"
-PARTED = "create function part_for(y int) returns void language plpgsql as $f$ begin execute format('create table if not" \
-    " exists %I partition of events for values from (%L) to (%L)', 'events_' || y, y || '-01-01', y + 1 || '-01-01'); end" \
-    " $f$"
+PARTED = "create function part_for(y int) returns void language plpgsql as $f$ begin execute format('create table if" \
+    " not exists %I partition of events for values from (%L) to (%L)', 'events_' || y, y || '-01-01', y + 1 ||" \
+    " '-01-01'); end $f$"
 # Texts put together that lose nothing. Name, title, what is there, steps, other fields.
 PLAIN: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
     ("count", "a function that counts the rows of a table by name", [COUNT_OF], ["SELECT count_of('leads'),"
@@ -212,7 +215,8 @@ PLAIN: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
     ("table-xml", "a table as XML", [], ["SELECT table_to_xml('leads'::regclass, true, true, '')"], {}),
     ("ts-stat", "ts_stat of a literal", [], ["SELECT word FROM ts_stat('SELECT to_tsvector(name) FROM leads') ORDER BY"
      " word"], {}),
-    ("crosstab", "crosstab of a literal", [], ["SELECT * FROM crosstab('SELECT name, note, id FROM leads ORDER BY 1, 2')"
+    ("crosstab", "crosstab of a literal", [],
+     ["SELECT * FROM crosstab('SELECT name, note, id FROM leads ORDER BY 1, 2')"
      " AS t (a text, b int)"], {"setup": ["create extension tablefunc"]}),
     ("gexec", "psql's \\gexec with harmless texts", [], [{"op": "program", "command": "printf '%s' \"SELECT format("
      "'ANALYZE %I', t) FROM unnest(ARRAY['leads', 'orders']) t \\\\gexec\" | psql -qXv ON_ERROR_STOP=1"}], {}),

@@ -176,12 +176,13 @@ def from_test() -> list[Case]:
     there["teardown_global"] = [*there["teardown_global"], 'DROP DATABASE IF EXISTS "@@DB@@_a_test" WITH (FORCE)']
     return [
         *cases,
-        NEXT_DOOR.benign("test-made-dropped", "a test database makes and drops another", 'CREATE DATABASE "@@DB@@_a_test"'
-                         " TEMPLATE template0", 'DROP DATABASE "@@DB@@_a_test"', **there),
-        NEXT_DOOR.benign("test-renamed", "a test database renames another", 'CREATE DATABASE "@@DB@@_b_test" TEMPLATE'
-                         " template0", 'ALTER DATABASE "@@DB@@_b_test" RENAME TO "@@DB@@_a_test"', **there),
-        NEXT_DOOR.benign("test-own-table", "a table of the test database with a production name", "CREATE TABLE leads (a"
-                         " int)", "TRUNCATE leads", "DROP TABLE leads", **there),
+        NEXT_DOOR.benign("test-made-dropped", "a test database makes and drops another",
+                         'CREATE DATABASE "@@DB@@_a_test" TEMPLATE template0', 'DROP DATABASE "@@DB@@_a_test"', **there),
+        NEXT_DOOR.benign("test-renamed", "a test database renames another",
+                         'CREATE DATABASE "@@DB@@_b_test" TEMPLATE template0',
+                         'ALTER DATABASE "@@DB@@_b_test" RENAME TO "@@DB@@_a_test"', **there),
+        NEXT_DOOR.benign("test-own-table", "a table of the test database with a production name",
+                         "CREATE TABLE leads (a int)", "TRUNCATE leads", "DROP TABLE leads", **there),
     ]  # fmt: skip
 
 
@@ -192,8 +193,9 @@ def replication() -> list[Case]:
     subscription = ("CREATE SUBSCRIPTION \"@@DB@@\" CONNECTION 'host=@@DHOST@@ port=@@DPORT@@ dbname=@@DB@@_p"
                     " user=rt_super' PUBLICATION p WITH (create_slot = false, slot_name = '@@DB@@', copy_data ="
                     " false)")  # fmt: skip
-    published = past("CREATE TABLE leads (id int, name text, email text, note text); CREATE PUBLICATION p FOR TABLE leads;"
-                     " INSERT INTO leads VALUES (1), (2), (3), (4)", *slot, user="rt_super", db="@@DB@@_p")  # fmt: skip
+    published = past("CREATE TABLE leads (id int, name text, email text, note text); CREATE PUBLICATION p FOR TABLE"
+                     " leads; INSERT INTO leads VALUES (1), (2), (3), (4)", *slot, user="rt_super",
+                     db="@@DB@@_p")  # fmt: skip
     ended = past('ALTER SUBSCRIPTION "@@DB@@" DISABLE', 'ALTER SUBSCRIPTION "@@DB@@" SET (slot_name = NONE)',
                  'DROP SUBSCRIPTION "@@DB@@"', user="rt_super")  # fmt: skip
     idle: Step = {"op": "await", "sql": "select not active from pg_replication_slots where slot_name = '@@DB@@'"}
@@ -208,7 +210,8 @@ def replication() -> list[Case]:
     }  # fmt: skip
     there = past("TRUNCATE leads", user="rt_super", db="@@DB@@_p")
     return [
-        APPLIED.destructive("subscribed", "a subscription made here brings a TRUNCATE", *published, subscription, *there,
+        APPLIED.destructive("subscribed", "a subscription made here brings a TRUNCATE", *published, subscription,
+                            *there,
                             done, *freed, **fields),
         APPLIED.destructive("there-already", "a subscription that was there brings a TRUNCATE", *published,
                             *past(subscription, user="rt_super"), *there, done, *freed, **fields),
@@ -240,11 +243,14 @@ WRITTEN: list[tuple[str, str, list[str], list[Step], Proof]] = [
      column_gone("leads", "note")),
     ("through-view", "a view of pg_class", ["create view w as select oid, relname from pg_class", "grant all on w to"
      " rt_app"], ["UPDATE w SET relname = 'zz' WHERE relname = 'leads'"], gone("leads")),
-    ("inherits", "a function takes heirs away in pg_inherits", [DEFINED.format("delete from pg_inherits where inhrelid ="
+    ("inherits", "a function takes heirs away in pg_inherits",
+     [DEFINED.format("delete from pg_inherits where inhrelid ="
      " 'public.child_doc'::regclass;")], ["SELECT act()"], counted("base_doc", 2)),
-    ("past", "pg_class written past the proxy", [], past("SET allow_system_table_mods = on; UPDATE pg_class SET relname ="
+    ("past", "pg_class written past the proxy", [],
+     past("SET allow_system_table_mods = on; UPDATE pg_class SET relname ="
      " 'zz' WHERE relname = 'leads'", user="rt_super"), gone("leads")),
-    ("past-deleted", "a row of pg_class deleted past the proxy", [], past("SET allow_system_table_mods = on; DELETE FROM"
+    ("past-deleted", "a row of pg_class deleted past the proxy", [],
+     past("SET allow_system_table_mods = on; DELETE FROM"
      " pg_class WHERE relname = 'leads'", user="rt_super"), gone("leads")),
     ("surgery", "rows killed by pg_surgery", ["create extension pg_surgery", DEFINED.format("perform"
      " heap_force_kill('public.leads', array(select ctid from public.leads));")], ["SELECT act()"], emptied("leads")),
@@ -260,18 +266,22 @@ LOSING: list[tuple[str, str, str, dict[str, Any]]] = [
                                                  "loss": "rows"}),
     ("plain-clean", "a plain dump with DROPs, read by psql", f"{DUMPED} --clean --schema-only -t cache_u @@DB@@ | psql"
      " -qXv ON_ERROR_STOP=1 >&2", {"role": "super", "proof": emptied("cache_u"), "tier": 2, "loss": "rows"}),
-    ("gexec", "psql's \\gexec", "printf '%s' \"SELECT format('DROP TABLE %I', t) FROM unnest(ARRAY['leads']) t \\\\gexec\""
+    ("gexec", "psql's \\gexec",
+     "printf '%s' \"SELECT format('DROP TABLE %I', t) FROM unnest(ARRAY['leads']) t \\\\gexec\""
      " | psql -qX", {}),
     ("variable", "a psql variable in the statement", "printf '%s\\n' '\\set t leads' 'DROP TABLE :t;' | psql -qX", {}),
-    ("include", "a file that psql includes", "printf 'DROP TABLE leads;' > /tmp/@@DB@@.sql; psql -qXf /tmp/@@DB@@.sql; rm"
+    ("include", "a file that psql includes",
+     "printf 'DROP TABLE leads;' > /tmp/@@DB@@.sql; psql -qXf /tmp/@@DB@@.sql; rm"
      " /tmp/@@DB@@.sql", {}),
     ("several-commands", "psql -c, twice, in one transaction", "psql -qX1 -c 'SELECT 1' -c 'DROP TABLE leads'", {}),
     ("bench", "pgbench runs a script", "printf 'TRUNCATE leads;' > /tmp/@@DB@@.sql; pgbench -n -t 1 -M prepared -f"
      " /tmp/@@DB@@.sql; rm /tmp/@@DB@@.sql", ROWS_ONLY),
     ("bench-initialised", "pgbench -i over tables of that name", "pgbench -i -I dt",
-     {"setup_app": ["create table pgbench_accounts as select 1 as a"], "proof": ("select count(*) from pg_attribute where"
+     {"setup_app": ["create table pgbench_accounts as select 1 as a"],
+     "proof": ("select count(*) from pg_attribute where"
       " attrelid = 'pgbench_accounts'::regclass and attname = 'a'", "0")}),
-    ("large-objects", "vacuumlo", "vacuumlo @@DB@@", {"setup_app": ["select lo_from_bytea(4242, 'precious')"], "tier": 2,
+    ("large-objects", "vacuumlo", "vacuumlo @@DB@@", {"setup_app": ["select lo_from_bytea(4242, 'precious')"],
+     "tier": 2,
      "loss": "lob", "proof": ("select count(*) from pg_largeobject_metadata where oid = 4242", "0")}),
     ("dropdb", "dropdb", 'dropdb --maintenance-db=postgres -f @@DB@@_v', {"loss": "database", "proof_only": True,
      "setup_global": OTHER, "teardown_global": ['DROP DATABASE IF EXISTS "@@DB@@_v" WITH (FORCE)'], "proof": LEFT,
@@ -279,11 +289,13 @@ LOSING: list[tuple[str, str, str, dict[str, Any]]] = [
 ]  # fmt: skip
 LOSSLESS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("dump", "pg_dump", "pg_dump -Fc @@DB@@ > /dev/null", {"role": "super"}),
-    ("dump-parallel", "pg_dump with several connections", "pg_dump -Fd -j 2 -f /tmp/@@DB@@.d @@DB@@; rm -r /tmp/@@DB@@.d",
+    ("dump-parallel", "pg_dump with several connections",
+     "pg_dump -Fd -j 2 -f /tmp/@@DB@@.d @@DB@@; rm -r /tmp/@@DB@@.d",
      {"role": "super"}),
     ("dump-inserts", "pg_dump as INSERTs, with DROPs in the text", "pg_dump --clean --if-exists --inserts -f /dev/null"
      " @@DB@@", {"role": "super"}),
-    ("restore-other-schema", "pg_restore of a table that is not there", f"{DUMPED} -Fc -t copied @@DB@@ > /tmp/@@DB@@.d;"
+    ("restore-other-schema", "pg_restore of a table that is not there",
+     f"{DUMPED} -Fc -t copied @@DB@@ > /tmp/@@DB@@.d;"
      " psql -h @@DHOST@@ -p @@DPORT@@ -U rt_super -qXc 'DROP TABLE copied'; pg_restore --single-transaction -d @@DB@@"
      " /tmp/@@DB@@.d; rm /tmp/@@DB@@.d",
      {"role": "super", "setup": ["create table copied as select 1 as a"], "proof": counted("copied", 1)}),
@@ -305,7 +317,8 @@ def programs() -> list[Case]:
         for name, title, command, fields in LOSING
     ]
     harmless = [
-        PROGRAMS.benign(f"harmless-{name}", f"a client program: {title}", {"op": "program", "command": command}, **fields)
+        PROGRAMS.benign(f"harmless-{name}", f"a client program: {title}", {"op": "program", "command": command},
+                        **fields)
         for name, title, command, fields in LOSSLESS
     ]  # fmt: skip
     return [*losing, *harmless]
@@ -324,7 +337,8 @@ def cases() -> list[Case]:
                       *past("BEGIN; INSERT INTO audit_log (what) VALUES ('x'); PREPARE TRANSACTION '@@DB@@'"),
                       "COMMIT PREPARED '@@DB@@'", *ROLLED_BACK, proof=counted("audit_log", 3), allow_errors=["42704"]),
         *replication(),
-        *[CATALOG.destructive(name, f"the catalog is written: {title}", *steps, vis="oob" if "past" in name else "server",
+        *[CATALOG.destructive(name, f"the catalog is written: {title}", *steps,
+                              vis="oob" if "past" in name else "server",
                               setup=made, proof=proof, tier=2, loss="vanish")
           for name, title, made, steps, proof in WRITTEN],
         *programs(),

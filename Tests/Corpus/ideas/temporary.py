@@ -37,7 +37,8 @@ UNDONE: list[tuple[str, str, list[Step], dict[str, Any]]] = [
     ("on-commit-drop", "ON COMMIT DROP", ["BEGIN", f"{SHADOW} ON COMMIT DROP", "COMMIT", DROP], {}),
     ("on-commit-chain", "ON COMMIT DROP, dropped again in the chained transaction",
      ["BEGIN", f"{SHADOW} ON COMMIT DROP", "COMMIT AND CHAIN", DROP, "COMMIT"], {}),
-    ("on-commit-implicit", "ON COMMIT DROP outside a transaction: gone at once", [f"{SHADOW} ON COMMIT DROP", DROP], {}),
+    ("on-commit-implicit", "ON COMMIT DROP outside a transaction: gone at once", [f"{SHADOW} ON COMMIT DROP", DROP],
+     {}),
     ("discard-temp", "DISCARD TEMP", [SHADOW, "DISCARD TEMPORARY", DROP], {}),
     ("discard-all", "DISCARD ALL, as a pool resets a connection", [SHADOW, "DISCARD ALL", DROP], {}),
     ("dropped-undone", "the second DROP is undone to a savepoint and sent again",
@@ -144,7 +145,8 @@ TOGETHER: list[tuple[str, str, list[Step], dict[str, Any]]] = [
      ["CREATE TEMP TABLE kid () INHERITS (leads)", "TRUNCATE leads"],
      {"proof": emptied("leads"), "tier": 2, "loss": "rows"}),
     ("do-twice", "two DROPs in a DO block", [SHADOW, f"DO $$ BEGIN {DROP}; {DROP}; END $$"], {"vis": "embedded"}),
-    ("quoted", "the temporary one is quoted and another name", ['CREATE TEMP TABLE "Leads" (a int)', "DROP TABLE Leads"],
+    ("quoted", "the temporary one is quoted and another name", ['CREATE TEMP TABLE "Leads" (a int)',
+     "DROP TABLE Leads"],
      {}),
     ("umlaut", "upper and lower case differ beyond ASCII", ["CREATE TEMP TABLE ärzte (a int)", "DROP TABLE Ärzte"],
      {"proof": gone('"Ärzte"'), "setup_app": ['create table "Ärzte" as select 1 as a']}),
@@ -173,13 +175,15 @@ HARMLESS: list[tuple[str, str, list[Step], dict[str, Any]]] = [
     ("extended", "in the extended protocol", [SHADOW, *exchange(*at_once(DROP), SYNC)], {}),
     ("prepared", "parsed before, run once", [SHADOW, *PARSED, *RUN], {}),
     ("parsed-before", "parsed while the name was permanent, run when it is temporary", [*PARSED, SHADOW, *RUN], {}),
-    ("inner-savepoint", "ROLLBACK TO a later savepoint keeps it", ["BEGIN", SHADOW, "SAVEPOINT b", "ROLLBACK TO b", DROP,
+    ("inner-savepoint", "ROLLBACK TO a later savepoint keeps it", ["BEGIN", SHADOW, "SAVEPOINT b", "ROLLBACK TO b",
+     DROP,
      "COMMIT"], {}),
     ("after-error", "an error undone to a savepoint", ["BEGIN", SHADOW, "SAVEPOINT s", "SELECT 1/0", "ROLLBACK TO s",
      DROP, "COMMIT"], DIVISION),
     ("undone-drop", "the DROP of it is undone, and it is dropped again",
      ["BEGIN", SHADOW, "SAVEPOINT s", DROP, "ROLLBACK TO s", DROP, "COMMIT"], {}),
-    ("before-commit", "ON COMMIT DROP, dropped before COMMIT", ["BEGIN", f"{SHADOW} ON COMMIT DROP", DROP, "COMMIT"], {}),
+    ("before-commit", "ON COMMIT DROP, dropped before COMMIT", ["BEGIN", f"{SHADOW} ON COMMIT DROP", DROP, "COMMIT"],
+     {}),
     ("path-first", "pg_temp first in the path", [SHADOW, FIRST, DROP], {}),
     ("path-back", "pg_temp last for one transaction that is over", [SHADOW, "BEGIN; SET LOCAL search_path = public,"
      " pg_temp", "ROLLBACK", DROP], {}),
@@ -198,7 +202,8 @@ HARMLESS: list[tuple[str, str, list[Step], dict[str, Any]]] = [
      "DELETE FROM contacts", "ALTER TABLE contacts DROP COLUMN note", "DROP TABLE contacts"], {}),
     ("if-not-exists", "IF NOT EXISTS looks among the temporary ones only", ["CREATE TEMP TABLE IF NOT EXISTS leads (a"
      " int)", DROP], {}),
-    ("renamed", "renamed, then dropped by its new name", ["CREATE TEMP TABLE w (a int)", "ALTER TABLE w RENAME TO leads",
+    ("renamed", "renamed, then dropped by its new name", ["CREATE TEMP TABLE w (a int)",
+     "ALTER TABLE w RENAME TO leads",
      DROP], {}),
     ("by-routine", "made by a function that is in the database", ["SELECT made()", DROP],
      {"setup_app": [f"create function made() returns void language sql as '{SHADOW}'"]}),
@@ -231,12 +236,15 @@ HARMLESS: list[tuple[str, str, list[Step], dict[str, Any]]] = [
      *exchange(execute("", 3), execute(), SYNC), "COMMIT"], {}),
     ("unnamed-statement", "the unnamed statement is there afterwards", [SHADOW,
      *exchange(parse("SELECT 42"), SYNC), *exchange(*DROPPED, SYNC), *exchange(bind(), execute(), SYNC)], {}),
-    ("settings-kept", "settings of the transaction are there afterwards", ["BEGIN; SET LOCAL work_mem = '3MB'; SET LOCAL"
-     " statement_timeout = '9s'", SHADOW, DROP, "SHOW work_mem; SHOW statement_timeout", "COMMIT", "SHOW work_mem"], {}),
+    ("settings-kept", "settings of the transaction are there afterwards",
+     ["BEGIN; SET LOCAL work_mem = '3MB'; SET LOCAL"
+     " statement_timeout = '9s'", SHADOW, DROP, "SHOW work_mem; SHOW statement_timeout", "COMMIT", "SHOW work_mem"],
+     {}),
     ("read-only", "in a read-only transaction", [SHADOW, "BEGIN READ ONLY", "DELETE FROM leads", "COMMIT"], {}),
     ("serializable", "in a serializable transaction whose snapshot is old", [SHADOW, "BEGIN ISOLATION LEVEL"
      " SERIALIZABLE; SELECT count(*) FROM public.leads", DROP, "COMMIT"], {}),
-    ("first-statement", "SET TRANSACTION is still allowed before it", [SHADOW, "BEGIN", "SET TRANSACTION ISOLATION LEVEL"
+    ("first-statement", "SET TRANSACTION is still allowed before it", [SHADOW, "BEGIN",
+     "SET TRANSACTION ISOLATION LEVEL"
      " REPEATABLE READ", DROP, "COMMIT"], {}),
 ]  # fmt: skip
 # Whether they pass or are refused is open: the name is temporary only once the same message has run.

@@ -43,7 +43,8 @@ PENDING: list[tuple[str, str, list[Step], dict[str, Any]]] = [
      data("1\n"), COPY_DONE, query("DISCARD TEMP"), query(DROP), replies=3)], {}),
     ("copy-extended", "COPY in the extended protocol, then the DROP without a Sync", [
      *exchange(*at_once(COPY), data("x\n"), COPY_DONE, *at_once(DROP), SYNC)], {}),
-    ("copy-out", "rows are still coming out", [SHADOW, "DISCARD TEMP", *queries("COPY (SELECT generate_series(1, 20000))"
+    ("copy-out", "rows are still coming out", [SHADOW, "DISCARD TEMP",
+     *queries("COPY (SELECT generate_series(1, 20000))"
      " TO STDOUT", DROP)], {}),
     ("copy-truncate", "TRUNCATE behind a COPY", exchange(query(COPY), data("x\n"), COPY_DONE, query("TRUNCATE leads"),
      replies=2), ROWS_ONLY),
@@ -88,12 +89,14 @@ FAKE = "create function public.{} language sql as $f$ select {} $f$"
 FIRST = "SET search_path = public, pg_catalog"
 # Objects and settings that lead a careless question astray. Name, title, what is there, steps, other fields.
 LED: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
-    ("temp-pg-class", "a temporary pg_class in front of the real one", [], ["CREATE TEMP TABLE pg_class AS SELECT * FROM"
+    ("temp-pg-class", "a temporary pg_class in front of the real one", [],
+     ["CREATE TEMP TABLE pg_class AS SELECT * FROM"
      " pg_catalog.pg_class WHERE false", DROP], {}),
     ("temp-pg-class-lies", "a temporary pg_class that says: temporary", [],
      ["CREATE TEMP TABLE pg_class AS SELECT oid, relname, relkind, 't'::\"char\" AS relpersistence, relnamespace FROM"
       " pg_catalog.pg_class", DROP], {}),
-    ("temp-namespace", "a temporary pg_namespace", [], ["CREATE TEMP TABLE pg_namespace AS SELECT oid, 'pg_temp_3'::name"
+    ("temp-namespace", "a temporary pg_namespace", [],
+     ["CREATE TEMP TABLE pg_namespace AS SELECT oid, 'pg_temp_3'::name"
      " AS nspname FROM pg_catalog.pg_namespace", DROP], {}),
     ("regclass-function", "a to_regclass of its own", [FAKE.format("to_regclass(text) returns regclass",
      "null::regclass")], [FIRST, DROP], {}),
@@ -101,7 +104,8 @@ LED: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
      "false")], [FIRST, DROP], {}),
     ("temp-schema-function", "a pg_my_temp_schema of its own", [FAKE.format("pg_my_temp_schema() returns oid",
      "'public'::regnamespace::oid")], [FIRST, DROP], {}),
-    ("equals", "an = of its own for oid", ["create function never(oid, oid) returns bool language sql as 'select false'",
+    ("equals", "an = of its own for oid",
+     ["create function never(oid, oid) returns bool language sql as 'select false'",
      "create operator public.= (leftarg = oid, rightarg = oid, function = never)"], [FIRST, DROP], {}),
     ("equals-char", 'an = of its own for "char"', ['create function always("char", "char") returns bool language sql as'
      " 'select true'", 'create operator public.= (leftarg = "char", rightarg = "char", function = always)'],
@@ -116,7 +120,8 @@ LED: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
     ("quotes", "quotes in the name", ['create table "a\'b""c$$" as select 1 as a'], ['DROP TABLE "a\'b""c$$"'],
      {"proof": gone('"a\'b""c$$"')}),
     ("settings", "odd settings of output", [], ["SET bytea_output = escape; SET DateStyle = 'German'; SET"
-     " extra_float_digits = -15; SET quote_all_identifiers = on; SET array_nulls = off; SET xmloption = document", DROP],
+     " extra_float_digits = -15; SET quote_all_identifiers = on; SET array_nulls = off; SET xmloption = document",
+     DROP],
      {}),
     ("read-only-default", "transactions are read-only by default, this one is not", [],
      ["SET default_transaction_read_only = on", "BEGIN READ WRITE", DROP, "COMMIT"], {}),
@@ -172,24 +177,28 @@ NAMED: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
 FINE: list[tuple[str, str, list[str], list[Step], dict[str, Any]]] = [
     ("queries", "made and dropped with pg_temp, Queries sent together", [], queries(SHADOW, "DROP TABLE pg_temp.leads",
      "SELECT 1"), {}),
-    ("copy", "COPY and the DROP of a temporary table sent together", [SHADOW.replace("TEMP ", "").replace("leads", "n1")],
+    ("copy", "COPY and the DROP of a temporary table sent together", [SHADOW.replace("TEMP ", "").replace("leads",
+     "n1")],
      [SHADOW, *exchange(query("COPY pg_temp.leads FROM STDIN"), data("1\n2\n"), COPY_DONE, query("DROP TABLE"
       " pg_temp.leads"), replies=2)], {}),
     ("copy-out", "rows out, and the next Query sent together", [], queries("COPY (SELECT generate_series(1, 20000)) TO"
      " STDOUT", "SELECT 1"), {}),
-    ("failed", "an error, ROLLBACK, and on", [], ["BEGIN", SHADOW, "SELECT 1/0", "SELECT 1", "ROLLBACK", "SELECT count(*)"
+    ("failed", "an error, ROLLBACK, and on", [], ["BEGIN", SHADOW, "SELECT 1/0", "SELECT 1", "ROLLBACK",
+     "SELECT count(*)"
      " FROM leads"], {"allow_errors": ["22012", "25P02"]}),
     ("failed-together", "an error, ROLLBACK and a temporary table, sent together", [], ["BEGIN", "SELECT 1/0",
      *queries("ROLLBACK", SHADOW, "DROP TABLE pg_temp.leads")], DIVISION),
     ("failed-savepoint", "ROLLBACK TO, and the temporary table is still there", [], ["BEGIN", SHADOW, "SAVEPOINT s",
      "SELECT 1/0", "ROLLBACK TO s", "DROP TABLE pg_temp.leads", "COMMIT"], DIVISION),
-    ("pipeline-error", "an error skips the rest of the pipeline", [], [*exchange(*at_once("SELECT 1/0"), *at_once("SELECT"
+    ("pipeline-error", "an error skips the rest of the pipeline", [], [*exchange(*at_once("SELECT 1/0"),
+     *at_once("SELECT"
      " 2"), SYNC, *at_once("SELECT 3"), SYNC, replies=2)], DIVISION),
     ("replication", "a replication connection's own temporary table", [], [SHADOW, "DROP TABLE pg_temp.leads",
      "IDENTIFY_SYSTEM"], {"role": "super", "startup": {"role": "super", "extra": [["replication", "database"]]}}),
     ("temp-pg-class", "a temporary table called pg_class", [], ["CREATE TEMP TABLE pg_class (a int)", "DROP TABLE"
      " pg_temp.pg_class"], {}),
-    ("temp-shadow-pg-class", "a temporary pg_class, and the shadow is dropped", [], ["CREATE TEMP TABLE pg_class (a int)",
+    ("temp-shadow-pg-class", "a temporary pg_class, and the shadow is dropped", [],
+     ["CREATE TEMP TABLE pg_class (a int)",
      SHADOW, DROP, "DROP TABLE pg_class"], {}),
     ("empty-path", "an empty path, and a temporary table", [], ["SET search_path = ''", "CREATE TEMP TABLE w (a int)",
      "DROP TABLE w"], {}),
@@ -225,7 +234,8 @@ ERRORS: list[tuple[str, str, list[Step]]] = [
     ("skipped", "a DROP behind an error in the pipeline", exchange(*at_once("SELECT 1/0"), *at_once(DROP), SYNC)),
     ("in-copy", "a DROP as the data of COPY", exchange(query(COPY), data(f"{DROP};\n"), {"t": "CopyFail", "msg": "x"})),
     ("held-lock", "another session holds the table: the lock times out",
-     [{"op": "connect", "conn": "other"}, {"op": "query", "conn": "other", "sql": "BEGIN; LOCK TABLE leads IN SHARE MODE"},
+     [{"op": "connect", "conn": "other"}, {"op": "query", "conn": "other",
+      "sql": "BEGIN; LOCK TABLE leads IN SHARE MODE"},
       "SET lock_timeout = '100ms'", DROP]),
 ]  # fmt: skip
 
