@@ -271,11 +271,10 @@ LOSING: list[tuple[str, str, str, dict[str, Any]]] = [
      " | psql -qX", {}),
     ("variable", "a psql variable in the statement", "printf '%s\\n' '\\set t leads' 'DROP TABLE :t;' | psql -qX", {}),
     ("include", "a file that psql includes",
-     "printf 'DROP TABLE leads;' > /tmp/@@DB@@.sql; psql -qXf /tmp/@@DB@@.sql; rm"
-     " /tmp/@@DB@@.sql", {}),
+     "printf 'DROP TABLE leads;' > script.sql; psql -qXf script.sql", {}),
     ("several-commands", "psql -c, twice, in one transaction", "psql -qX1 -c 'SELECT 1' -c 'DROP TABLE leads'", {}),
-    ("bench", "pgbench runs a script", "printf 'TRUNCATE leads;' > /tmp/@@DB@@.sql; pgbench -n -t 1 -M prepared -f"
-     " /tmp/@@DB@@.sql; rm /tmp/@@DB@@.sql", ROWS_ONLY),
+    ("bench", "pgbench runs a script", "printf 'TRUNCATE leads;' > script.sql; pgbench -n -t 1 -M prepared -f"
+     " script.sql", ROWS_ONLY),
     ("bench-initialised", "pgbench -i over tables of that name", "pgbench -i -I dt",
      {"setup_app": ["create table pgbench_accounts as select 1 as a"],
      "proof": ("select count(*) from pg_attribute where"
@@ -290,21 +289,21 @@ LOSING: list[tuple[str, str, str, dict[str, Any]]] = [
 LOSSLESS: list[tuple[str, str, str, dict[str, Any]]] = [
     ("dump", "pg_dump", "pg_dump -Fc @@DB@@ > /dev/null", {"role": "super"}),
     ("dump-parallel", "pg_dump with several connections",
-     "pg_dump -Fd -j 2 -f /tmp/@@DB@@.d @@DB@@; rm -r /tmp/@@DB@@.d",
-     {"role": "super"}),
+     "pg_dump -Fd -j 2 -f copy @@DB@@", {"role": "super"}),
     ("dump-inserts", "pg_dump as INSERTs, with DROPs in the text", "pg_dump --clean --if-exists --inserts -f /dev/null"
      " @@DB@@", {"role": "super"}),
     ("restore-other-schema", "pg_restore of a table that is not there",
-     f"{DUMPED} -Fc -t copied @@DB@@ > /tmp/@@DB@@.d;"
+     f"{DUMPED} -Fc -t copied @@DB@@ > copy;"
      " psql -h @@DHOST@@ -p @@DPORT@@ -U rt_super -qXc 'DROP TABLE copied'; pg_restore --single-transaction -d @@DB@@"
-     " /tmp/@@DB@@.d; rm /tmp/@@DB@@.d",
+     " copy",
      {"role": "super", "setup": ["create table copied as select 1 as a"], "proof": counted("copied", 1)}),
     ("vacuum", "vacuumdb --analyze", "vacuumdb -qz @@DB@@", {"role": "super"}),
-    ("reindex", "reindexdb", "reindexdb -q @@DB@@", {"role": "super"}),
+    # Not the whole database: that would lock the catalogs that all databases share.
+    ("reindex", "reindexdb", "reindexdb -q --schema=public @@DB@@", {"role": "super"}),
     ("cluster", "clusterdb", "clusterdb -q @@DB@@", {"role": "super"}),
     ("check", "pg_amcheck", "pg_amcheck --install-missing @@DB@@", {"role": "super"}),
-    ("bench", "pgbench, simple and prepared", "printf 'SELECT count(*) FROM leads;' > /tmp/@@DB@@.sql; for m in simple"
-     " extended prepared; do pgbench -n -t 3 -M $m -f /tmp/@@DB@@.sql; done; rm /tmp/@@DB@@.sql", {}),
+    ("bench", "pgbench, simple and prepared", "printf 'SELECT count(*) FROM leads;' > script.sql; for m in simple"
+     " extended prepared; do pgbench -n -t 3 -M $m -f script.sql; done", {}),
     ("describe", "psql's listings", "printf '%s\\n' '\\d+ leads' '\\dt *.*' '\\df' '\\dx' '\\l' '\\dp' | psql -qX", {}),
     ("created", "createdb", "createdb --maintenance-db=postgres -T template0 @@DB@@_v",
      {"teardown_global": ['DROP DATABASE IF EXISTS "@@DB@@_v" WITH (FORCE)']}),
