@@ -16,6 +16,7 @@ package final class ProxyServer {
     private let acceptor: Acceptor
     private let resolver: Resolver
     private let watches: [UnseenWatch]
+    private let grants: GrantService?
     private let maximumClients: Box<Int>
     private var configuration: ProxyConfiguration
 
@@ -65,6 +66,9 @@ package final class ProxyServer {
         self.resolver = resolver
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
+        let grants =
+            configuration.guardSettings.isReachable ? GrantService(configuration.guardSettings, logger: logger) : nil
+        self.grants = grants
         let maximumClients = Box(configuration.maximumClients)
         self.maximumClients = maximumClients
         do throws(TransportError) {
@@ -74,7 +78,7 @@ package final class ProxyServer {
                 count: loopCount,
                 context: LoopContext(
                     upstream: upstream, audit: audit, logger: logger, serverUnreachable: { resolver.resolveSoon() },
-                    recordsSessions: configuration.guardSettings.isReachable,
+                    grants: grants, recordsSessions: configuration.guardSettings.isReachable,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } }),
                 settings: LoopSettings(configuration))
             acceptor = try Acceptor(
@@ -122,6 +126,7 @@ package final class ProxyServer {
         }
         group.stop()
         resolver.stop()
+        grants?.stop()
         for watch in watches { watch.stop() }
         audit.append([AuditBridge.record(.stop)])
         audit.close()

@@ -167,7 +167,27 @@ extension SessionDriver {
             serverProcessKnown(process)
         }
         if machine.value.hasNotes { takeNotes() }
+        if machine.value.takeGrantsOver() { closeGrants() }
         return step
+    }
+
+    func closeGrants() {
+        guard !openGrants.isEmpty, let subject else { return }
+        loop.context.grants?.close(database: subject.database, auditIDs: openGrants)
+        openGrants = []
+    }
+
+    /// Asks for the grant that the message at the front needs, if it needs one.
+    private func openGrant() {
+        guard let request = machine?.value.takeGrantRequest(), let grants = loop.context.grants, let subject else {
+            return
+        }
+        isAwaitingGrant = true
+        openGrants.append(request.auditID)
+        let (mailbox, owner) = (loop.mailbox, owner)
+        grants.open(
+            database: subject.database, backend: request.backend, relations: request.relations, auditID: request.auditID
+        ) { mailbox.post(.grantAnswered(owner: owner)) }
     }
 
     /// The server has let the client in, or has told that behind a pooler another process serves it.
@@ -188,6 +208,7 @@ extension SessionDriver {
             toServer.needed = 0
         case .record(let notes):
             toServer.isPaused = true
+            openGrant()
             record(notes)
         case .pause:
             toServer.isPaused = true
