@@ -192,8 +192,4 @@ extension DatabaseGuard {
                 "publication \(published.joined(separator: ", ")) is FOR ALL TABLES and carries the guard's own tables too")
         }
     }
-
-    private func column(_ sql: String) throws(GuardFault) -> [String] {
-        try query(sql).rows.compactMap { $0.first ?? nil }
-    }
 }
