@@ -56,7 +56,7 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit",
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "ServerLink",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

@@ -15,6 +15,7 @@ package final class ProxyServer {
     private let group: LoopGroup
     private let acceptor: Acceptor
     private let resolver: Resolver
+    private let catalog: CatalogService?
     private let maximumClients: Box<Int>
     private var configuration: ProxyConfiguration
 
@@ -62,6 +63,9 @@ package final class ProxyServer {
         }
         let resolver = Resolver(upstream: upstream, logger: logger)
         self.resolver = resolver
+        catalog = Self.catalogConnection(configuration, server: server).map {
+            CatalogService(connection: $0, settings: configuration.catalog, logger: logger)
+        }
         let maximumClients = Box(configuration.maximumClients)
         self.maximumClients = maximumClients
         do throws(TransportError) {
@@ -70,14 +74,27 @@ package final class ProxyServer {
             group = try LoopGroup(
                 count: loopCount,
                 context: LoopContext(
-                    upstream: upstream, audit: audit, logger: logger, serverUnreachable: { resolver.resolveSoon() }),
+                    upstream: upstream, audit: audit, logger: logger, catalog: catalog,
+                    serverUnreachable: { resolver.resolveSoon() }),
                 settings: LoopSettings(configuration))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, maximumClients: { maximumClients.value }, logger: logger)
         } catch {
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
+        catalog?.start()
         audit.append([AuditBridge.record(.start)])
+    }
+
+    /// The embedded server lets the demonstration's role in over its private socket.
+    private static func catalogConnection(_ configuration: ProxyConfiguration, server: ServerAddress) -> String? {
+        if configuration.catalog.isOff { return nil }
+        if let connection = configuration.catalog.connection { return connection }
+        guard configuration.server == .embedded, case .unix(let path) = server, let slash = path.lastIndex(of: "/"),
+            let dot = path.lastIndex(of: ".")
+        else { return nil }
+        let folder = path[..<slash].replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+        return "host='\(folder)' port=\(path[path.index(after: dot)...]) user=demo"
     }
 
     /// Takes over what of a new `proxy.conf` can change while sessions are open.
@@ -90,6 +107,7 @@ package final class ProxyServer {
             waiting.append("server")
         }
         if changed.loopCount != configuration.loopCount { waiting.append("loops") }
+        if changed.catalog != configuration.catalog { waiting.append("[catalog]") }
         if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
         configuration = changed
         maximumClients.value = changed.maximumClients
@@ -115,6 +133,7 @@ package final class ProxyServer {
         }
         group.stop()
         resolver.stop()
+        catalog?.stop()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
     }

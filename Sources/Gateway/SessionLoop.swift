@@ -12,6 +12,8 @@ package struct LoopContext: Sendable {
     package var upstream: Upstream
     package var audit: AuditWriter
     package var logger: Logger
+    /// Reads the databases' catalogs; nil if none is to be read.
+    package var catalog: CatalogService?
     /// Asks a thread that may block to resolve the server's name anew.
     package var serverUnreachable: @Sendable () -> Void
 }
@@ -37,6 +39,8 @@ package enum LoopLetter: Sendable {
     case adopt(socket: Int32, peer: SocketAddress, listener: String, isOverLimit: Bool)
     /// The audit trail has answered the session's intents; `fault` is nil if it has them.
     case trailAnswered(owner: UInt64, fault: String?)
+    /// The catalog of the session's database has been read, or could not be.
+    case catalogRead(owner: UInt64)
     case settings(LoopSettings)
     /// Give sessions with this share (0 to 1) of the loop's work to another loop.
     case handOver(share: Double, to: LoopAddress)
@@ -170,6 +174,8 @@ package final class SessionLoop {
                 adopt(socket, peer, listener, isOverLimit)
             case .trailAnswered(let owner, let fault):
                 session(owner: owner)?.trailAnswered(fault)
+            case .catalogRead(let owner):
+                session(owner: owner)?.catalogRead()
             case .settings(let changed):
                 settings = changed
             case .handOver(let share, let other):
