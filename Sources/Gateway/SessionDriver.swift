@@ -58,6 +58,7 @@ final class SessionDriver {
 
     /// The intents whose grants are open.
     var openGrants: [String] = []
+    var catalog = CatalogUse()
 
     /// One direction.
     struct Flow: ~Copyable {
@@ -156,7 +157,7 @@ final class SessionDriver {
 
     /// Whether the timer still matters to the session.
     func waitsFor(deadline timed: Int64) -> Bool {
-        timed == deadline || timed == drainDeadline || timed == retryDeadline
+        timed == deadline || timed == drainDeadline || timed == retryDeadline || timed == catalog.deadline
     }
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
@@ -167,6 +168,7 @@ final class SessionDriver {
         if fired == retryDeadline, phase == .connecting, !hasServer {
             return connectNext(failure: "it accepts no connection")
         }
+        if fired == catalog.deadline { return catalogRead(isLate: true) }
         guard fired == deadline else { return }
         switch phase {
         case .startup:
@@ -199,7 +201,7 @@ final class SessionDriver {
     /// Whether nothing on its way (a timer, a turn, the trail's answer) is addressed to the session on this loop.
     var canMove: Bool {
         phase == .relaying && hasServer && deadline == nil && drainDeadline == nil && !isQueuedForTurn
-            && !toServer.isPaused
+            && !toServer.isPaused && !catalog.isAwaited
     }
 
     /// Events since the last call.
@@ -310,6 +312,7 @@ final class SessionDriver {
                 "database": "\(subject.database)", "tag": "\(rules.tag)",
             ])
         phase = .connecting
+        beginCatalog()
         connect()
     }
 
@@ -438,6 +441,7 @@ final class SessionDriver {
     }
 
     func endMachine() {
+        endCatalog()
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
         closeGrants()

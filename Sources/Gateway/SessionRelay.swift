@@ -32,7 +32,8 @@ extension SessionDriver {
             }
             if toServer.isPaused || phase == .cancelling { return }
             if toServer.buffer.count >= toServer.needed {
-                let step = consumeClient(toServer.buffer.bytes)
+                let bytes = toServer.buffer.bytes
+                guard let step = catalog.isAwaited ? consumeBeforeCatalog(bytes) : consumeClient(bytes) else { return }
                 toServer.approved = step.forward
                 toServer.next = step.next
                 continue
@@ -40,7 +41,7 @@ extension SessionDriver {
             guard client.isReadable, !client.hasEnded else { return }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if toServer.buffer.isEmpty {
+            if toServer.buffer.isEmpty, !catalog.isAwaited {
                 readFromClient()
             } else {
                 let missing = toServer.needed - toServer.buffer.count
@@ -153,7 +154,9 @@ extension SessionDriver {
             rulesVersion = loop.settings.rules.version
             bridge?.identity.tag = rules.tag
             machine?.value.rulesChanged(rules)
+            if !catalog.isInUse { beginCatalog() }
         }
+        useCatalog()
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeClient(bytes, judge: &loop.judge, now: linux_clock_monotonic)
         if machine.value.hasNotes { takeNotes() }
@@ -265,6 +268,7 @@ extension SessionDriver {
                     "client": "\(peer.text)",
                 ])
         }
+        if outcomes.contains(where: { $0.commandTag != nil && $0.transaction != .rolledBack }) { catalogMayHaveChanged() }
         loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
         if !outcomes.isEmpty { loop.context.statementsEnded() }
     }

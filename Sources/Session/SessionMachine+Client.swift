@@ -153,7 +153,7 @@ extension SessionMachine {
         } else {
             guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
             text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount]))
-            if !isReplication, let certain = settings.certain, StatementJudge.isPlain(text, settings: certain) {
+            if !isReplication, let certain = settings.certain, judge.isPlain(text, settings: certain) {
                 settings.mayChange()
                 forward(.query, header)
                 return nil
@@ -198,6 +198,10 @@ extension SessionMachine {
             for inner in executed(record, by: part, judge: &judge).statements {
                 joined.facts.statements[index].effects += inner.effects
                 joined.facts.statements[index].classes.formUnion(inner.classes)
+                if inner.runsStoredCode {
+                    joined.facts.statements[index].runsStoredCode = true
+                    joined.facts.statements[index].remarks += inner.remarks
+                }
                 joined.facts.classes.formUnion(inner.classes)
             }
         }
@@ -217,7 +221,7 @@ extension SessionMachine {
             throw .layout(type: header.type)
         }
         if !isOversized, statements.isEmpty, let certain = settings.certain,
-            StatementJudge.isPlain(message.text, settings: certain)
+            judge.isPlain(message.text, settings: certain)
         {
             settings.mayChange()
             forward(.parse, header)

@@ -33,7 +33,8 @@ package struct SessionMachine: ~Copyable {
 
     var clientState = ClientState.boundary
     var serverRemaining = 0
-    var isAuthenticated = false
+    /// The server has let the client in.
+    package internal(set) var isAuthenticated = false
     package private(set) var transactionStatus = TransactionStatus.idle
     /// The process of the server that the session talks to, as BackendKeyData said or, later, the server's own answer; nil
     /// until the server has let the client in.
