@@ -21,9 +21,9 @@ struct DropDecision {
         case OBJECT_ROLE: self.init(.dropRole, nil)
         // Nothing hangs on these.
         case OBJECT_TRIGGER, OBJECT_RULE, OBJECT_POLICY, OBJECT_EVENT_TRIGGER, OBJECT_PUBLICATION,
-            OBJECT_STATISTIC_EXT, OBJECT_TRANSFORM, OBJECT_SUBSCRIPTION:
+            OBJECT_STATISTIC_EXT, OBJECT_TRANSFORM, OBJECT_SUBSCRIPTION, OBJECT_CAST:
             self.init(.dropOther, nil)
-        // On an access method, a language, a server, an operator, a collation, a cast … hang tables, columns, functions.
+        // On an access method, a language, a server, an operator, a collation … hang tables, columns, functions.
         default: self.init(.dropOther, .cascade)
         }
     }
@@ -54,6 +54,7 @@ struct AlterTableDecision {
             if let column = command.pointee.def, TreeNode(column).tag == T_ColumnDef {
                 nameColumn(TreeName.text(TreeNode(column).node(ColumnDef.self).pointee.colname))
             }
+            if !isTemporary, Self.hasTemporaryType(command.pointee.def) { second = .cascade }
         case AT_DropColumn, AT_DropColumnRecurse:
             statementClass = isTemporary ? .alter : .dropColumn
             // A column of a table; an attribute of a type, which typed tables have as a column.
@@ -64,6 +65,7 @@ struct AlterTableDecision {
             nameColumn(TreeName.text(command.pointee.name))
             holdsExpressions = true
             if !isTemporary, Self.overwrites(command.pointee.def) { second = .overwriteColumn }
+            if !isTemporary, Self.hasTemporaryType(command.pointee.def) { second = .cascade }
         case AT_ColumnDefault, AT_CookedColumnDefault, AT_DropNotNull, AT_SetNotNull, AT_DropExpression,
             AT_CheckNotNull, AT_SetStatistics, AT_SetOptions, AT_ResetOptions, AT_SetStorage, AT_SetCompression,
             AT_AddIdentity, AT_SetIdentity, AT_DropIdentity, AT_AlterColumnGenericOptions:
@@ -105,6 +107,14 @@ struct AlterTableDecision {
     private mutating func nameColumn(_ name: Swift.String) {
         object.kind = .column
         object.part = name
+    }
+
+    /// A type of `pg_temp`: when the session ends it takes the column along, without any statement.
+    private static func hasTemporaryType(_ definition: UnsafeMutablePointer<Node>?) -> Bool {
+        guard let definition, TreeNode(definition).tag == T_ColumnDef,
+            let type = TreeNode(definition).node(ColumnDef.self).pointee.typeName
+        else { return false }
+        return TreeName.object(.type, list: type.pointee.names).isTemporaryByName
     }
 
     /// USING a constant, an explicit cast to a type with a length (casts of that kind cut silently: `varchar()` in

@@ -176,7 +176,8 @@ extension SessionMachine {
             return nil
         }
         return decide(
-            MessageDecision(kind: .query, byteCount: header.byteCount), joined, text: text, now: now
+            MessageDecision(kind: .query, byteCount: header.byteCount), joined, text: text, written: judgement.facts,
+            now: now
         ) { .message(WireWriter.query($0.text)) }
     }
 
@@ -443,7 +444,7 @@ extension SessionMachine {
 
     /// Refuses, records, or lets go a message that runs statements.
     private mutating func decide(
-        _ undecided: MessageDecision, _ judgement: Judgement, text: UnsafeRawBufferPointer,
+        _ undecided: MessageDecision, _ judgement: Judgement, text: UnsafeRawBufferPointer, written: TextFacts? = nil,
         remembered: RememberedStatement? = nil, now: () -> Int64,
         replacement: (Refusal) -> MessageDecision.Replacement
     ) -> RelayStep.Next? {
@@ -459,10 +460,12 @@ extension SessionMachine {
         }
         note.statements = judgement.facts.statements
         if judgement.facts.statements.contains(where: \.definesName) {
+            // What its names mean may be another thing when it is executed.
+            let facts = written ?? judgement.facts
             let record =
                 remembered
                 ?? remember(
-                    judgement.facts, text, parameterized(judgement.facts, text, settings.readings(of: text)),
+                    facts, text, parameterized(facts, text, settings.readings(of: text)),
                     settings.certain.map { _ in Names(areCertain: settings.clientReadsUTF8) })
             note.remembered = record
             for statement in record.facts.statements {

@@ -34,7 +34,7 @@ struct CatalogQuestion: Equatable {
     private(set) var incomplete: Set<Int> = []
 
     /// Questions about more names than these are not put.
-    private static let itemLimit = 200
+    private static let itemLimit = 400
 
     /// - Parameters:
     ///   - isSequence: the statements run one after the other, so that an early one may change what a later one's names

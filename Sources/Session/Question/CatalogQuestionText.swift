@@ -47,7 +47,11 @@ struct CatalogQuestionText {
             let (catalog, objects) = Self.root(of: item)
             let columns = object.kind == .role || object.kind == .textSearch ? "o, s, c" : "o, s"
             roots.append("SELECT \(index), \(cascade), \(catalog), r.o, r.s FROM (\(objects)) AS r(\(columns))")
-            if item.isTypeAttribute { roots.append(Self.typedTables(item, index)) }
+            if item.isTypeAttribute {
+                roots.append(Self.typedTables(item, index))
+                // Columns of the type lose the attribute's values, with CASCADE or without; they depend on the type.
+                roots.append("SELECT \(index), true, \(Self.catalog("pg_type")), \(Self.type(object)), 0")
+            }
         }
     }
 
