@@ -89,6 +89,7 @@ package final class CatalogReader {
         routine.minimumArguments = Int(text(row, 10)) ?? 0
         routine.maximumArguments = row.indices.contains(11) ? row[11].flatMap { Int($0) } ?? Int.max : Int.max
         routine.takesRow = text(row, 12) == "t"
+        routine.isVolatile = text(row, 13) == "t"
         return routine
     }
 }

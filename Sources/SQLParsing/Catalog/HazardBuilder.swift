@@ -158,7 +158,7 @@ private struct HazardGraph {
 
     // MARK: - By name
 
-    private static let implicitOperators: Set<String> = ["=", "<>", "<", ">", "<=", ">="]
+    private static let implicitOperators: Set<String> = ["=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*"]
 
     func index(of contents: CatalogContents) -> HazardIndex {
         guard !found.isEmpty else { return HazardIndex() }
@@ -168,6 +168,7 @@ private struct HazardGraph {
             guard var hazard = hazard(routine.key, routine.schema) else { continue }
             hazard.arguments = routine.minimumArguments...max(routine.minimumArguments, routine.maximumArguments)
             hazard.takesRow = routine.takesRow
+            hazard.isVolatile = routine.isVolatile
             tables.functions[routine.name, default: []].append(hazard)
             tables.note(routine.name)
         }

@@ -12,6 +12,8 @@ package struct HazardIndex: Sendable {
         /// How many arguments a call of the routine has.
         var arguments = 0...Int.max
         var takesRow = false
+        /// A volatile routine: planning does not run it.
+        var isVolatile = false
     }
 
     struct Tables: Sendable {
