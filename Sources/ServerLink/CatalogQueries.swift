@@ -11,14 +11,19 @@ package enum CatalogQueries {
 
     package static let end = "COMMIT"
 
-    /// A number for each catalog that changes with every row that is added, replaced or removed: the sum over all rows
-    /// of a hash of the transaction that wrote the row and of the row's identity. ALTER, CREATE OR REPLACE and DROP
-    /// write rows; one rolled back leaves none that is seen. (Relation statistics are overwritten in place and change
-    /// nothing here.)
+    /// The transaction that ``signature`` counts from: every change that this snapshot does not see is a later one's.
+    package static let base = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295)::text"
+
+    /// For each catalog the number of its rows, and over those written since the transaction $1 the sum of a hash of the
+    /// writer and of the row's identity: it changes with every row that is added, replaced or removed. ALTER, CREATE OR
+    /// REPLACE and DROP write rows; one rolled back leaves none that is seen. (Relation statistics are overwritten in
+    /// place and change nothing here.) Half way round the transaction numbers everything counts as changed.
     package static let signature: String = {
         let catalogs: [(String, String)] = [
-            ("pg_proc", "oid"), ("pg_class", "oid"), ("pg_trigger", "oid"), ("pg_rewrite", "oid"), ("pg_attrdef", "oid"),
-            ("pg_constraint", "oid"), ("pg_policy", "oid"), ("pg_operator", "oid"), ("pg_cast", "oid"), ("pg_type", "oid"),
+            ("pg_proc", "oid"), ("pg_class", "oid"), ("pg_trigger", "oid"), ("pg_rewrite", "oid"),
+            ("pg_attrdef", "oid"),
+            ("pg_constraint", "oid"), ("pg_policy", "oid"), ("pg_operator", "oid"), ("pg_cast", "oid"),
+            ("pg_type", "oid"),
             ("pg_index", "indexrelid"), ("pg_inherits", "inhrelid"), ("pg_event_trigger", "oid"),
             ("pg_aggregate", "aggfnoid"), ("pg_amproc", "oid"), ("pg_amop", "oid"), ("pg_opclass", "oid"),
             ("pg_statistic_ext", "oid"), ("pg_namespace", "oid"), ("pg_language", "oid"), ("pg_range", "rngtypid"),
@@ -28,11 +33,13 @@ package enum CatalogQueries {
             // PostgreSQL's own rows do not change, but for routines that somebody replaced.
             let rows = catalog == "pg_proc" || key == "aggfnoid" ? catalog : "\(catalog) WHERE \(key) >= 16384"
             return """
-                (SELECT count(*) || ':' || coalesce(sum(hashint8((xmin::text::bigint << 31) # \(key)::oid::bigint)), 0)
+                (SELECT count(*) || ':' || coalesce(
+                            sum(hashint8((xmin::text::bigint << 31) # \(key)::oid::bigint))
+                            FILTER (WHERE age(xmin) <= age($1::text::xid)), 0)
                    FROM \(rows))
                 """
         }
-        return "SELECT " + sums.joined(separator: " || ',' || ")
+        return "SELECT (age($1::text::xid) / 1000000000) || ',' || " + sums.joined(separator: " || ',' || ")
     }()
 
     /// Routines that are not PostgreSQL's own in C: key, schema, name, kind, language's handler, source, body in SQL,

@@ -55,9 +55,11 @@ extension StatementReader {
         if count == 1 { mention(.type, list: call.pointee.funcname) }
         guard functions.hazards.isUnknown, functions.log == nil else { return }
         let function = TreeName.object(.function, list: call.pointee.funcname)
-        guard function.schema != "pg_catalog", !BuiltinFunctions.contains(function.name) else { return }
+        let isBuiltin = BuiltinFunctions.contains(function.name) && (function.schema ?? "pg_catalog") == "pg_catalog"
+        guard !isBuiltin else { return }
         add(.opaque, function)
-        draft.remarks.append("the catalog could not be read: what the function \(function.qualifiedName) does is not known")
+        draft.remarks.append(
+            "the catalog could not be read: what the function \(function.qualifiedName) does is not known")
     }
 
     private mutating func mentionOperator(_ expression: UnsafePointer<A_Expr>) {
@@ -179,7 +181,8 @@ extension StatementReader {
     private mutating func mention(
         _ use: Mention.Use, _ schema: UnsafePointer<CChar>?, _ name: UnsafePointer<CChar>?
     ) {
-        if let name, functions.log == nil, !functions.hazards.mayKnow(hash: KnownFunctionIndex.hash(CStringBytes(name))) {
+        if let name, functions.log == nil, !functions.hazards.mayKnow(hash: KnownFunctionIndex.hash(CStringBytes(name)))
+        {
             // An array's type has an underscore before its element's name.
             guard use == .type, name[0] == CChar(UInt8(ascii: "_")) else { return }
         }
@@ -200,7 +203,9 @@ extension StatementReader {
     /// Event triggers run at the end of what changes the catalog.
     mutating func noteEventTriggers() {
         let isDDL = !draft.classes.isDisjoint(with: ClassGroup.ddl.classes)
-        guard isDDL || ["REFRESH MATERIALIZED VIEW", "REINDEX", "SECURITY LABEL"].contains(draft.command) else { return }
+        guard isDDL || ["REFRESH MATERIALIZED VIEW", "REINDEX", "SECURITY LABEL"].contains(draft.command) else {
+            return
+        }
         for (tags, hazard) in functions.hazards.commands
         where tags.isEmpty || tags.contains(draft.command) {
             draft.add(hazard, used: draft.command)
