@@ -45,10 +45,13 @@ let package = Package(
         .target(name: "Transport", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
+        .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
+        .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
         .target(
             name: "Gateway",
             dependencies: [
-                "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport", "Audit",
+                "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport",
+                "Audit",
                 "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -56,7 +59,7 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "ServerLink",
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "DatabaseGuard", "Unseen", "ServerLink",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -83,6 +86,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
+        .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],
             exclude: ["Transcripts"], swiftSettings: strict),

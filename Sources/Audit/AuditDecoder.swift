@@ -81,6 +81,15 @@ private struct Fields {
     var transaction: String?
     var lost: Int64?
     var reason: String?
+    var finding: String?
+    var executedAt: Int64?
+    var transactionNumber: UInt64?
+    var rowIDs: [Int64] = []
+    var commands: [String] = []
+    var intent: String?
+    var text: String?
+    var untilTransaction: UInt64?
+    var until: Int64?
 
     mutating func read(_ key: String, from scanner: inout JSONScanner) throws(JSONScanner.Fault) {
         switch key {
@@ -94,6 +103,7 @@ private struct Fields {
         case "database": session.database = try scanner.string()
         case "application_name": session.applicationName = try scanner.string()
         case "tag": session.tag = try scanner.string()
+        case "backend_pid": session.backendProcessID = Int32(exactly: try scanner.integer())
         case "command": command = try scanner.string()
         case "sql": sql = try scanner.string()
         case "classes": classes = try Self.strings(from: &scanner)
@@ -109,6 +119,16 @@ private struct Fields {
         case "transaction": transaction = try scanner.string()
         case "lost": lost = try scanner.integer()
         case "reason": reason = try scanner.string()
+        case "finding": finding = try scanner.string()
+        case "executed_at": executedAt = AuditTime.parse(try scanner.string())
+        case "xid": transactionNumber = UInt64(try scanner.string())
+        case "ddl":
+            rowIDs = try Self.list(from: &scanner) { scanner throws(JSONScanner.Fault) in try scanner.integer() }
+        case "commands": commands = try Self.strings(from: &scanner)
+        case "intent": intent = try scanner.string()
+        case "text": text = try scanner.string()
+        case "until_xid": untilTransaction = UInt64(try scanner.string())
+        case "until": until = AuditTime.parse(try scanner.string())
         default: try scanner.skipValue()
         }
     }
@@ -122,7 +142,7 @@ private struct Fields {
         guard let id else { throw .missing(key: "id") }
         return AuditRecord(
             event: knownEvent, time: nanoseconds, id: id, session: session, statement: try statement(),
-            outcome: try outcome(), gap: gap())
+            outcome: try outcome(), gap: gap(), finding: try foundThing(), watermark: watermark())
     }
 
     private func statement() throws(AuditDecodeFault) -> AuditRecord.Statement? {
@@ -146,11 +166,30 @@ private struct Fields {
         return AuditRecord.Gap(recordCount: Int(clamping: lost), reason: reason ?? "")
     }
 
+    private func foundThing() throws(AuditDecodeFault) -> AuditRecord.Finding? {
+        guard let finding else { return nil }
+        guard let executedAt else { throw .missing(key: "executed_at") }
+        return AuditRecord.Finding(
+            kind: finding, rows: rowIDs, transaction: transactionNumber, executedAt: executedAt, commands: commands,
+            objects: objects, statementID: intent, text: text ?? "")
+    }
+
+    private func watermark() -> AuditRecord.Watermark? {
+        guard let untilTransaction, let until else { return nil }
+        return AuditRecord.Watermark(transaction: untilTransaction, time: until)
+    }
+
     private static func strings(from scanner: inout JSONScanner) throws(JSONScanner.Fault) -> [String] {
-        var values: [String] = []
+        try list(from: &scanner) { scanner throws(JSONScanner.Fault) in try scanner.string() }
+    }
+
+    private static func list<Value>(
+        from scanner: inout JSONScanner, _ value: (inout JSONScanner) throws(JSONScanner.Fault) -> Value
+    ) throws(JSONScanner.Fault) -> [Value] {
+        var values: [Value] = []
         try scanner.expect("[")
         if scanner.take("]") { return values }
-        repeat { values.append(try scanner.string()) } while scanner.take(",")
+        repeat { values.append(try value(&scanner)) } while scanner.take(",")
         try scanner.expect("]")
         return values
     }

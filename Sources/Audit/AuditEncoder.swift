@@ -19,11 +19,17 @@ package enum AuditEncoder {
         field("database", record.session.database, to: &bytes)
         field("application_name", record.session.applicationName, to: &bytes)
         field("tag", record.session.tag, to: &bytes)
+        if let process = record.session.backendProcessID { field("backend_pid", Int64(process), to: &bytes) }
         if let statement = record.statement { append(statement, to: &bytes) }
         if let outcome = record.outcome { append(outcome, to: &bytes) }
         if let gap = record.gap {
             field("lost", Int64(gap.recordCount), to: &bytes)
             field("reason", gap.reason, to: &bytes)
+        }
+        if let finding = record.finding { append(finding, to: &bytes) }
+        if let watermark = record.watermark {
+            field("until_xid", String(watermark.transaction), to: &bytes)
+            field("until", AuditTime.text(watermark.time), to: &bytes)
         }
         bytes.append(contentsOf: "}\n".utf8)
     }
@@ -40,15 +46,7 @@ package enum AuditEncoder {
         field("sql", statement.sql, to: &bytes)
         key("classes", to: &bytes)
         strings(statement.classes, to: &bytes)
-        key("objects", to: &bytes)
-        bytes.append(UInt8(ascii: "["))
-        for (index, object) in statement.objects.enumerated() {
-            bytes.append(contentsOf: index == 0 ? #"{"kind":"#.utf8 : #",{"kind":"#.utf8)
-            string(object.kind, to: &bytes)
-            field("name", object.name, to: &bytes)
-            bytes.append(UInt8(ascii: "}"))
-        }
-        bytes.append(UInt8(ascii: "]"))
+        objects(statement.objects, to: &bytes)
         field("verdict", statement.verdict, to: &bytes)
         if let rule = statement.rule { field("rule", rule, to: &bytes) }
         key("remarks", to: &bytes)
@@ -62,6 +60,31 @@ package enum AuditEncoder {
         if let rows = outcome.rows { field("rows", rows, to: &bytes) }
         if let duration = outcome.durationMicroseconds { field("duration_us", duration, to: &bytes) }
         field("transaction", outcome.transaction.rawValue, to: &bytes)
+    }
+
+    private static func append(_ finding: AuditRecord.Finding, to bytes: inout [UInt8]) {
+        field("finding", finding.kind, to: &bytes)
+        field("executed_at", AuditTime.text(finding.executedAt), to: &bytes)
+        if let transaction = finding.transaction { field("xid", String(transaction), to: &bytes) }
+        key("ddl", to: &bytes)
+        bytes.append(contentsOf: "[\(finding.rows.map(String.init).joined(separator: ","))]".utf8)
+        key("commands", to: &bytes)
+        strings(finding.commands, to: &bytes)
+        objects(finding.objects, to: &bytes)
+        if let id = finding.statementID { field("intent", id, to: &bytes) }
+        field("text", finding.text, to: &bytes)
+    }
+
+    private static func objects(_ objects: [AuditRecord.Object], to bytes: inout [UInt8]) {
+        key("objects", to: &bytes)
+        bytes.append(UInt8(ascii: "["))
+        for (index, object) in objects.enumerated() {
+            bytes.append(contentsOf: index == 0 ? #"{"kind":"#.utf8 : #",{"kind":"#.utf8)
+            string(object.kind, to: &bytes)
+            field("name", object.name, to: &bytes)
+            bytes.append(UInt8(ascii: "}"))
+        }
+        bytes.append(UInt8(ascii: "]"))
     }
 
     private static func key(_ name: StaticString, to bytes: inout [UInt8]) {

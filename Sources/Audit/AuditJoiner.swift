@@ -57,7 +57,7 @@ package struct AuditJoiner {
                 rows[number] = nil
                 handOut(row, body)
             }
-        case .refusal, .sessionStart, .sessionEnd, .reload, .start, .stop, .gap:
+        case .refusal, .sessionStart, .sessionEnd, .reload, .start, .stop, .gap, .finding, .watermark:
             add(AuditRow(record: record, outcome: nil, state: .complete), body)
         }
     }

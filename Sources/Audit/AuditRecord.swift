@@ -14,6 +14,10 @@ package struct AuditRecord: Sendable, Equatable {
         case stop
         /// Written by the writer itself: records were lost or may not have reached the disk (``Gap``).
         case gap
+        /// What the server did and the trail do not agree on (``Finding``).
+        case finding
+        /// How far the server's log has been compared with the trail (``Watermark``).
+        case watermark
     }
 
     /// How the transaction around an executed statement ended.
@@ -44,10 +48,12 @@ package struct AuditRecord: Sendable, Equatable {
     package var statement: Statement?
     package var outcome: Outcome?
     package var gap: Gap?
+    package var finding: Finding?
+    package var watermark: Watermark?
 
     package init(
         event: Event, time: Int64, id: String, session: SessionIdentity, statement: Statement? = nil,
-        outcome: Outcome? = nil, gap: Gap? = nil
+        outcome: Outcome? = nil, gap: Gap? = nil, finding: Finding? = nil, watermark: Watermark? = nil
     ) {
         self.event = event
         self.time = time
@@ -56,6 +62,8 @@ package struct AuditRecord: Sendable, Equatable {
         self.statement = statement
         self.outcome = outcome
         self.gap = gap
+        self.finding = finding
+        self.watermark = watermark
     }
 
     /// Whose statement it was.
@@ -66,8 +74,12 @@ package struct AuditRecord: Sendable, Equatable {
         package var database: String
         package var applicationName: String
         package var tag: String
+        /// The server's process behind the session (BackendKeyData). Nil in trails of earlier versions, and before the
+        /// server has let the client in.
+        package var backendProcessID: Int32?
         package init(
-            session: String, client: String, user: String, database: String, applicationName: String, tag: String
+            session: String, client: String, user: String, database: String, applicationName: String, tag: String,
+            backendProcessID: Int32? = nil
         ) {
             self.session = session
             self.client = client
@@ -75,6 +87,7 @@ package struct AuditRecord: Sendable, Equatable {
             self.database = database
             self.applicationName = applicationName
             self.tag = tag
+            self.backendProcessID = backendProcessID
         }
     }
 

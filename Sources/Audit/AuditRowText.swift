@@ -50,6 +50,10 @@ package struct AuditRowText {
             return ["session \(record.session.session)"]
         case .gap:
             return [record.gap.map { "\($0.recordCount) records are missing here: \($0.reason)" } ?? ""]
+        case .finding:
+            return [record.finding?.text ?? ""]
+        case .watermark:
+            return [record.watermark.map { "compared up to \(Self.time($0.time))" } ?? ""]
         case .reload, .start, .stop:
             return []
         }
@@ -101,12 +105,12 @@ package struct AuditRowText {
     }
 
     /// `2026-11-22 10:11:12.123Z`
-    private static func time(_ nanoseconds: Int64) -> String {
+    package static func time(_ nanoseconds: Int64) -> String {
         AuditTime.text(nanoseconds).replacing("T", with: " ").dropLast(4) + "Z"
     }
 
     /// Nothing that a terminal would obey or that would turn the reading direction.
-    private static func shown(_ text: String) -> String {
+    package static func shown(_ text: String) -> String {
         var shown = ""
         for scalar in text.unicodeScalars {
             switch scalar.properties.generalCategory {

@@ -38,7 +38,7 @@ package struct ConfigurationReader {
 
     private static let keys = [
         "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
-        "max_statement", "embedded", "catalog", "log", "audit", "tag", "rule",
+        "max_statement", "embedded", "catalog", "log", "audit", "guard", "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -57,7 +57,7 @@ package struct ConfigurationReader {
             loginTimeout: root.duration("login_timeout", in: Self.second...Self.hour, otherwise: Self.minute),
             maximumStatementBytes: root.size(
                 "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte),
-            catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit),
+            catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: ruleSet(listeners: listeners, audit: audit, version: version))
     }
 
@@ -138,6 +138,27 @@ package struct ConfigurationReader {
         return AuditSettings(
             path: path("file", in: section, otherwise: "var/audit.jsonl"),
             waitsForDisk: section.word("durability", among: ["fsync", "write"]) != "write")
+    }
+
+    private func guardSettings() -> GuardSettings {
+        let section = root.section("guard")
+        section.rejectKeys(besides: ["connection", "databases", "watch"])
+        let databases = section.listIsEmpty("databases") ? [] : section.strings("databases", example: "shop") ?? []
+        for entry in databases where entry.text.isEmpty {
+            log.error(at: entry.path, "a database's name is empty", "write it as the server spells it")
+        }
+        let example = "host=localhost user=holdfast dbname=shop"
+        let connection = section.has("connection") ? section.string("connection", example: example)?.text ?? "" : ""
+        if connection.isEmpty, !databases.isEmpty {
+            log.error(
+                at: section.path(of: "databases"), "\"databases\" are named and no connection that reaches them",
+                "write connection = \"\(example)\"")
+        }
+        let isOff = section.text("watch") == "off"
+        return GuardSettings(
+            connection: connection, databases: databases.map(\.text),
+            watchInterval: isOff
+                ? nil : section.duration("watch", in: 100...24 * Self.hour, otherwise: 10 * Self.second))
     }
 
     /// - Parameter audit: the table `[audit]`.

@@ -21,6 +21,7 @@ package struct ProxyConfiguration: Sendable {
     package var catalog: CatalogSettings
     package var log: LogSettings
     package var audit: AuditSettings
+    package var guardSettings: GuardSettings
     package var rules: RuleSet
     /// What works but looks like a mistake; `holdfast check` and `serve` show it.
     package var warnings: [ConfigurationIssue] = []
@@ -30,7 +31,8 @@ package struct ProxyConfiguration: Sendable {
     package init(
         listeners: [ListenAddress], server: ServerAddress, embedded: EmbeddedServerSettings, loopCount: Int,
         maximumClients: Int, drainTimeout: Duration, connectTimeout: Duration, loginTimeout: Duration,
-        maximumStatementBytes: Int, catalog: CatalogSettings, log: LogSettings, audit: AuditSettings, rules: RuleSet
+        maximumStatementBytes: Int, catalog: CatalogSettings, log: LogSettings, audit: AuditSettings,
+        guardSettings: GuardSettings, rules: RuleSet
     ) {
         self.listeners = listeners
         self.server = server
@@ -44,6 +46,7 @@ package struct ProxyConfiguration: Sendable {
         self.catalog = catalog
         self.log = log
         self.audit = audit
+        self.guardSettings = guardSettings
         self.rules = rules
     }
 
@@ -144,4 +147,23 @@ package struct AuditSettings: Sendable, Hashable {
         self.path = path
         self.waitsForDisk = waitsForDisk
     }
+}
+
+/// The wall inside the databases, and how Holdfast reaches it.
+package struct GuardSettings: Sendable, Hashable {
+    /// libpq's connection string of Holdfast's own role; empty when there is no guard to reach. Sessions are recorded in
+    /// the trail when there is one: without them nobody can tell whose a process of the server was.
+    package var connection: String
+    /// The databases whose DDL log is watched; empty means the one that `connection` names.
+    package var databases: [String]
+    /// How often the log is compared with the trail; nil when it is not.
+    package var watchInterval: Duration?
+
+    package init(connection: String, databases: [String], watchInterval: Duration?) {
+        self.connection = connection
+        self.databases = databases
+        self.watchInterval = watchInterval
+    }
+
+    package var isReachable: Bool { !connection.isEmpty }
 }

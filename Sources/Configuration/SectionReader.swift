@@ -95,6 +95,12 @@ struct SectionReader {
         return entry.text
     }
 
+    /// The key's value if it is a text; nothing is reported.
+    func text(_ key: String) -> String? {
+        guard case .string(let text) = members[key] else { return nil }
+        return text
+    }
+
     func boolean(_ key: String) -> Bool? {
         guard let node = members[key] else { return nil }
         guard case .boolean(let value) = node else {

@@ -59,6 +59,12 @@ package enum ShippedConfiguration {
         # and every statement that changes the catalog ("ddl") are always recorded.
         record = ["ddl", "table_loss", "data_loss", "opaque", "escape", "do_block"]
 
+        [guard]                     # the second wall, inside the databases ("holdfast guard install"); docs/audit.md, "Unseen DDL"
+        connection = ""             # how Holdfast's own role reaches it: "host=localhost user=holdfast dbname=shop"; "" is not at all.
+                                    # A password belongs into libpq's password file (~/.pgpass), not in here.
+        databases = []              # the databases whose DDL is compared with the trail; [] is the one that "connection" names
+        watch = "10s"               # how often; "off" is never
+
 
         # ---- Tags: which environment a connection belongs to ------------------------------------------------------------
         #

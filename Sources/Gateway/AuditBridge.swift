@@ -26,6 +26,11 @@ struct AuditBridge {
                 transaction: Self.end(note.transaction)))
     }
 
+    /// A record about the session itself.
+    func record(_ event: AuditRecord.Event) -> AuditRecord {
+        AuditRecord(event: event, time: linux_clock_realtime(), id: identity.session, session: identity)
+    }
+
     /// A record about the proxy itself.
     static func record(_ event: AuditRecord.Event) -> AuditRecord {
         AuditRecord(

@@ -15,6 +15,8 @@ package final class ProxyServer {
     private let group: LoopGroup
     private let acceptor: Acceptor
     private let resolver: Resolver
+    private let watches: [UnseenWatch]
+    private let grants: GrantService?
     private let catalog: CatalogService?
     private let maximumClients: Box<Int>
     private var configuration: ProxyConfiguration
@@ -63,6 +65,11 @@ package final class ProxyServer {
         }
         let resolver = Resolver(upstream: upstream, logger: logger)
         self.resolver = resolver
+        let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
+        self.watches = watches
+        let grants =
+            configuration.guardSettings.isReachable ? GrantService(configuration.guardSettings, logger: logger) : nil
+        self.grants = grants
         catalog = Self.catalogConnection(configuration, server: server).map {
             CatalogService(connection: $0, settings: configuration.catalog, logger: logger)
         }
@@ -75,11 +82,14 @@ package final class ProxyServer {
                 count: loopCount,
                 context: LoopContext(
                     upstream: upstream, audit: audit, logger: logger, catalog: catalog,
-                    serverUnreachable: { resolver.resolveSoon() }),
+                    serverUnreachable: { resolver.resolveSoon() }, grants: grants,
+                    recordsSessions: configuration.guardSettings.isReachable,
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } }),
                 settings: LoopSettings(configuration))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, maximumClients: { maximumClients.value }, logger: logger)
         } catch {
+            for watch in watches { watch.stop() }
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
         catalog?.start()
@@ -109,6 +119,7 @@ package final class ProxyServer {
         if changed.loopCount != configuration.loopCount { waiting.append("loops") }
         if changed.catalog != configuration.catalog { waiting.append("[catalog]") }
         if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
+        if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
         configuration = changed
         maximumClients.value = changed.maximumClients
         group.apply(LoopSettings(changed))
@@ -133,9 +144,25 @@ package final class ProxyServer {
         }
         group.stop()
         resolver.stop()
+        grants?.stop()
+        for watch in watches { watch.stop() }
         catalog?.stop()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
+    }
+
+    /// One watch for each database whose log is compared with the trail.
+    private static func watches(
+        _ settings: GuardSettings, trailPath: String, audit: AuditWriter, logger: Logger
+    ) -> [UnseenWatch] {
+        guard settings.isReachable, let interval = settings.watchInterval else { return [] }
+        let databases: [String?] = settings.databases.isEmpty ? [nil] : settings.databases
+        return databases.map { database in
+            UnseenWatch(
+                UnseenWatch.Settings(
+                    connection: settings.connection, database: database, interval: interval, trailPath: trailPath),
+                audit: audit, logger: logger)
+        }
     }
 
     private static func open(_ wanted: ListenAddress) throws(ProxyError) -> [(name: String, listener: Listener)] {

@@ -48,6 +48,16 @@ final class SessionDriver {
     var drainDeadline: Int64?
     var retryDeadline: Int64?
     var isWaitingForLedger = false
+    /// The grant of the message at the front has been asked for; the trail's answer is held until it is there.
+    var isAwaitingGrant = false
+    var heldTrailAnswer: TrailAnswer?
+
+    struct TrailAnswer {
+        var fault: String?
+    }
+
+    /// The intents whose grants are open.
+    var openGrants: [String] = []
     var catalog = CatalogUse()
 
     /// One direction.
@@ -120,9 +130,23 @@ final class SessionDriver {
         advance()
     }
 
+    /// The guard inside the database has been told.
+    func grantAnswered() {
+        guard phase == .relaying, isAwaitingGrant else { return }
+        isAwaitingGrant = false
+        if let answered = heldTrailAnswer {
+            heldTrailAnswer = nil
+            trailAnswered(answered.fault)
+        }
+    }
+
     /// The audit trail has the intents, or cannot take them.
     func trailAnswered(_ fault: String?) {
         guard phase == .relaying, toServer.isPaused else { return }
+        if isAwaitingGrant {
+            heldTrailAnswer = TrailAnswer(fault: fault)
+            return
+        }
         if let fault { loop.context.logger.error("\(fault)", metadata: ["session": "\(id)"]) }
         machine?.value.trailAnswered(
             fault.map { _ in "Statements that must be recorded are refused while the trail cannot take them." })
@@ -276,6 +300,7 @@ final class SessionDriver {
             SessionMachine(
                 sessionID: id, subject: subject, parameters: parameters, rules: rules,
                 maximumStatementBytes: loop.settings.maximumStatementBytes))
+        machine?.value.opensGrants = loop.context.grants != nil
         bridge = AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,
@@ -419,6 +444,10 @@ final class SessionDriver {
         endCatalog()
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
+        closeGrants()
+        if loop.context.recordsSessions, machine != nil, let bridge, bridge.identity.backendProcessID != nil {
+            loop.context.audit.append([bridge.record(.sessionEnd)], durability: .write)
+        }
         machine = nil
     }
 

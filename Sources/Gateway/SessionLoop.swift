@@ -16,6 +16,12 @@ package struct LoopContext: Sendable {
     package var catalog: CatalogService?
     /// Asks a thread that may block to resolve the server's name anew.
     package var serverUnreachable: @Sendable () -> Void
+    /// Opens grants at the guards inside the databases; nil without `[guard] connection`.
+    package var grants: GrantService?
+    /// Whether the trail is told when sessions begin and end.
+    package var recordsSessions = false
+    /// Recorded statements have ended; what the server did then may be compared with them.
+    package var statementsEnded: @Sendable () -> Void = {}
 }
 
 /// What of `proxy.conf` a loop goes by: swapped whole at a reload.
@@ -39,6 +45,8 @@ package enum LoopLetter: Sendable {
     case adopt(socket: Int32, peer: SocketAddress, listener: String, isOverLimit: Bool)
     /// The audit trail has answered the session's intents; `fault` is nil if it has them.
     case trailAnswered(owner: UInt64, fault: String?)
+    /// The guard has been told what may be lost, as far as it can be.
+    case grantAnswered(owner: UInt64)
     /// The catalog of the session's database has been read, or could not be.
     case catalogRead(owner: UInt64)
     case settings(LoopSettings)
@@ -174,6 +182,8 @@ package final class SessionLoop {
                 adopt(socket, peer, listener, isOverLimit)
             case .trailAnswered(let owner, let fault):
                 session(owner: owner)?.trailAnswered(fault)
+            case .grantAnswered(let owner):
+                session(owner: owner)?.grantAnswered()
             case .catalogRead(let owner):
                 session(owner: owner)?.catalogRead()
             case .settings(let changed):

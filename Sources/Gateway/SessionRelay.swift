@@ -166,8 +166,39 @@ extension SessionDriver {
     func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
+        if let process = machine.value.backendProcessID, bridge?.identity.backendProcessID != process {
+            serverProcessKnown(process)
+        }
         if machine.value.hasNotes { takeNotes() }
+        if machine.value.takeGrantsOver() { closeGrants() }
         return step
+    }
+
+    func closeGrants() {
+        guard !openGrants.isEmpty, let subject else { return }
+        loop.context.grants?.close(database: subject.database, auditIDs: openGrants)
+        openGrants = []
+    }
+
+    /// Asks for the grant that the message at the front needs, if it needs one.
+    private func openGrant() {
+        guard let request = machine?.value.takeGrantRequest(), let grants = loop.context.grants, let subject else {
+            return
+        }
+        isAwaitingGrant = true
+        openGrants.append(request.auditID)
+        let (mailbox, owner) = (loop.mailbox, owner)
+        grants.open(
+            database: subject.database, backend: request.backend, relations: request.relations, auditID: request.auditID
+        ) { mailbox.post(.grantAnswered(owner: owner)) }
+    }
+
+    /// The server has let the client in, or has told that behind a pooler another process serves it.
+    private func serverProcessKnown(_ process: Int32) {
+        let isFirst = bridge?.identity.backendProcessID == nil
+        bridge?.identity.backendProcessID = process
+        guard isFirst, loop.context.recordsSessions, let bridge else { return }
+        loop.context.audit.append([bridge.record(.sessionStart)], durability: .write)
     }
 
     func apply(_ next: RelayStep.Next) {
@@ -180,6 +211,7 @@ extension SessionDriver {
             toServer.needed = 0
         case .record(let notes):
             toServer.isPaused = true
+            openGrant()
             record(notes)
         case .pause:
             toServer.isPaused = true
@@ -240,5 +272,6 @@ extension SessionDriver {
             catalogMayHaveChanged()
         }
         loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
+        if !outcomes.isEmpty { loop.context.statementsEnded() }
     }
 }

@@ -97,7 +97,10 @@ extension SessionMachine {
             }
             answer = ended
         }
-        defer { if answer != nil { answer = nil } }
+        defer {
+            if answer != nil { answer = nil }
+            if answeredRelations != nil { answeredRelations = nil }
+        }
         switch type {
         case .copyData, .authentication, .terminate, .flush:
             clientState = .forwarding(header.byteCount)
@@ -473,6 +476,17 @@ extension SessionMachine {
             return nil
         }
         let intents = recordIntents(judgement, text: text, note: note, startedAt: now())
+        if opensGrants, let backendProcessID, let auditID = intents.first?.id,
+            !judgement.facts.classes.isDisjoint(with: Self.grantedClasses)
+        {
+            // What code in the database does is not told by the names in the text.
+            let isTold = judgement.facts.statements.allSatisfy { statement in
+                statement.classes.isDisjoint(with: Self.grantedClasses)
+                    || !statement.remarks.contains { $0.contains(" → ") }
+            }
+            grantRequest = GrantRequest(
+                backend: backendProcessID, relations: isTold ? answeredRelations : nil, auditID: auditID)
+        }
         if case .warn(let match) = judgement.verdict, remembered == nil {
             note.notice = notice(match, judgement.facts, sql: intents.first?.sql ?? "")
         }

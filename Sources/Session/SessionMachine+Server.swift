@@ -47,7 +47,7 @@ extension SessionMachine {
     ) -> RelayStep.Next? {
         let needsBody =
             switch header.type {
-            case BackendType.readyForQuery, BackendType.parameterStatus: true
+            case BackendType.readyForQuery, BackendType.parameterStatus, BackendType.backendKeyData: true
             case BackendType.commandComplete: ledger.firstHasNote
             case BackendType.errorResponse:
                 ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty
@@ -65,6 +65,9 @@ extension SessionMachine {
             readyForQuery(message)
         case BackendType.parameterStatus:
             parameterStatus(message)
+        case BackendType.backendKeyData:
+            var reader = WireReader(message, from: FrameSplitter.headerByteCount)
+            if !isAuthenticated { backendProcessID = reader.int32() }
         case BackendType.errorResponse:
             if let replacement = errorResponse(message, now: now), message.count == header.byteCount {
                 serverRemaining = 0
@@ -250,6 +253,7 @@ extension SessionMachine {
             transactions.ready()
         }
         if ledger.isEmpty {
+            noteQuiet()
             if !openRefusals.isEmpty { openRefusals.removeAll() }
             settings.settled()
             statements.settle()

@@ -63,6 +63,7 @@ struct ConfigurationSummary {
             "listens on  " + configuration.listeners.map(\.text).joined(separator: ", "),
             "server      " + server,
             "audit       " + audit,
+            "guard       " + guardText,
             "records     whatever is refused or warned about, and "
                 + Self.names(of: configuration.rules.auditedClasses),
             "", "Tags, the first that matches:",
@@ -92,6 +93,16 @@ struct ConfigurationSummary {
         configuration.resolve(configuration.audit.path)
             + (configuration.audit.waitsForDisk
                 ? ", on the disk before forwarding" : ", in the kernel before forwarding")
+    }
+
+    /// The connection string is not shown: a password may stand in it.
+    private var guardText: String {
+        let settings = configuration.guardSettings
+        guard settings.isReachable else { return "none" }
+        let databases =
+            settings.databases.isEmpty ? "the database of its connection" : settings.databases.joined(separator: ", ")
+        guard let interval = settings.watchInterval else { return "in \(databases), not compared with the trail" }
+        return "in \(databases), compared with the trail every \(interval)"
     }
 
     private static func conditions(of rule: TagRule) -> String {

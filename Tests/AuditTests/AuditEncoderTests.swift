@@ -24,6 +24,32 @@ import Testing
         #expect(AuditEncoder.line(record) == expected.replacing("\n", with: ""))
     }
 
+    @Test("a finding and a watermark keep their keys and their order")
+    func goldenFinding() throws {
+        var session = Sample.session
+        session.backendProcessID = 4711
+        var record = AuditRecord(event: .finding, time: 1_795_342_272_123_456_000, id: "f1", session: session)
+        record.finding = AuditRecord.Finding(
+            kind: "more_than_shown", rows: [3, 4], transaction: .max, executedAt: 1_795_342_272_000_000_000,
+            commands: ["DROP TABLE"], objects: [AuditRecord.Object(kind: "table", name: "public.b")],
+            statementID: "7f3a-1", text: "dropped \"b\"")
+        let expected = #"""
+            {"v":1,"time":"2026-11-22T10:11:12.123456Z","event":"finding","id":"f1","session":"s1",
+            "client":"127.0.0.1:40000","user":"alice","database":"shop","application_name":"psql","tag":"production",
+            "backend_pid":4711,"finding":"more_than_shown","executed_at":"2026-11-22T10:11:12.000000Z",
+            "xid":"18446744073709551615","ddl":[3,4],"commands":["DROP TABLE"],
+            "objects":[{"kind":"table","name":"public.b"}],"intent":"7f3a-1","text":"dropped \"b\""}
+            """#
+        #expect(AuditEncoder.line(record) == expected.replacing("\n", with: ""))
+        #expect(try AuditDecoder.decode(AuditEncoder.line(record)) == record)
+
+        var watermark = AuditRecord(event: .watermark, time: record.time, id: "w1", session: session)
+        watermark.watermark = AuditRecord.Watermark(transaction: 812, time: 1_795_342_271_000_000_000)
+        #expect(
+            AuditEncoder.line(watermark).hasSuffix(#""until_xid":"812","until":"2026-11-22T10:11:11.000000Z"}"#))
+        #expect(try AuditDecoder.decode(AuditEncoder.line(watermark)) == watermark)
+    }
+
     static let hostile: [String] = [
         "", "\0", "\u{1}\u{8}\t\n\u{B}\u{C}\r\u{1B}[31m\u{7F}", "\u{80}\u{85}\u{9B}\u{9F}\u{A0}\u{A1}Â",
         "\u{2027}\u{2028}\u{2029}\u{202A}\u{2030}", "\\\"\\\\\"", "\u{FFFD}\u{FFFE}\u{FFFF}\u{10FFFF}",

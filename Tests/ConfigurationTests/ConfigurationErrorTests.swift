@@ -50,6 +50,13 @@ private let tables = """
         FaultRow("a list of tables for a table", "[[audit]]\nfile = \"x\"", ("1:1:", ["[audit]", "single brackets"])),
         FaultRow("a table for a list of tables", "[tag]\nname = \"x\"", ("1:1:", ["[[tag]]"])),
         FaultRow("a value for a table", "log = \"info\"", ("1:7:", ["a text", "[log]"])),
+        FaultRow("a misspelt key of the guard", "[guard]\nwacht = \"1s\"", ("2:1:", ["\"wacht\"", "connection, databases, watch"])),
+        FaultRow(
+            "databases without a connection", "[guard]\ndatabases = [\"shop\"]",
+            ("2:13:", ["no connection", "connection = "])),
+        FaultRow(
+            "a database without a name", "[guard]\nconnection = \"host=x\"\ndatabases = [\"\"]", ("3:14:", ["empty"])),
+        FaultRow("a watch out of range", "[guard]\nwatch = \"1ms\"", ("2:9:", ["out of range", "100ms"])),
         // Numbers, durations, sizes, words.
         FaultRow("a text for a number", "loops = \"2\"", ("1:9:", ["a text", "whole number", "loops = 0"])),
         FaultRow("a fraction", "loops = 1.5", ("1:9:", ["whole number"])),

@@ -31,7 +31,18 @@ import Testing
             file = "trail/audit.jsonl"
             durability = "write"
             record = ["truncate"]
+            [guard]
+            connection = "host=db.example user=holdfast"
+            databases = ["shop", "billing"]
+            watch = "1m"
             """)
+        #expect(
+            configuration.guardSettings
+                == GuardSettings(
+                    connection: "host=db.example user=holdfast", databases: ["shop", "billing"],
+                    watchInterval: .seconds(60)))
+        #expect(try read("[guard]\nwatch = \"off\"").guardSettings.watchInterval == nil)
+        #expect(try !read("").guardSettings.isReachable)
         #expect(
             configuration.listeners == [
                 .tcp(host: "127.0.0.1", port: 6543), .tcp(host: "::1", port: 6543), .unix(path: "/run/holdfast/socket"),

@@ -45,6 +45,7 @@ import Testing
         #expect(shipped.maximumStatementBytes == empty.maximumStatementBytes)
         #expect(shipped.log == empty.log)
         #expect(shipped.audit == empty.audit)
+        #expect(shipped.guardSettings == empty.guardSettings)
         #expect(shipped.rules.auditedClasses == empty.rules.auditedClasses)
     }
 

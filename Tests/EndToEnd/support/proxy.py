@@ -44,6 +44,7 @@ class ProxySettings:
     top: dict[str, Any] = field(default_factory=dict)
     audit: dict[str, Any] = field(default_factory=lambda: {"file": "audit.jsonl"})
     embedded: dict[str, Any] = field(default_factory=dict)
+    guard: dict[str, Any] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=dict)
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
     rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
@@ -51,7 +52,9 @@ class ProxySettings:
     def text(self) -> str:
         top = {"listen": self.listen, "server": self.server, **self.top}
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
-        tables = [("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog)]
+        tables = [
+            ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
+        ]  # fmt: skip
         tables += [("[[tag]]", tag) for tag in self.tags] + [("[[rule]]", rule) for rule in self.rules]
         for header, table in tables:
             if table:
@@ -176,6 +179,13 @@ class Holdfast:
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout)
         assert code == 0, f"Holdfast ended with {code}; it said:\n{self.log_text()}"
+
+    def restart(self) -> None:
+        """Starts it again after it was ended."""
+        self.addresses.clear()
+        self._finished = False
+        self.was_ended = False
+        self.start()
 
     def kill(self) -> None:
         self.was_ended = True

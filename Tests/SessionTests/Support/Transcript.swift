@@ -9,7 +9,8 @@ import SQLParsing
 ///
 /// Lines: `c>` the client sends, `s>` the server must then have received, `s<` the server sends, `c<` the client must
 /// then have received, `audit>` what the trail must have been told (`intent DROP TABLE`, `refusal DROP TABLE`,
-/// `outcome committed DROP TABLE`). `*` in an expectation stands for any text; `{mark}` in what the server sends is the text
+/// `outcome committed DROP TABLE`), `process>` the server's process as the machine knows it. `*` in an expectation stands
+/// for any text; `{mark}` in what the server sends is the text
 /// of the last refusal it received. `asked> temporary I`: the server must have received a question about names, and answers
 /// that they are `temporary`, `permanent` or `missing`; where it came as a Query the answer ends with that status.
 /// `asked> fails 57014 …` answers with an error. `trail fails` makes the trail refuse from there on, `trail works` ends that;
@@ -115,6 +116,9 @@ struct Exchange: ~Copyable {
             guard !audit.isEmpty else { return "the trail was told nothing" }
             let seen = audit.removeFirst()
             if !Self.matches(seen, rest) { return "the trail was told: \(seen)" }
+        case "process>":
+            let seen = machine.backendProcessID.map(String.init) ?? "none"
+            if seen != rest { return "the server's process is \(seen)" }
         case "asked>":
             return playQuestion(rest)
         case "trail":

@@ -1,0 +1,403 @@
+"""Unseen DDL: what the database's own log and the trail do not agree on."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from conftest import StartHoldfast
+from support.ddl_log import install_log, note_truncates_of
+from support.postgres import PostgresServer
+from support.programs import eventually, run
+from support.proxy import Holdfast, binary
+from support.wire import WireClient, query
+
+ORDINARY = [
+    line
+    for line in Path(__file__).with_name("support").joinpath("migrations.sql").read_text().splitlines()
+    if not line.startswith("--")
+]
+
+
+@pytest.fixture
+def shop(postgres: PostgresServer, test_database: str) -> str:
+    """A database of the tag `test` with a log of DDL."""
+    install_log(postgres, test_database)
+    return test_database
+
+
+def guard(postgres: PostgresServer, database: str, watch: str = "off") -> dict[str, str]:
+    connection = f"host={postgres.host} port={postgres.port} user=postgres dbname={database}"
+    return {"connection": connection, "watch": watch}
+
+
+@pytest.fixture
+def watched(start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str) -> Iterator[Holdfast]:
+    """A proxy that records sessions; nobody compares but the command."""
+    yield start_holdfast(guard=guard(postgres, shop))
+
+
+def unseen(holdfast: Holdfast, *options: str, code: int | None = None) -> list[dict]:
+    """The findings of `holdfast audit unseen`, after all sessions have ended."""
+    settled(holdfast)
+    done = run(binary(), "audit", "unseen", "--config", holdfast.configuration, "--json", *options, check=False)
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == ((1 if findings else 0) if code is None else code), done.stderr
+    return findings
+
+
+def settled(holdfast: Holdfast) -> None:
+    """Every session that began has ended, and so has told its outcomes."""
+    eventually(
+        lambda: len(holdfast.trail.records(event="session_start")) == len(holdfast.trail.records(event="session_end"))
+    )
+
+
+def kinds(findings: list[dict]) -> list[str]:
+    return [finding["finding"] for finding in findings]
+
+
+def names(finding: dict) -> list[str]:
+    return [item["name"] for item in finding["objects"]]
+
+
+def test_a_direct_connections_drop_is_another_route(watched: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    with watched.connect(shop) as connection:
+        connection.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+    with postgres.connect(shop, application_name="cron job") as connection:
+        connection.execute("DROP TABLE orders")
+        pid = connection.info.backend_pid
+    (finding,) = unseen(watched)
+    assert finding["finding"] == "other_route"
+    assert finding["application_name"] == "cron job"
+    assert finding["user"] == "postgres"
+    assert finding["client"].startswith("127.0.0.1:")
+    assert finding["backend_pid"] == pid
+    assert finding["commands"] == ["DROP TABLE"]
+    assert "public.orders" in names(finding)
+    text = subprocess.run(
+        [binary(), "audit", "unseen", "--config", watched.configuration], capture_output=True, text=True
+    )
+    assert text.returncode == 1
+    for part in ("OTHER ROUTE", "dropped table public.orders", "cron job", "1 finding: 1 other route"):
+        assert part in text.stdout
+
+
+DROPPER = """
+CREATE TABLE victim (id int PRIMARY KEY);
+CREATE FUNCTION tidy() RETURNS int LANGUAGE plpgsql AS
+    $$BEGIN EXECUTE 'DROP TABLE ' || 'vic' || 'tim'; RETURN 1; END$$;
+"""
+
+
+def test_a_function_that_drops_a_table_did_more_than_was_shown(
+    watched: Holdfast, postgres: PostgresServer, shop: str
+) -> None:
+    with watched.connect(shop) as connection:
+        connection.execute("CREATE TABLE other ()")
+    postgres.execute(DROPPER, shop)
+    with watched.connect(shop) as connection:
+        connection.execute("SELECT tidy()")
+    route, more = unseen(watched)
+    assert route["finding"] == "other_route"
+    assert more["finding"] == "more_than_shown"
+    assert "public.victim" in names(more)
+    assert "intent" not in more
+    assert more["session"] and more["tag"] == "test"
+
+
+def test_a_trigger_of_the_database_that_drops_a_table_is_told_with_the_statement(
+    watched: Holdfast, postgres: PostgresServer, shop: str
+) -> None:
+    postgres.execute(
+        "CREATE TABLE victim (); CREATE TABLE shown ();"
+        "CREATE FUNCTION also() RETURNS event_trigger LANGUAGE plpgsql AS "
+        "$$BEGIN DROP TABLE IF EXISTS victim; END$$;"
+        "CREATE EVENT TRIGGER also ON ddl_command_start WHEN TAG IN ('COMMENT') EXECUTE FUNCTION also()",
+        shop,
+    )
+    with watched.connect(shop) as connection:
+        connection.execute("COMMENT ON TABLE shown IS 'x'")
+    (more,) = [finding for finding in unseen(watched) if finding["finding"] != "other_route"]
+    (intent,) = watched.trail.records(event="intent", command="COMMENT")
+    assert more["finding"] == "more_than_shown"
+    assert more["intent"] == intent["id"]
+    assert "public.victim" in names(more)
+
+
+def test_a_cascade_whose_victims_nobody_listed_did_more_than_was_shown(watched: Holdfast, shop: str) -> None:
+    with watched.connect(shop) as connection:
+        connection.execute("CREATE SCHEMA app")
+        connection.execute("CREATE TABLE app.one (id serial PRIMARY KEY)")
+        connection.execute("DROP SCHEMA app CASCADE")
+    (more,) = unseen(watched)
+    assert more["finding"] == "more_than_shown"
+    assert "app.one" in names(more)
+
+
+def test_rolled_back_ddl_is_no_finding(watched: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    with watched.connect(shop) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+        connection.execute("BEGIN")
+        connection.execute("DROP TABLE kept")
+        connection.execute("ROLLBACK")
+        connection.execute("BEGIN; CREATE TABLE also (); SAVEPOINT a; DROP TABLE kept; ROLLBACK TO a; COMMIT")
+        with pytest.raises(psycopg.Error):
+            connection.execute("ALTER TABLE kept ADD COLUMN id int")
+    with postgres.connect(shop) as connection, connection.transaction(force_rollback=True):
+        connection.execute("DROP TABLE kept")
+    assert unseen(watched) == []
+
+
+def test_ordinary_migrations_are_no_finding(watched: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    with watched.connect(shop) as connection:
+        for statement in ORDINARY:
+            connection.execute(statement)
+            if statement.startswith("CREATE TABLE parts_2"):
+                note_truncates_of(postgres, shop, "parts", "parts_1", "parts_2")
+    # The triggers that the test itself made are another route.
+    assert [f["text"] for f in unseen(watched) if f["finding"] != "other_route" or f["commands"] != ["CREATE TRIGGER"]] == []
+
+
+def test_ordinary_migrations_in_the_extended_protocol_and_in_one_message_are_no_finding(
+    watched: Holdfast, shop: str
+) -> None:
+    in_transactions = [sql for sql in ORDINARY if "CONCURRENTLY ON" not in sql and not sql.startswith(("BEGIN", "TRUNC"))]
+    with watched.connect(shop) as connection, connection.pipeline():
+        for statement in in_transactions[:60]:
+            connection.execute(statement)
+    with watched.connect(shop) as connection:
+        connection.execute("DROP TABLE " + ", ".join(
+            f'"{name}"' for (name,) in connection.execute(
+                "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = 'public'::regnamespace"
+            )) + " CASCADE")  # fmt: skip
+    findings = unseen(watched)
+    # CASCADE takes the views along, which the record does not list.
+    assert all(finding["intent"] for finding in findings)
+    assert {(item['kind']) for finding in findings for item in finding['objects']} <= {"view", "materialized view"}
+
+
+def test_a_script_of_many_statements_in_one_message_is_no_finding(watched: Holdfast, shop: str) -> None:
+    with watched.connect(shop) as connection:
+        connection.execute(";".join(f"CREATE TABLE t{number} (id serial PRIMARY KEY)" for number in range(200)))
+        connection.execute(";".join(f"DROP TABLE t{number}" for number in range(200)))
+    assert unseen(watched) == []
+
+
+def test_a_proxy_that_dies_between_intent_and_outcome_is_settled_by_the_databases_log(
+    watched: Holdfast, postgres: PostgresServer, shop: str
+) -> None:
+    with watched.connect(shop) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+    settled(watched)
+    with postgres.connect(shop) as blocker, WireClient(watched.host, watched.port) as client:
+        blocker.execute("BEGIN; LOCK TABLE kept")
+        client.login(shop)
+        client.send(query("DROP TABLE kept"))
+        watched.trail.wait(1, event="intent", command="DROP TABLE")
+        eventually(lambda: postgres.rows("SELECT FROM pg_stat_activity WHERE wait_event = 'relation'"))
+        watched.kill()
+        waiting = "SELECT pid FROM pg_stat_activity WHERE datname = %s AND query LIKE 'DROP TABLE kept%%'"
+        blocker.execute("ROLLBACK")
+    eventually(lambda: postgres.connect().execute(waiting, [shop]).fetchall() == [])
+    dropped = postgres.value("SELECT to_regclass('kept') IS NULL", shop)
+    done = run(binary(), "audit", "unseen", "--config", watched.configuration, "--json", check=False)
+    found = [json.loads(line)["finding"] for line in done.stdout.splitlines()]
+    # The server finished the statement, or noticed in time that its client was gone: the log tells which.
+    assert found == ([] if dropped else ["never_executed"])
+    assert done.returncode == len(found)
+
+
+def test_a_statement_that_the_server_never_finished_is_found_after_a_crash(
+    watched: Holdfast, postgres: PostgresServer, shop: str
+) -> None:
+    with watched.connect(shop) as connection:
+        connection.execute("CREATE TABLE kept (id int)")
+    with postgres.connect(shop) as blocker, WireClient(watched.host, watched.port) as client:
+        blocker.execute("BEGIN; LOCK TABLE kept")
+        client.login(shop)
+        client.send(query("DROP TABLE kept"))
+        (intent,) = watched.trail.wait(1, event="intent", command="DROP TABLE")
+        blocked = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'relation' AND query LIKE 'DROP TABLE kept%'"
+        eventually(lambda: postgres.rows(blocked))
+        watched.kill()
+        postgres.rows(f"SELECT pg_terminate_backend(pid, 10000) FROM ({blocked}) AS them")
+        blocker.execute("ROLLBACK")
+    done = run(binary(), "audit", "unseen", "--config", watched.configuration, "--json", check=False)
+    (finding,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert finding["finding"] == "never_executed"
+    assert finding["intent"] == intent["id"]
+    assert done.returncode == 1
+
+
+def test_without_the_log_or_with_a_damaged_trail_nothing_is_claimed(
+    watched: Holdfast, postgres: PostgresServer, shop: str, production: str
+) -> None:
+    with watched.connect(shop) as connection:
+        connection.execute("CREATE TABLE one ()")
+        connection.execute("CREATE TABLE two ()")
+    settled(watched)
+    elsewhere = f"host={postgres.host} port={postgres.port} user=postgres dbname={production}"
+    nowhere = "host=127.0.0.1 port=1 user=postgres dbname=x"
+    for url, reason in ((elsewhere, "guard is not installed"), (nowhere, "127.0.0.1")):
+        done = run(
+            binary(), "audit", "unseen", "--config", watched.configuration, "--database", url, check=False
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, "")
+        assert reason in done.stderr
+    lines = watched.trail.path.read_bytes().splitlines(keepends=True)
+    damaged = watched.folder / "damaged.jsonl"
+    damaged.write_bytes(b"".join(lines[:2] + [lines[2][:40] + b"\n"] + lines[3:]))
+    done = run(
+        binary(), "audit", "unseen", "--config", watched.configuration, "--file", damaged, check=False
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "line 3" in done.stderr
+
+
+def watch(holdfast: Holdfast, **wanted: str) -> list[dict]:
+    return holdfast.trail.wait(1, event="finding", **wanted)
+
+
+def rounds(holdfast: Holdfast) -> int:
+    return len(holdfast.trail.records(event="watermark"))
+
+
+def judged(holdfast: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    """The watch has judged every row that is in the log now."""
+    last = postgres.value("SELECT max(transaction)::text FROM holdfast.ddl", shop)
+    eventually(
+        lambda: any(
+            int(record["until_xid"]) > int(last)
+            for record in holdfast.trail.records(event="watermark", database=shop)
+        )
+    )
+
+
+def test_the_watch_writes_each_finding_into_the_trail_and_the_log(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "200ms"))
+    holdfast.trail.wait(1, event="watermark")
+    with holdfast.connect(shop) as connection:
+        connection.execute("CREATE TABLE orders (id serial PRIMARY KEY)")
+    with postgres.connect(shop, application_name="cron job") as connection:
+        connection.execute("DROP TABLE orders")
+    (finding,) = watch(holdfast)
+    assert finding["finding"] == "other_route"
+    assert finding["application_name"] == "cron job"
+    assert "public.orders" in names(finding)
+    assert "unseen DDL: dropped table public.orders" in holdfast.wait_for_log("unseen DDL")
+    judged(holdfast, postgres, shop)
+    listing = run(binary(), "audit", "--config", holdfast.configuration).stdout
+    assert "dropped table public.orders" in listing
+    assert "watermark" not in listing
+    assert [record["finding"] for record in unseen(holdfast)] == ["other_route"]
+
+
+def test_the_watch_says_nothing_of_what_the_trail_accounts_for(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "100ms"))
+    holdfast.trail.wait(1, event="watermark")
+    with holdfast.connect(shop) as connection:
+        for statement in ORDINARY:
+            connection.execute(statement)
+    judged(holdfast, postgres, shop)
+    assert [record["text"] for record in holdfast.trail.records(event="finding")] == []
+
+
+def test_a_restart_repeats_nothing_and_misses_nothing(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    settings = guard(postgres, shop, "100ms")
+    holdfast = start_holdfast(guard=settings)
+    holdfast.trail.wait(1, event="watermark")
+    with holdfast.connect(shop) as connection:
+        connection.execute("CREATE TABLE seen ()")
+    postgres.execute("CREATE TABLE first ()", shop)
+    watch(holdfast)
+    judged(holdfast, postgres, shop)
+    with holdfast.connect(shop) as connection:
+        connection.execute("CREATE TABLE just_before_the_end ()")
+    holdfast.kill()
+    postgres.execute("CREATE TABLE while_nobody_looked ()", shop)
+    for _ in range(2):
+        holdfast.restart()
+        with holdfast.connect(shop) as connection:
+            connection.execute("COMMENT ON TABLE seen IS 'x'")
+        judged(holdfast, postgres, shop)
+        holdfast.stop()
+    found = [names(record) for record in holdfast.trail.records(event="finding")]
+    assert found == [["public.first"], ["public.while_nobody_looked"]]
+
+
+def test_a_transaction_that_ends_late_is_not_missed(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "100ms"))
+    holdfast.trail.wait(1, event="watermark")
+    with postgres.connect(shop) as slow:
+        slow.execute("BEGIN; CREATE TABLE late ()")
+        postgres.execute("CREATE TABLE early ()", shop)
+        assert names(watch(holdfast)[0]) == ["public.early"]
+        slow.execute("COMMIT")
+    holdfast.trail.wait(2, event="finding")
+    judged(holdfast, postgres, shop)
+    assert [names(record) for record in holdfast.trail.records(event="finding")] == [["public.early"], ["public.late"]]
+
+
+def test_the_watch_goes_on_after_the_trail_was_rotated(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "100ms"))
+    with holdfast.connect(shop) as connection:
+        connection.execute("CREATE TABLE one ()")
+        holdfast.trail.wait(1, event="watermark")
+        old = holdfast.trail.path.with_name("audit.jsonl.1")
+        holdfast.trail.path.rename(old)
+        # This session began in the old file.
+        connection.execute("CREATE TABLE two ()")
+    judged(holdfast, postgres, shop)
+    postgres.execute("CREATE TABLE three ()", shop)
+    watch(holdfast)
+    assert [names(record) for record in holdfast.trail.records(event="finding")] == [["public.three"]]
+    assert kinds(unseen_in(holdfast, "--file", str(old), "--file", str(holdfast.trail.path))) == ["other_route"]
+
+
+def unseen_in(holdfast: Holdfast, *files: str) -> list[dict]:
+    done = run(binary(), "audit", "unseen", "--config", holdfast.configuration, "--json", *files, check=False)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_a_database_without_a_log_is_told_once_and_looked_for_again(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, test_database: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, test_database, "100ms"))
+    holdfast.wait_for_log("the guard is not installed there")
+    install_log(postgres, test_database)
+    holdfast.wait_for_log("unseen DDL is looked for again")
+    assert holdfast.log_text().count("the guard is not installed there") == 1
+    holdfast.trail.wait(1, event="watermark")
+    postgres.execute("CREATE TABLE direct ()", test_database)
+    assert names(watch(holdfast)[0]) == ["public.direct"]
+
+
+def test_a_server_that_restarts_is_watched_again(start_holdfast: StartHoldfast) -> None:
+    own = PostgresServer()
+    try:
+        own.start()
+        own.execute("CREATE DATABASE shop_test")
+        install_log(own, "shop_test")
+        holdfast = start_holdfast(server=own.address, guard=guard(own, "shop_test", "100ms"))
+        holdfast.trail.wait(1, event="watermark")
+        own.stop()
+        holdfast.wait_for_log("unseen DDL cannot be looked for")
+        own.start()
+        own.execute("CREATE TABLE direct ()", "shop_test")
+        assert names(watch(holdfast)[0]) == ["public.direct"]
+    finally:
+        own.remove()
