@@ -268,7 +268,9 @@ extension SessionDriver {
                     "client": "\(peer.text)",
                 ])
         }
-        if outcomes.contains(where: { $0.commandTag != nil && $0.transaction != .rolledBack }) { catalogMayHaveChanged() }
+        if outcomes.contains(where: { $0.commandTag != nil && $0.transaction != .rolledBack }) {
+            catalogMayHaveChanged()
+        }
         loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
         if !outcomes.isEmpty { loop.context.statementsEnded() }
     }

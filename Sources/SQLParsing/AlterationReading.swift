@@ -303,7 +303,7 @@ extension StatementReader {
             if TreeName.text(element.defname) == "analyze" { runs = runs || OptionValue.mayBeTrue(element.arg) }
         }
         // Without ANALYZE nothing runs; a volatile function is not called by planning it.
-        if runs { worklist.add(explain.pointee.query) }
+        if runs { worklist.add(explain.pointee.query) } else { notePlanned(explain.pointee.query) }
     }
 
     mutating func decideCopy(_ copy: UnsafePointer<CopyStmt>) {

@@ -9,6 +9,8 @@ struct StatementReader {
     var innerTexts: [InnerText] = []
     var worklist = TreeWorklist()
     var functions: KnownFunctionIndex
+    /// EXPLAIN without ANALYZE: the planner alone is run.
+    var isOnlyPlanned = false
     /// The statement has placeholders in it (``HoleCheck``): `dynamic_sql` where one decides what the statement does.
     var holdsPlaceholders = false
 
@@ -17,6 +19,7 @@ struct StatementReader {
     /// Starts afresh, keeping the worklist's buffer.
     mutating func reset() {
         draft = StatementDraft()
+        isOnlyPlanned = false
         if !innerTexts.isEmpty { innerTexts = [] }
         worklist.removeAll()
     }

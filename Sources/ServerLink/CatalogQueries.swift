@@ -11,14 +11,19 @@ package enum CatalogQueries {
 
     package static let end = "COMMIT"
 
-    /// A number for each catalog that changes with every row that is added, replaced or removed: the sum over all rows
-    /// of a hash of the transaction that wrote the row and of the row's identity. ALTER, CREATE OR REPLACE and DROP
-    /// write rows; one rolled back leaves none that is seen. (Relation statistics are overwritten in place and change
-    /// nothing here.)
+    /// The transaction that ``signature`` counts from: every change that this snapshot does not see is a later one's.
+    package static let base = "SELECT (pg_snapshot_xmin(pg_current_snapshot())::text::bigint & 4294967295)::text"
+
+    /// For each catalog the number of its rows, and over those written since the transaction $1 the sum of a hash of the
+    /// writer and of the row's identity: it changes with every row that is added, replaced or removed. ALTER, CREATE OR
+    /// REPLACE and DROP write rows; one rolled back leaves none that is seen. (Relation statistics are overwritten in
+    /// place and change nothing here.) Half way round the transaction numbers everything counts as changed.
     package static let signature: String = {
         let catalogs: [(String, String)] = [
-            ("pg_proc", "oid"), ("pg_class", "oid"), ("pg_trigger", "oid"), ("pg_rewrite", "oid"), ("pg_attrdef", "oid"),
-            ("pg_constraint", "oid"), ("pg_policy", "oid"), ("pg_operator", "oid"), ("pg_cast", "oid"), ("pg_type", "oid"),
+            ("pg_proc", "oid"), ("pg_class", "oid"), ("pg_trigger", "oid"), ("pg_rewrite", "oid"),
+            ("pg_attrdef", "oid"),
+            ("pg_constraint", "oid"), ("pg_policy", "oid"), ("pg_operator", "oid"), ("pg_cast", "oid"),
+            ("pg_type", "oid"),
             ("pg_index", "indexrelid"), ("pg_inherits", "inhrelid"), ("pg_event_trigger", "oid"),
             ("pg_aggregate", "aggfnoid"), ("pg_amproc", "oid"), ("pg_amop", "oid"), ("pg_opclass", "oid"),
             ("pg_statistic_ext", "oid"), ("pg_namespace", "oid"), ("pg_language", "oid"), ("pg_range", "rngtypid"),
@@ -26,24 +31,34 @@ package enum CatalogQueries {
         ]
         let sums = catalogs.map { catalog, key in
             // PostgreSQL's own rows do not change, but for routines that somebody replaced.
-            let rows = catalog == "pg_proc" || key == "aggfnoid" ? catalog : "\(catalog) WHERE \(key) >= 16384"
+            let rows =
+                switch catalog {
+                case "pg_proc", "pg_aggregate": catalog
+                // A column of PostgreSQL's own types has no code; one more or less is seen in pg_class.
+                case "pg_attribute": "pg_attribute WHERE atttypid >= 16384"
+                default: "\(catalog) WHERE \(key) >= 16384"
+                }
             return """
-                (SELECT count(*) || ':' || coalesce(sum(hashint8((xmin::text::bigint << 31) # \(key)::oid::bigint)), 0)
+                (SELECT count(*) || ':' || coalesce(
+                            sum(hashint8((xmin::text::bigint << 31) # \(key)::oid::bigint))
+                            FILTER (WHERE age(xmin) <= age($1::text::xid)), 0)
                    FROM \(rows))
                 """
         }
-        return "SELECT " + sums.joined(separator: " || ',' || ")
+        return "SELECT (age($1::text::xid) / 1000000000) || ',' || " + sums.joined(separator: " || ',' || ")
     }()
 
     /// Routines that are not PostgreSQL's own in C: key, schema, name, kind, language's handler, source, body in SQL,
-    /// library, parameters' names, fewest and most arguments, and whether a row may be the first one.
+    /// library, parameters' names, fewest and most arguments, whether a row may be the first one, and whether it is
+    /// volatile.
     package static let routines = """
         SELECT 'f' || p.oid, n.nspname, p.proname, p.prokind,
                CASE l.oid WHEN 12 THEN 'internal' WHEN 13 THEN 'c' WHEN 14 THEN 'sql' ELSE coalesce(h.prosrc, '') END,
                l.lanname, p.prosrc, CASE WHEN p.prosqlbody IS NOT NULL THEN pg_get_function_sqlbody(p.oid) END,
                p.probin, array_to_string(p.proargnames, E'\\x01', ''), p.pronargs - p.pronargdefaults,
-               CASE WHEN p.provariadic <> 0 THEN NULL ELSE p.pronargs END,
-               EXISTS (SELECT FROM pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'p'))
+               CASE WHEN p.provariadic <> 0 THEN NULL ELSE coalesce(cardinality(p.proallargtypes), p.pronargs) END,
+               EXISTS (SELECT FROM pg_type t WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'p')),
+               p.provolatile = 'v'
           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
           LEFT JOIN pg_proc h ON h.oid = l.lanplcallfoid
          WHERE p.oid >= 16384 OR l.oid NOT IN (12, 13)
@@ -116,9 +131,11 @@ package enum CatalogQueries {
          WHERE a.attrelid >= 16384 AND a.attnum > 0
            AND a.atttypid IN (SELECT casttarget FROM pg_cast WHERE castfunc >= 16384 AND castcontext <> 'e')
         -- Indexes: expressions, predicates, operator classes.
+        -- A predicate is computed by the planner, too.
         UNION ALL SELECT 'r' || i.indrelid || m, kind || refobjid, 'index ' || c.relname
           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-          JOIN refs ON classid = 'pg_class'::regclass AND objid = i.indexrelid, changes
+          JOIN refs ON classid = 'pg_class'::regclass AND objid = i.indexrelid,
+               (VALUES ('s'), ('i'), ('u'), ('d'), ('m')) v(m)
         UNION ALL SELECT 'r' || i.indexrelid || 'm', kind || refobjid, 'index ' || c.relname
           FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
           JOIN refs ON classid = 'pg_class'::regclass AND objid = i.indexrelid
@@ -174,7 +191,12 @@ package enum CatalogQueries {
           FROM pg_rewrite r JOIN refs ON classid = 'pg_rewrite'::regclass AND objid = r.oid AND kind = 'r'
           JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v', (VALUES ('i'), ('u'), ('d')) v(m)
          WHERE r.oid >= 16384 AND r.ev_type = '1' AND refobjid <> r.ev_class
-        -- Partitions and heirs.
+        UNION ALL SELECT 'r' || r.ev_class || m, 'u' || r.oid, 'the view''s condition'
+          FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class AND c.relkind = 'v', (VALUES ('i'), ('u'), ('d')) v(m)
+         WHERE r.oid >= 16384 AND r.ev_type = '1'
+        -- Partitions and heirs. An UPDATE can move a row from one partition to another.
+        UNION ALL SELECT 'r' || h.inhparent || 'u', 'r' || h.inhrelid || m, ''
+          FROM pg_inherits h JOIN pg_partitioned_table p ON p.partrelid = h.inhparent, (VALUES ('i'), ('d')) v(m)
         UNION ALL SELECT 'r' || inhparent || m, 'r' || inhrelid || m, '' FROM pg_inherits, modes
         UNION ALL SELECT 'r' || h.inhrelid || m, kind || refobjid, 'the partition key'
           FROM pg_inherits h JOIN refs ON classid = 'pg_class'::regclass AND objid = h.inhparent AND objsubid = 0

@@ -7,6 +7,7 @@ package final class CatalogReader {
     private let connection: ServerConnection
     private var builder = HazardBuilder()
     private var signature = ""
+    private var base = "3"
     private var index = HazardIndex()
 
     /// - Parameters:
@@ -22,11 +23,10 @@ package final class CatalogReader {
     package func read() throws(ServerFault) -> HazardIndex {
         do throws(ServerFault) {
             try connection.run(script: CatalogQueries.begin)
-            let now = try connection.query(CatalogQueries.signature).value ?? ""
-            if now != signature {
-                let contents = try contents()
-                index = builder.index(of: contents)
-                signature = now
+            if try signature != connection.query(CatalogQueries.signature, [base]).value {
+                index = builder.index(of: try contents())
+                base = try connection.query(CatalogQueries.base).value ?? "3"
+                signature = try connection.query(CatalogQueries.signature, [base]).value ?? ""
             }
             try connection.run(script: CatalogQueries.end)
         } catch {
@@ -89,6 +89,7 @@ package final class CatalogReader {
         routine.minimumArguments = Int(text(row, 10)) ?? 0
         routine.maximumArguments = row.indices.contains(11) ? row[11].flatMap { Int($0) } ?? Int.max : Int.max
         routine.takesRow = text(row, 12) == "t"
+        routine.isVolatile = text(row, 13) == "t"
         return routine
     }
 }

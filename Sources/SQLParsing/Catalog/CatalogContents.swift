@@ -31,6 +31,8 @@ package struct CatalogContents: Sendable {
         package var maximumArguments = 0
         /// The first parameter is a row or of any type, so `row.name` calls the routine.
         package var takesRow = false
+        /// The planner never runs it.
+        package var isVolatile = true
 
         package init(key: String, schema: String, name: String, language: Language) {
             self.key = key

@@ -104,7 +104,9 @@ private struct HazardGraph {
                 add(from: key, to: routine.key, label: "")
             }
         case .field:
-            for routine in functions[mention.name] ?? [] where routine.takesRow { add(from: key, to: routine.key, label: "") }
+            for routine in functions[mention.name] ?? [] where routine.takesRow {
+                add(from: key, to: routine.key, label: "")
+            }
         case .function:
             for routine in functions[mention.name] ?? [] where fits(routine.schema) {
                 add(from: key, to: routine.key, label: "")
@@ -118,7 +120,9 @@ private struct HazardGraph {
         case .type:
             for type in types[mention.name] ?? [] where fits(type.schema) { add(from: key, to: type.key, label: "") }
         case .operator:
-            for named in operators[mention.name] ?? [] where fits(named.schema) { add(from: key, to: named.key, label: "") }
+            for named in operators[mention.name] ?? [] where fits(named.schema) {
+                add(from: key, to: named.key, label: "")
+            }
         }
     }
 
@@ -143,7 +147,9 @@ private struct HazardGraph {
     private mutating func take(_ effects: [Effect], at key: String, _ path: String, _ limit: Int) {
         var entry = found[key] ?? Found()
         let bringsNew = effects.contains { !entry.classes.contains($0.statementClass) }
-        if entry.path.isEmpty || (bringsNew && entry.path.utf8.count < 400) { entry.path += (entry.path.isEmpty ? "" : ";") + path }
+        if entry.path.isEmpty || (bringsNew && entry.path.utf8.count < 400) {
+            entry.path += (entry.path.isEmpty ? "" : ";") + path
+        }
         for effect in effects where !entry.effects.contains(effect) {
             if entry.effects.count < limit || !entry.classes.contains(effect.statementClass) {
                 entry.effects.append(effect)
@@ -158,16 +164,19 @@ private struct HazardGraph {
 
     // MARK: - By name
 
-    private static let implicitOperators: Set<String> = ["=", "<>", "<", ">", "<=", ">="]
+    private static let implicitOperators: Set<String> = ["=", "<>", "<", ">", "<=", ">=", "~~", "!~~", "~~*", "!~~*"]
 
     func index(of contents: CatalogContents) -> HazardIndex {
         guard !found.isEmpty else { return HazardIndex() }
         var tables = HazardIndex.Tables()
         for routine in contents.routines {
-            if let oid = UInt32(routine.key.dropFirst()) { tables.functionNames[oid] = routine.schema + "." + routine.name }
+            if let oid = UInt32(routine.key.dropFirst()) {
+                tables.functionNames[oid] = routine.schema + "." + routine.name
+            }
             guard var hazard = hazard(routine.key, routine.schema) else { continue }
             hazard.arguments = routine.minimumArguments...max(routine.minimumArguments, routine.maximumArguments)
             hazard.takesRow = routine.takesRow
+            hazard.isVolatile = routine.isVolatile
             tables.functions[routine.name, default: []].append(hazard)
             tables.note(routine.name)
         }

@@ -12,6 +12,8 @@ package struct HazardIndex: Sendable {
         /// How many arguments a call of the routine has.
         var arguments = 0...Int.max
         var takesRow = false
+        /// A volatile routine: planning does not run it.
+        var isVolatile = false
     }
 
     struct Tables: Sendable {
@@ -78,7 +80,9 @@ package struct HazardIndex: Sendable {
         let found: [Hazard]
         switch mention.use {
         case .call(let count):
-            found = (tables.functions[mention.name] ?? []).filter { hazard in count.map(hazard.arguments.contains) ?? true }
+            found = (tables.functions[mention.name] ?? []).filter { hazard in
+                count.map(hazard.arguments.contains) ?? true
+            }
         case .field: found = (tables.functions[mention.name] ?? []).filter { $0.takesRow && $0.arguments.contains(1) }
         case .function: found = tables.functions[mention.name] ?? []
         case .relation(let mode): found = tables.relations[mode]?[mention.name] ?? []
@@ -120,7 +124,9 @@ package struct HazardIndex: Sendable {
             default: continue
             }
             if bytes.count > 63 { bytes.removeLast(bytes.count - 63) }
-            if tables.names.contains(KnownFunctionIndex.hash(bytes)) { names.append(String(decoding: bytes, as: UTF8.self)) }
+            if tables.names.contains(KnownFunctionIndex.hash(bytes)) {
+                names.append(String(decoding: bytes, as: UTF8.self))
+            }
         }
     }
 

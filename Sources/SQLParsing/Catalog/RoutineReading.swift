@@ -30,7 +30,8 @@ extension CatalogContents.Routine {
         if let known = KnownFunction.table[source.lowercased()] { return RoutineReading(known: known, object) }
         if KnownLibraries.isHarmless(library) { return RoutineReading() }
         return RoutineReading(
-            effects: [Effect(.opaque, object)], summary: "\(source) in the library \(library), which Holdfast does not know")
+            effects: [Effect(.opaque, object)],
+            summary: "\(source) in the library \(library), which Holdfast does not know")
     }
 
     /// CREATE FUNCTION with the body: what that would be judged by, the routine is.
@@ -65,14 +66,16 @@ extension RoutineReading {
             // CREATE itself; and what a routine sets is not in the client's hands.
             effects += statement.effects.filter {
                 !($0.statementClass == .create && $0.object?.name == "holdfast_body")
-                    && !($0.statementClass == .create && $0.object?.kind == .rule) && $0.statementClass != .sessionSetting
+                    && !($0.statementClass == .create && $0.object?.kind == .rule)
+                    && $0.statementClass != .sessionSetting
             }
             guard summary.isEmpty, !effects.isEmpty else { continue }
             let place = "in the body of function holdfast_body: "
             summary = statement.remarks.first.map { $0.hasPrefix(place) ? String($0.dropFirst(place.count)) : $0 } ?? ""
         }
         if summary.isEmpty, let first = effects.first {
-            summary = ([first.statementClass.name] + [first.object?.qualifiedName].compactMap(\.self)).joined(separator: " ")
+            summary = ([first.statementClass.name] + [first.object?.qualifiedName].compactMap(\.self)).joined(
+                separator: " ")
         }
     }
 }

@@ -19,10 +19,32 @@ extension StatementReader {
         case T_SubLink:
             let link = node.node(SubLink.self).pointee
             if link.operName != nil { mention(.operator, list: link.operName) } else { mention(.operator, named: "=") }
+        case T_CaseExpr: if node.node(CaseExpr.self).pointee.arg != nil { mention(.operator, named: "=") }
+        case T_JoinExpr:
+            let join = node.node(JoinExpr.self).pointee
+            if join.isNatural || join.usingClause != nil { mention(.operator, named: "=") }
         case T_SortBy: mention(.operator, list: node.node(SortBy.self).pointee.useOp)
         case T_InsertStmt, T_UpdateStmt, T_DeleteStmt, T_MergeStmt: mentionChanged(node)
         default: mentionInCommand(node)
         }
+    }
+
+    /// What planning alone runs: the planner computes what is not volatile.
+    mutating func notePlanned(_ query: UnsafeMutablePointer<Node>?) {
+        guard functions.noticesNames else { return }
+        isOnlyPlanned = true
+        var planned = TreeWorklist()
+        planned.add(query)
+        while let node = planned.next() {
+            noteMentions(node)
+            guard !planned.addChildren(of: node) else { continue }
+            switch node.tag {
+            case T_CreateTableAsStmt: planned.add(node.node(CreateTableAsStmt.self).pointee.query)
+            case T_DeclareCursorStmt: planned.add(node.node(DeclareCursorStmt.self).pointee.query)
+            default: break
+            }
+        }
+        isOnlyPlanned = false
     }
 
     private mutating func mentionCall(_ call: UnsafePointer<FuncCall>) {
@@ -33,9 +55,11 @@ extension StatementReader {
         if count == 1 { mention(.type, list: call.pointee.funcname) }
         guard functions.hazards.isUnknown, functions.log == nil else { return }
         let function = TreeName.object(.function, list: call.pointee.funcname)
-        guard function.schema != "pg_catalog", !BuiltinFunctions.contains(function.name) else { return }
+        let isBuiltin = BuiltinFunctions.contains(function.name) && (function.schema ?? "pg_catalog") == "pg_catalog"
+        guard !isBuiltin else { return }
         add(.opaque, function)
-        draft.remarks.append("the catalog could not be read: what the function \(function.qualifiedName) does is not known")
+        draft.remarks.append(
+            "the catalog could not be read: what the function \(function.qualifiedName) does is not known")
     }
 
     private mutating func mentionOperator(_ expression: UnsafePointer<A_Expr>) {
@@ -157,7 +181,8 @@ extension StatementReader {
     private mutating func mention(
         _ use: Mention.Use, _ schema: UnsafePointer<CChar>?, _ name: UnsafePointer<CChar>?
     ) {
-        if let name, functions.log == nil, !functions.hazards.mayKnow(hash: KnownFunctionIndex.hash(CStringBytes(name))) {
+        if let name, functions.log == nil, !functions.hazards.mayKnow(hash: KnownFunctionIndex.hash(CStringBytes(name)))
+        {
             // An array's type has an underscore before its element's name.
             guard use == .type, name[0] == CChar(UInt8(ascii: "_")) else { return }
         }
@@ -165,16 +190,22 @@ extension StatementReader {
     }
 
     private mutating func note(_ mention: Mention) {
+        if isOnlyPlanned, case .relation(let mode) = mention.use, mode != .select { return }
         if let log = functions.log {
             log.mentions.insert(mention)
             return
         }
-        for hazard in functions.hazards.hazards(of: mention) { draft.add(hazard, used: mention.description) }
+        for hazard in functions.hazards.hazards(of: mention) where !(isOnlyPlanned && hazard.isVolatile) {
+            draft.add(hazard, used: mention.description)
+        }
     }
 
     /// Event triggers run at the end of what changes the catalog.
     mutating func noteEventTriggers() {
-        guard !draft.classes.isDisjoint(with: ClassGroup.ddl.classes) else { return }
+        let isDDL = !draft.classes.isDisjoint(with: ClassGroup.ddl.classes)
+        guard isDDL || ["REFRESH MATERIALIZED VIEW", "REINDEX", "SECURITY LABEL"].contains(draft.command) else {
+            return
+        }
         for (tags, hazard) in functions.hazards.commands
         where tags.isEmpty || tags.contains(draft.command) {
             draft.add(hazard, used: draft.command)
