@@ -253,7 +253,7 @@ def starts(server: PostgresServer) -> bool:
 
 
 def test_a_crash_of_the_server_leaves_no_grant_and_the_guard_whole() -> None:
-    server = PostgresServer("autovacuum = on\nautovacuum_naptime = 1\n")
+    server = PostgresServer("fsync = on\nsynchronous_commit = on\nautovacuum = on\nautovacuum_naptime = 1\n")
     try:
         server.start()
         create_roles(server)
@@ -274,7 +274,7 @@ def test_a_crash_of_the_server_leaves_no_grant_and_the_guard_whole() -> None:
         eventually(lambda: starts(server), timeout=30)
         guard.assert_whole()
         assert guard.status()["open_grants"] == []
-        guard.refuses("DROP TABLE shop.orders", "shop.orders")
+        guard.refuses("DROP TABLE shop.orders CASCADE", "shop.orders")
         # Autovacuum goes on as ever.
         guard.execute("UPDATE shop.orders SET total = total; UPDATE shop.orders SET total = total")
         eventually(
