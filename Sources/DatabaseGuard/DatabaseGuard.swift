@@ -106,7 +106,10 @@ package struct DatabaseGuard {
                 SET version = $1::integer, keeps_columns = coalesce($2::boolean, keeps_columns),
                     keeps_values = coalesce($3::boolean, keeps_values)
                 """,
-                [String(Self.currentVersion), choices.keepsColumns.map(String.init), choices.keepsValues.map(String.init)])
+                [
+                    String(Self.currentVersion), choices.keepsColumns.map(String.init),
+                    choices.keepsValues.map(String.init),
+                ])
         }
         if let exempt = choices.exempt {
             try run("DELETE FROM holdfast.exempt")
@@ -126,7 +129,9 @@ package struct DatabaseGuard {
     private func permit(_ roles: [String]) throws(GuardFault) {
         let functions = Self.functions.filter { $0.audience == .grantingRoles }.map(\.signature).joined(separator: ", ")
         for role in try grantingRoles() {
-            try run("REVOKE ALL ON FUNCTION \(functions) FROM \(quoted(role)); REVOKE ALL ON holdfast.ddl FROM \(quoted(role))")
+            try run(
+                "REVOKE ALL ON FUNCTION \(functions) FROM \(quoted(role)); REVOKE ALL ON holdfast.ddl FROM \(quoted(role))"
+            )
         }
         for role in roles {
             try run(
@@ -161,8 +166,10 @@ package struct DatabaseGuard {
     }
 
     private func checkOwner() throws(GuardFault) {
-        let owner = try value(
-            "SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'holdfast'") ?? ""
+        let owner =
+            try value(
+                "SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'holdfast'")
+            ?? ""
         guard try value("SELECT CURRENT_USER") == owner else { throw .notOwner(user: connection.user, owner: owner) }
     }
 

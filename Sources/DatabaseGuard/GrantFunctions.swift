@@ -71,7 +71,8 @@ enum GrantFunctions {
             """)
 
     private static let closeGrant = GuardFunction(
-        name: "close_grant", arguments: "closed_audit_id text", argumentTypes: "text", returns: "integer", isEntry: true,
+        name: "close_grant", arguments: "closed_audit_id text", argumentTypes: "text", returns: "integer",
+        isEntry: true,
         audience: .grantingRoles,
         body: """
 

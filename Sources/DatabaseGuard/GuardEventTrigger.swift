@@ -18,7 +18,8 @@ struct GuardEventTrigger {
     }
 
     static let all = [
-        GuardEventTrigger(name: "holdfast_start", event: "ddl_command_start", function: "on_start", tags: ["ALTER TABLE"]),
+        GuardEventTrigger(
+            name: "holdfast_start", event: "ddl_command_start", function: "on_start", tags: ["ALTER TABLE"]),
         GuardEventTrigger(name: "holdfast_drop", event: "sql_drop", function: "on_drop"),
         GuardEventTrigger(name: "holdfast_rewrite", event: "table_rewrite", function: "on_rewrite"),
         GuardEventTrigger(name: "holdfast_command", event: "ddl_command_end", function: "on_command"),

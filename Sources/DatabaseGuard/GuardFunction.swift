@@ -30,11 +30,14 @@ struct GuardFunction {
     var signature: String { "holdfast.\(name)(\(argumentTypes))" }
 
     /// As `pg_proc.proconfig` holds them.
-    var configuration: [String] { (isEntry ? ["search_path=pg_catalog, pg_temp"] : []) + settings.map { "\($0.name)=\($0.value)" } }
+    var configuration: [String] {
+        (isEntry ? ["search_path=pg_catalog, pg_temp"] : []) + settings.map { "\($0.name)=\($0.value)" }
+    }
 
     /// Creates it, or puts it back as it should be.
     var script: String {
-        let attributes = (isEntry ? ["SECURITY DEFINER SET search_path = pg_catalog, pg_temp"] : ["SECURITY INVOKER"])
+        let attributes =
+            (isEntry ? ["SECURITY DEFINER SET search_path = pg_catalog, pg_temp"] : ["SECURITY INVOKER"])
             + settings.map { "SET \($0.name) = '\($0.value)'" }
         return """
             CREATE OR REPLACE FUNCTION holdfast.\(name)(\(arguments)) RETURNS \(returns)

@@ -53,7 +53,8 @@ extension DatabaseGuard {
         }
         status.version = version
         if version != Self.currentVersion {
-            status.damages.append("version \(version) is installed, and this Holdfast brings version \(Self.currentVersion)")
+            status.damages.append(
+                "version \(version) is installed, and this Holdfast brings version \(Self.currentVersion)")
         }
         status.damages += try functionDamages() + triggerDamages()
         try readTables(into: &status)
@@ -90,7 +91,9 @@ extension DatabaseGuard {
             if (row[2] == "t") != function.isEntry || (row[3] ?? "") != (settings.isEmpty ? "" : "[\(settings)]") {
                 damages.append("function holdfast.\(name) has other settings")
             }
-            if row[4] != "t" || row[5] != "t" { damages.append("function holdfast.\(name) has another owner, or one that is no superuser") }
+            if row[4] != "t" || row[5] != "t" {
+                damages.append("function holdfast.\(name) has another owner, or one that is no superuser")
+            }
             if (row[6] == "t") != (function.audience == .everybody) {
                 damages.append("function holdfast.\(name) has other permissions")
             }
@@ -131,14 +134,15 @@ extension DatabaseGuard {
     }
 
     private func readTables(into status: inout GuardStatus) throws(GuardFault) {
-        let choices = try query(
-            """
-            SELECT keeps_columns, keeps_values, stamp IS NOT DISTINCT FROM holdfast.stamp_now(),
-                   (SELECT pg_catalog.count(*) FROM holdfast.guarded), (SELECT pg_catalog.count(*) FROM holdfast.ddl),
-                   (SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'holdfast')
-            FROM holdfast.guard
-            """
-        ).rows.first ?? []
+        let choices =
+            try query(
+                """
+                SELECT keeps_columns, keeps_values, stamp IS NOT DISTINCT FROM holdfast.stamp_now(),
+                       (SELECT pg_catalog.count(*) FROM holdfast.guarded), (SELECT pg_catalog.count(*) FROM holdfast.ddl),
+                       (SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = 'holdfast')
+                FROM holdfast.guard
+                """
+            ).rows.first ?? []
         guard choices.count == 6 else { return }
         status.keepsColumns = choices[0] == "t"
         status.keepsValues = choices[1] == "t"
@@ -172,7 +176,8 @@ extension DatabaseGuard {
             ORDER BY 1
             """)
         if !unknown.isEmpty {
-            status.damages.append("\(unknown.count) tables are not in the guard's list: \(unknown.prefix(5).joined(separator: ", "))")
+            status.damages.append(
+                "\(unknown.count) tables are not in the guard's list: \(unknown.prefix(5).joined(separator: ", "))")
         }
         status.openGrants = try query(
             """
@@ -182,14 +187,17 @@ extension DatabaseGuard {
             """
         ).rows.map { row in
             GuardStatus.OpenGrant(
-                number: row[0].flatMap { Int($0) } ?? 0, auditID: row[1] ?? "", backend: row[2].flatMap { Int($0) } ?? 0,
-                tables: row[4] == "t" ? nil : (row[5] ?? "").dropFirst().dropLast().split(separator: ",").map(String.init),
+                number: row[0].flatMap { Int($0) } ?? 0, auditID: row[1] ?? "",
+                backend: row[2].flatMap { Int($0) } ?? 0,
+                tables: row[4] == "t"
+                    ? nil : (row[5] ?? "").dropFirst().dropLast().split(separator: ",").map(String.init),
                 granter: row[3].flatMap { Int($0) } ?? 0)
         }
         let published = try column("SELECT pubname FROM pg_catalog.pg_publication WHERE puballtables ORDER BY 1")
         if !published.isEmpty {
             status.warnings.append(
-                "publication \(published.joined(separator: ", ")) is FOR ALL TABLES and carries the guard's own tables too")
+                "publication \(published.joined(separator: ", ")) is FOR ALL TABLES and carries the guard's own tables too"
+            )
         }
     }
 }

@@ -11,7 +11,8 @@ enum RegistryFunctions {
 
     /// Foreign tables take TRUNCATE triggers from PostgreSQL 16 on, materialized views never.
     private static let takesTrigger = GuardFunction(
-        name: "takes_trigger", arguments: "kind \"char\"", argumentTypes: "\"char\"", returns: "boolean", language: .sql,
+        name: "takes_trigger", arguments: "kind \"char\"", argumentTypes: "\"char\"", returns: "boolean",
+        language: .sql,
         body: """
             SELECT kind IN ('r', 'p')
                 OR kind = 'f' AND pg_catalog.current_setting('server_version_num')::integer >= 160000

@@ -39,7 +39,9 @@ struct GuardStatusCommand: ParsableCommand {
         if status.condition == .missing { lines.append("put one in with: holdfast guard install") }
         if let version = status.version {
             let exempt = status.exempt.isEmpty ? "" : "; exempt: \(status.exempt.joined(separator: ", "))"
-            let roles = status.grantingRoles.isEmpty ? "none (no --role was given)" : status.grantingRoles.joined(separator: ", ")
+            let roles =
+                status.grantingRoles.isEmpty
+                ? "none (no --role was given)" : status.grantingRoles.joined(separator: ", ")
             lines += [
                 "  version          \(version), owned by \(status.owner)",
                 "  guarded tables   \(status.guardedTables)\(exempt)",
