@@ -10,8 +10,9 @@ import pytest
 
 from conftest import StartHoldfast
 from support.ddl_log import install_log, note_truncates_of
+from support.incident import alembic, application_suite
 from support.postgres import PostgresServer
-from support.programs import eventually, run
+from support.programs import eventually, program, run
 from support.proxy import Holdfast, binary
 from support.wire import WireClient, query
 
@@ -185,6 +186,60 @@ def test_a_script_of_many_statements_in_one_message_is_no_finding(watched: Holdf
         connection.execute(";".join(f"CREATE TABLE t{number} (id serial PRIMARY KEY)" for number in range(200)))
         connection.execute(";".join(f"DROP TABLE t{number}" for number in range(200)))
     assert unseen(watched) == []
+
+
+def test_alembic_and_an_applications_drop_all_are_no_finding(
+    watched: Holdfast, postgres: PostgresServer, shop: str
+) -> None:
+    for driver in ("psycopg", "psycopg2", "asyncpg"):
+        alembic(watched, shop, "upgrade", "head", driver="psycopg" if driver == "asyncpg" else driver)
+        suite = "test_with_asyncpg" if driver == "asyncpg" else "test_with_engine"
+        assert application_suite(watched, shop, suite, driver).returncode == 0
+        with watched.connect(shop) as connection:
+            connection.execute("DELETE FROM alembic_version WHERE true")
+    alembic(watched, shop, "upgrade", "head")
+    alembic(watched, shop, "downgrade", "base")
+    assert [finding["text"] for finding in unseen(watched)] == []
+
+
+def test_a_dump_and_its_restore_are_no_finding(watched: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    with postgres.database("source_test") as source:
+        with postgres.connect(source) as connection:
+            for statement in ORDINARY:
+                connection.execute(statement)
+        dump = watched.folder / "dump"
+        run(
+            program("pg_dump"), "--format=custom", f"--file={dump}", "--host", postgres.host, "--port",
+            str(postgres.port), "--username=postgres", source,
+        )  # fmt: skip
+    restore = [
+        program("pg_restore"), "--host", watched.host, "--port", str(watched.port), "--username=postgres",
+        f"--dbname={shop}", "--exit-on-error",
+    ]  # fmt: skip
+    run(*restore, "--jobs=3", dump)
+    assert [finding["text"] for finding in unseen(watched)] == []
+    # Dropping one by one what is there, and making it again.
+    run(*restore, "--clean", "--single-transaction", dump)
+    assert [finding["text"] for finding in unseen(watched)] == []
+
+
+def test_extensions_come_and_go_without_a_finding(watched: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    extensions = postgres.rows("SELECT name FROM pg_available_extensions WHERE name NOT LIKE 'pl%' ORDER BY 1", shop)
+    assert len(extensions) > 20
+    with watched.connect(shop) as connection:
+        for (name,) in extensions:
+            connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE')
+        for (name,) in extensions:
+            connection.execute(f'ALTER EXTENSION "{name}" UPDATE')
+        left = [name for (name,) in extensions]
+        while left:
+            for name in list(left):
+                try:
+                    connection.execute(f'DROP EXTENSION "{name}"')
+                    left.remove(name)
+                except psycopg.errors.DependentObjectsStillExist:
+                    continue
+    assert [finding["text"] for finding in unseen(watched)] == []
 
 
 def test_a_proxy_that_dies_between_intent_and_outcome_is_settled_by_the_databases_log(
