@@ -46,6 +46,7 @@ let package = Package(
         .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
+        .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
         .target(
             name: "Gateway",
             dependencies: [
@@ -58,7 +59,7 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "Unseen", "ServerLink",
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "DatabaseGuard", "Unseen", "ServerLink",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],

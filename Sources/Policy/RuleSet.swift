@@ -36,6 +36,16 @@ package struct RuleSet: Sendable {
 
     /// The rules for a session whose tag is given rather than found (`holdfast classify --tag`).
     package func rules(forTag tag: String, subject: Subject) -> SubjectRules {
+        var compiled = ownRules(forTag: tag, subject: subject)
+        // What concerns another database is judged by that one's tag.
+        if rules.contains(where: { $0.action != .allow }) {
+            compiled.elsewhere = SubjectRules.Elsewhere(rules: self, subject: subject)
+        }
+        return compiled
+    }
+
+    /// Without regard to what a statement does to other databases.
+    func ownRules(forTag tag: String, subject: Subject) -> SubjectRules {
         SubjectRules(tag: tag, rules: rules.filter { $0.concerns(tag: tag, subject: subject) }, audited: auditedClasses)
     }
 

@@ -12,6 +12,8 @@ package struct SubjectRules: Sendable {
     /// The classes that some rule may block or warn about; everything else is allowed without asking.
     private let judgedClasses: ClassSet
     private let auditedClasses: ClassSet
+    /// What decides about other databases of the server; nil if nothing can be refused anywhere.
+    var elsewhere: Elsewhere?
 
     /// No rules at all: everything passes and nothing is recorded.
     package init(tag: String, isGuarded: Bool) {
@@ -46,6 +48,7 @@ package struct SubjectRules: Sendable {
     /// Whether a text of these classes is neither judged by a rule nor recorded.
     func isOfNoInterest(_ classes: ClassSet) -> Bool {
         classes.rawValue & (judgedClasses.rawValue | auditedClasses.rawValue) == 0
+            && (elsewhere == nil || classes.isDisjoint(with: Elsewhere.classes))
     }
 
     /// Whether some rule may block or warn about the loss of all of a table's rows: only then do parameters' values matter.
@@ -57,6 +60,14 @@ package struct SubjectRules: Sendable {
     ///
     /// Every effect is decided by the first rule that matches it; the strictest decision counts for the whole text.
     package func verdict(on facts: TextFacts) -> Verdict {
+        guard let elsewhere, !facts.classes.isDisjoint(with: Elsewhere.classes) else { return ownVerdict(on: facts) }
+        let own = ownVerdict(on: elsewhere.withoutOtherDatabases(facts))
+        let other = elsewhere.verdict(on: facts)
+        return other.action.strictness > own.action.strictness ? other : own
+    }
+
+    /// What the session's own tag says.
+    func ownVerdict(on facts: TextFacts) -> Verdict {
         guard facts.classes.rawValue & judgedClasses.rawValue != 0 else { return .allow }
         var warning: RuleMatch?
         var unexplained = facts.classes

@@ -19,6 +19,13 @@ package struct RuleMatch: Sendable, Hashable {
     package var statementIndex: Int
     /// The effects that the rule matched.
     package var effects: [Effect]
+    /// The tag of another database that decided, and that database's name if it is known.
+    package var elsewhere: Elsewhere?
+
+    package struct Elsewhere: Sendable, Hashable {
+        package var tag: String
+        package var database: String?
+    }
 
     package init(rule: String, message: String?, hint: String?, statementIndex: Int, effects: [Effect]) {
         self.rule = rule

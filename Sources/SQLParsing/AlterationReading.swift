@@ -29,16 +29,21 @@ extension StatementReader {
             add(.foreignServer, ObjectName(.foreignDataWrapper, name: TreeName.text(wrapper)))
         case T_AlterForeignServerStmt:
             name("ALTER SERVER")
-            let server = node.node(AlterForeignServerStmt.self).pointee.servername
-            add(.foreignServer, ObjectName(.server, name: TreeName.text(server)))
+            let server = node.node(AlterForeignServerStmt.self).pointee
+            add(
+                .foreignServer, ObjectName(.server, name: TreeName.text(server.servername)),
+                in: ConnectionText.place(inOptions: server.options, ofWrapper: "", isWhole: false))
         case T_AlterUserMappingStmt:
             name("ALTER USER MAPPING")
             let mapping = node.node(AlterUserMappingStmt.self).pointee.servername
             add(.foreignServer, ObjectName(.userMapping, name: TreeName.text(mapping)))
         case T_AlterSubscriptionStmt:
             name("ALTER SUBSCRIPTION")
-            let subscription = node.node(AlterSubscriptionStmt.self).pointee.subname
-            add(.subscription, ObjectName(.subscription, name: TreeName.text(subscription)))
+            let subscription = node.node(AlterSubscriptionStmt.self).pointee
+            add(
+                .subscription, ObjectName(.subscription, name: TreeName.text(subscription.subname)),
+                in: subscription.conninfo == nil
+                    ? .here : ConnectionText.place(in: TreeName.text(subscription.conninfo)))
         case T_AlterDatabaseStmt:
             name("ALTER DATABASE")
             let alter = node.node(AlterDatabaseStmt.self).pointee

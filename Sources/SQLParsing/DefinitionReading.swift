@@ -92,7 +92,9 @@ extension StatementReader {
         case T_CreateSubscriptionStmt:
             name("CREATE SUBSCRIPTION")
             let subscription = node.node(CreateSubscriptionStmt.self).pointee
-            add(.subscription, ObjectName(.subscription, name: TreeName.text(subscription.subname)))
+            add(
+                .subscription, ObjectName(.subscription, name: TreeName.text(subscription.subname)),
+                in: ConnectionText.place(in: TreeName.text(subscription.conninfo)))
         case T_CreateFdwStmt:
             name("CREATE FOREIGN DATA WRAPPER")
             let wrapper = node.node(CreateFdwStmt.self).pointee.fdwname
@@ -101,7 +103,10 @@ extension StatementReader {
             name("CREATE SERVER")
             let server = node.node(CreateForeignServerStmt.self).pointee
             noteCondition(server.if_not_exists)
-            add(.foreignServer, ObjectName(.server, name: TreeName.text(server.servername)))
+            add(
+                .foreignServer, ObjectName(.server, name: TreeName.text(server.servername)),
+                in: ConnectionText.place(
+                    inOptions: server.options, ofWrapper: TreeName.text(server.fdwname), isWhole: true))
         case T_CreateUserMappingStmt:
             name("CREATE USER MAPPING")
             let mapping = node.node(CreateUserMappingStmt.self).pointee

@@ -190,15 +190,16 @@ package struct StatementAnalyzer: ~Copyable {
             }
             let facts = facts(of: text, standardConformingStrings: settings.standardConformingStrings, settings)
             if let effect = text.ifUnknown, !isTrusted(text, settings) {
-                entries[index].draft.add(effect.statementClass, effect.object)
+                entries[index].draft.add(effect.statementClass, effect.object, in: text.database)
             }
-            entries[index].draft.absorb(facts, from: text.place)
+            entries[index].draft.absorb(facts, from: text.place, in: text.database)
             guard text.hasTwoReadings else { continue }
             // It runs later: by then the setting can be another. What that reading cannot make sense of does not count.
             var other = self.facts(
                 of: text, standardConformingStrings: !settings.standardConformingStrings, settings)
             other.statements.removeAll { $0.classes.subtracting(facts.classes).subtracting(.unread).isEmpty }
-            entries[index].draft.absorb(other, from: text.place + ", read with the other standard_conforming_strings")
+            entries[index].draft.absorb(
+                other, from: text.place + ", read with the other standard_conforming_strings", in: text.database)
         }
     }
 

@@ -20,12 +20,14 @@ struct StatementDraft {
 
     var isOrdinary: Bool { classes.isEmpty && transaction == .none && prepared == .none }
 
-    mutating func add(_ statementClass: StatementClass, _ object: ObjectName? = nil) {
+    mutating func add(
+        _ statementClass: StatementClass, _ object: ObjectName? = nil, in place: EffectPlace = .here
+    ) {
         if effects.count >= Self.effectLimit {
             guard !classes.contains(statementClass) || effects.count == Self.effectLimit else { return }
-            effects.append(Effect(statementClass))
+            effects.append(Effect(statementClass, in: place))
         } else {
-            effects.append(Effect(statementClass, object))
+            effects.append(Effect(statementClass, object, in: place))
         }
         classes.insert(statementClass)
     }
@@ -36,9 +38,11 @@ struct StatementDraft {
     }
 
     /// Takes over what a text inside the statement would do, and says where it stands.
-    mutating func absorb(_ facts: TextFacts, from place: String) {
+    mutating func absorb(_ facts: TextFacts, from place: String, in database: EffectPlace = .here) {
         for statement in facts.statements where !statement.classes.isEmpty {
-            for effect in statement.effects { add(effect.statementClass, effect.object) }
+            for effect in statement.effects {
+                add(effect.statementClass, effect.object, in: effect.place == .here ? database : effect.place)
+            }
             let names = statement.effects.compactMap { $0.object?.qualifiedName }
             var remark = place + ": " + statement.command
             if let first = names.first { remark += " " + first }
@@ -73,4 +77,6 @@ struct InnerText {
     var ifUnknown: Effect?
     /// Where it stands, for remarks: `in a DO body`.
     var place: String
+    /// Where it is run.
+    var database = EffectPlace.here
 }

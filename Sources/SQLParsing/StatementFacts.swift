@@ -4,11 +4,26 @@
 package struct Effect: Sendable, Hashable {
     package var statementClass: StatementClass
     package var object: ObjectName?
+    /// Where it would happen.
+    package var place: EffectPlace
 
-    package init(_ statementClass: StatementClass, _ object: ObjectName? = nil) {
+    package init(_ statementClass: StatementClass, _ object: ObjectName? = nil, in place: EffectPlace = .here) {
         self.statementClass = statementClass
         self.object = object
+        self.place = place
     }
+}
+
+/// The database that an effect is on.
+package enum EffectPlace: Sendable, Hashable {
+    /// The session's own.
+    case here
+    /// The session's own, but later, and in another session: a scheduled job.
+    case later
+    /// Also another one, by its name: through dblink, a foreign server, a subscription.
+    case database(String)
+    /// Perhaps another one, nobody knows which.
+    case unknown
 }
 
 /// What a statement does to the transaction it runs in.

@@ -43,8 +43,8 @@ struct StatementReader {
         }
     }
 
-    mutating func add(_ statementClass: StatementClass, _ object: ObjectName? = nil) {
-        draft.add(statementClass, object)
+    mutating func add(_ statementClass: StatementClass, _ object: ObjectName? = nil, in place: EffectPlace = .here) {
+        draft.add(statementClass, object, in: place)
     }
 
     /// Names the command after the outermost statement.
@@ -156,15 +156,21 @@ struct StatementReader {
         _ call: UnsafePointer<FuncCall>, _ function: ObjectName, _ unknown: StatementClass?
     ) {
         var texts = TreeList(call.pointee.args).filter { !OptionValue.isBoolean($0) }
+        var database = EffectPlace.here
+        if function.name.hasPrefix("dblink") {
+            database = ConnectionText.place(of: texts.dropLast().first)
+        } else if unknown != nil {
+            database = .later
+        }
         if unknown != nil { texts = texts.suffix(1) }
         for text in texts {
             let pieces = ConstantText().pieces(of: text)
-            if let unknown, !DynamicText.isKnown(pieces) { add(unknown, function) }
+            if let unknown, !DynamicText.isKnown(pieces) { add(unknown, function, in: database) }
             if pieces == [.unknown] { continue }
             innerTexts.append(
                 InnerText(
                     language: .pieces(pieces), text: [], ifUnknown: unknown.map { Effect($0, function) },
-                    place: "in the text given to \(function.name)"))
+                    place: "in the text given to \(function.name)", database: database))
         }
     }
 

@@ -52,7 +52,14 @@ struct RefusalContext {
             detail: readable(detail(id: id)), hint: match.hint.map(readable))
     }
 
-    private var message: String { "holdfast refused \(action) on \(tag)\(ownWords) (\(reason))" }
+    private var message: String { "holdfast refused \(action) on \(deciding)\(ownWords) (\(reason))" }
+
+    /// The tag that decided.
+    private var deciding: String {
+        guard let elsewhere = match.elsewhere else { return tag }
+        return elsewhere.database.map { "\(elsewhere.tag) (database \($0))" }
+            ?? "\(elsewhere.tag) (it reaches beyond this database)"
+    }
 
     /// The operator's words for it, if the rule has any.
     private var ownWords: String { match.message.map { ": \($0)" } ?? "" }
@@ -89,6 +96,11 @@ struct RefusalContext {
         }
         let objects = objectList(limit: 50)
         if !objects.isEmpty { lines.append("Objects: \(objects)") }
+        if let elsewhere = match.elsewhere {
+            lines.append(
+                elsewhere.database.map { "The target is database \($0), tag \(elsewhere.tag)" }
+                    ?? "The target may be any database of the server, so it is taken for tag \(elsewhere.tag)")
+        }
         lines += statement?.remarks ?? []
         lines.append(
             "Database \(subject.database), user \(subject.user), tag \(tag), rule \"\(match.rule)\", audit id \(id)")
@@ -98,7 +110,7 @@ struct RefusalContext {
     private var hint: String {
         let own =
             match.hint
-            ?? "Run this on a database that is not tagged \(tag), or ask whoever keeps proxy.conf to change the rule."
+            ?? "Run this on a database that is not tagged \(match.elsewhere?.tag ?? tag), or ask whoever keeps proxy.conf to change the rule."
         return suspicion.hint.map { "\($0) \(own)" } ?? own
     }
 

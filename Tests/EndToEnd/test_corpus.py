@@ -1,6 +1,7 @@
 """The bypass corpus, case by case: what would destroy is stopped, what is harmless passes unchanged."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import Any
 
 import pytest
 
-from support.corpus import CORPUS, corpus_proxy, corpus_server, runner_command
+from support.corpus import CORPUS, corpus_proxy, corpus_server, guard_arguments, runner_command
 
 CASES: list[dict[str, Any]] = [
     json.loads(line) for file in sorted(CORPUS.glob("cases*.jsonl")) for line in file.open()
 ]
 
+# Whether the guard is in each case's database as well: HOLDFAST_CORPUS_GUARD=1 runs the corpus with both walls.
+IS_GUARDED = os.environ.get("HOLDFAST_CORPUS_GUARD") == "1"
+
 # Cases that Holdfast does not handle yet, each with the reason. One that is handled must leave the list.
 OPEN: dict[str, str] = dict(
     line.strip().split(maxsplit=1)
-    for line in (CORPUS / "open-cases.txt").open()
+    for line in (CORPUS / ("open-cases-guarded.txt" if IS_GUARDED else "open-cases.txt")).open()
     if line.strip() and not line.startswith("#")
 )
 
@@ -30,7 +34,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     """
     folder = tmp_path_factory.mktemp("corpus")
     with (
-        corpus_server() as server,
+        corpus_server(IS_GUARDED) as server,
         corpus_proxy(server, is_strict=True) as strict,
         corpus_proxy(server, is_strict=False) as shipped,
     ):
@@ -42,6 +46,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
                 runner_command(
                     (holdfast.host, holdfast.port), (server.host, server.port),
                     "--jobs", "4", "-q", "--expect", expect, "--report", str(reports[-1]),
+                    *(guard_arguments() if IS_GUARDED else []),
                 ),
                 stdout=subprocess.DEVNULL, timeout=600,
             )  # fmt: skip

@@ -71,6 +71,10 @@ struct CatalogQuestion: Equatable {
             || statement.effects.contains(Effect(.truncate))
         for effect in statement.effects {
             guard let object = effect.object, Self.askableClasses.contains(effect.statementClass) else { continue }
+            guard effect.place == .here else {
+                incomplete.insert(index)
+                continue
+            }
             guard
                 var item = Self.item(effect.statementClass, object, cascades, isType: statement.command == "ALTER TYPE")
             else {

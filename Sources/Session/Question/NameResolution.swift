@@ -44,7 +44,8 @@ struct NameResolution {
                 if !isComplete { effects.append(effect) }
                 continue
             }
-            guard let item = items.first(where: { question.items[$0].object == effect.object }) else {
+            guard effect.place == .here, let item = items.first(where: { question.items[$0].object == effect.object })
+            else {
                 effects.append(effect)
                 continue
             }
