@@ -121,10 +121,7 @@ struct UnseenCommand: ParsableCommand {
         }
         trail.settle()
         let from = max(since?.nanoseconds ?? .min, firstTime)
-        let scope = UnseenMatcher.Scope(
-            clockOffset: log.clockOffset, uncertainty: log.uncertainty, since: from, until: until?.nanoseconds ?? .max,
-            logSince: log.since, logUntil: log.readTime,
-            liveProcesses: log.liveProcesses, ancestors: log.ancestors)
+        let scope = log.scope(since: from, until: until?.nanoseconds ?? .max)
         var matcher = UnseenMatcher(trail: trail, rows: log.rows, scope: scope)
         let findings = matcher.findings()
         if json {

@@ -443,6 +443,22 @@ def test_a_transaction_that_ends_late_is_not_missed(
     assert [names(record) for record in holdfast.trail.records(event="finding")] == [["public.early"], ["public.late"]]
 
 
+def test_a_prepared_transaction_is_no_finding_whenever_it_is_committed(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "100ms"))
+    holdfast.trail.wait(1, event="watermark")
+    with holdfast.connect(shop) as connection:
+        connection.execute("BEGIN; CREATE TABLE prepared (id serial PRIMARY KEY)")
+        connection.execute("PREPARE TRANSACTION 'later'")
+    holdfast.trail.wait(1, event="outcome", transaction="prepared")
+    postgres.execute("CREATE TABLE direct ()", shop)
+    assert names(watch(holdfast)[0]) == ["public.direct"]
+    postgres.execute("COMMIT PREPARED 'later'", shop)
+    judged(holdfast, postgres, shop)
+    assert len(holdfast.trail.records(event="finding")) == 1
+
+
 def test_the_watch_goes_on_after_the_trail_was_rotated(
     start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
 ) -> None:
