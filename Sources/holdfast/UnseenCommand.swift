@@ -144,7 +144,10 @@ struct UnseenCommand: ParsableCommand {
             throw NotComparable(reason: error.description)
         }
         do throws(GuardLogFault) {
-            return try GuardLog.read(connection)
+            // A second more than is judged: its rows bear witness for statements at the beginning.
+            guard let since else { return try GuardLog.read(connection) }
+            return try GuardLog.read(
+                connection, transaction: .max, evidenceSince: since.nanoseconds &- 1_000_000_000)
         } catch {
             throw NotComparable(reason: error.description)
         }
