@@ -38,7 +38,7 @@ package struct ConfigurationReader {
 
     private static let keys = [
         "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
-        "max_statement", "embedded", "log", "audit", "guard", "tag", "rule",
+        "max_statement", "embedded", "catalog", "log", "audit", "guard", "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -57,7 +57,7 @@ package struct ConfigurationReader {
             loginTimeout: root.duration("login_timeout", in: Self.second...Self.hour, otherwise: Self.minute),
             maximumStatementBytes: root.size(
                 "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte),
-            log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
+            catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: ruleSet(listeners: listeners, audit: audit, version: version))
     }
 
@@ -112,6 +112,18 @@ package struct ConfigurationReader {
             user: nonEmpty("user", in: section, otherwise: "postgres"),
             binaryDirectory: section.has("bin")
                 ? path("bin", in: section, otherwise: "", example: "/usr/lib/postgresql/15/bin", mayBeEmpty: true) : "")
+    }
+
+    private func catalogSettings() -> CatalogSettings {
+        let section = root.section("catalog")
+        section.rejectKeys(besides: ["connection", "refresh", "wait", "missing"])
+        let connection = section.string("connection", example: "host=localhost user=holdfast")?.text
+        return CatalogSettings(
+            connection: connection == "off" || connection == "" ? nil : connection, isOff: connection == "off",
+            refresh: section.duration("refresh", in: Self.second...24 * Self.hour, otherwise: Self.minute),
+            patience: section.duration("wait", in: 0...Self.minute, otherwise: 5 * Self.second),
+            missing: section.word("missing", among: CatalogSettings.Missing.allCases.map(\.rawValue))
+                .flatMap(CatalogSettings.Missing.init) ?? .opaque)
     }
 
     private func logSettings() -> LogSettings {

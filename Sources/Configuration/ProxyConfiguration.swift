@@ -18,6 +18,7 @@ package struct ProxyConfiguration: Sendable {
     package var loginTimeout: Duration
     /// The longest statement that is held whole to be judged, in bytes; longer ones have the class `oversized`.
     package var maximumStatementBytes: Int
+    package var catalog: CatalogSettings
     package var log: LogSettings
     package var audit: AuditSettings
     package var guardSettings: GuardSettings
@@ -30,8 +31,8 @@ package struct ProxyConfiguration: Sendable {
     package init(
         listeners: [ListenAddress], server: ServerAddress, embedded: EmbeddedServerSettings, loopCount: Int,
         maximumClients: Int, drainTimeout: Duration, connectTimeout: Duration, loginTimeout: Duration,
-        maximumStatementBytes: Int, log: LogSettings, audit: AuditSettings, guardSettings: GuardSettings,
-        rules: RuleSet
+        maximumStatementBytes: Int, catalog: CatalogSettings, log: LogSettings, audit: AuditSettings,
+        guardSettings: GuardSettings, rules: RuleSet
     ) {
         self.listeners = listeners
         self.server = server
@@ -42,6 +43,7 @@ package struct ProxyConfiguration: Sendable {
         self.connectTimeout = connectTimeout
         self.loginTimeout = loginTimeout
         self.maximumStatementBytes = maximumStatementBytes
+        self.catalog = catalog
         self.log = log
         self.audit = audit
         self.guardSettings = guardSettings
@@ -99,6 +101,34 @@ package struct EmbeddedServerSettings: Sendable, Hashable {
         self.dataDirectory = dataDirectory
         self.user = user
         self.binaryDirectory = binaryDirectory
+    }
+}
+
+/// Reading which code is in the database.
+package struct CatalogSettings: Sendable, Hashable {
+    /// What of a routine is believed when the catalog cannot be read.
+    package enum Missing: String, Sendable, CaseIterable {
+        /// Calls of functions that PostgreSQL does not bring are `opaque`.
+        case opaque
+        /// They pass; the log says that the catalog cannot be read.
+        case mark
+    }
+
+    /// libpq connection string of Holdfast's own role; nil where none is given, or it is "off".
+    package var connection: String?
+    /// No catalog is read, not even the embedded server's.
+    package var isOff: Bool
+    package var refresh: Duration
+    /// How long a session's first statement waits for the catalog.
+    package var patience: Duration
+    package var missing: Missing
+
+    package init(connection: String?, isOff: Bool, refresh: Duration, patience: Duration, missing: Missing) {
+        self.connection = connection
+        self.isOff = isOff
+        self.refresh = refresh
+        self.patience = patience
+        self.missing = missing
     }
 }
 

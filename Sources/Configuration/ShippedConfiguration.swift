@@ -39,6 +39,15 @@ package enum ShippedConfiguration {
         user = "postgres"           # the system user it runs as when Holdfast is started by root
         bin = ""                    # the folder of initdb and postgres; "" is the newest that is installed
 
+        [catalog]
+        # Holdfast reads from the catalog which functions, triggers, rules, views … are in a database and what they may do: a
+        # statement that uses one has its classes. For that it needs a connection of its own, as a role that may connect to every
+        # guarded database (libpq connection string; no database name). "" is none, but for the embedded server; "off" is none.
+        connection = ""             # "host=db.example user=holdfast password=…"
+        refresh = "1m"              # how often it looks again, apart from every session's begin and after every DDL seen
+        wait = "5s"                 # how long a session's first statement waits for the catalog
+        missing = "opaque"          # while it cannot be read, calls of functions not PostgreSQL's own are "opaque", or pass: "mark"
+
         [log]
         level = "info"              # trace, debug, info, notice, warning, error or critical; goes to standard error
 

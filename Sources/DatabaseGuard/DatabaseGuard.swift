@@ -31,15 +31,19 @@ package struct DatabaseGuard {
     /// - Parameter allowsPublication: also where a publication FOR ALL TABLES would carry the guard's tables.
     package func install(_ choices: GuardChoices, allowsPublication: Bool) throws(GuardFault) -> Change {
         try checkServer()
-        if let version = try installedVersion() { return .alreadyInstalled(version: version) }
-        if try value("SELECT pg_catalog.to_regnamespace('holdfast') IS NOT NULL") == "t" { throw .foreignSchema }
-        if !allowsPublication {
-            let names = try query("SELECT pubname FROM pg_catalog.pg_publication WHERE puballtables").rows
-            guard names.isEmpty else { throw .published(names.compactMap { $0.first ?? nil }) }
+        var found: Int?
+        try transaction { () throws(GuardFault) in
+            found = try installedVersion()
+            guard found == nil else { return }
+            if try value("SELECT pg_catalog.to_regnamespace('holdfast') IS NOT NULL") == "t" { throw .foreignSchema }
+            if !allowsPublication {
+                let names = try column("SELECT pubname FROM pg_catalog.pg_publication WHERE puballtables ORDER BY 1")
+                guard names.isEmpty else { throw .published(names) }
+            }
+            try checkRoles(choices)
+            try build(choices, isNew: true)
         }
-        try checkRoles(choices)
-        try transaction { () throws(GuardFault) in try build(choices, isNew: true) }
-        return .installed(version: Self.currentVersion)
+        return found.map { .alreadyInstalled(version: $0) } ?? .installed(version: Self.currentVersion)
     }
 
     /// Puts everything back as this version has it, and takes new choices over. The log, the grants that were used and what
@@ -70,7 +74,7 @@ package struct DatabaseGuard {
     /// - Returns: how many rows went.
     package func prune(olderThanDays days: Int) throws(GuardFault) -> Int {
         guard try installedVersion() != nil else { throw .notInstalled(database: connection.database) }
-        let limit = "pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1::pg_catalog.int4)"
+        let limit = "(pg_catalog.now() OPERATOR(pg_catalog.-) pg_catalog.make_interval(days => $1::pg_catalog.int4))"
         let deleted = try query(
             "DELETE FROM holdfast.ddl WHERE at OPERATOR(pg_catalog.<) \(limit)", [String(days)])
         try query("DELETE FROM holdfast.grant_use WHERE used_at OPERATOR(pg_catalog.<) \(limit)", [String(days)])
@@ -135,7 +139,7 @@ package struct DatabaseGuard {
 
     /// The roles that were given `open_grant`.
     func grantingRoles() throws(GuardFault) -> [String] {
-        try query(
+        try column(
             """
             SELECT DISTINCT r.rolname
             FROM pg_catalog.pg_proc p
@@ -143,8 +147,7 @@ package struct DatabaseGuard {
             WHERE p.oid = 'holdfast.open_grant(integer, oid[], text)'::pg_catalog.regprocedure
               AND a.grantee <> p.proowner
             ORDER BY 1
-            """
-        ).rows.compactMap { $0.first ?? nil }
+            """)
     }
 
     // MARK: - Checks
@@ -195,6 +198,9 @@ package struct DatabaseGuard {
     func value(_ sql: String, _ parameters: [String?] = []) throws(GuardFault) -> String? {
         try query(sql, parameters).value
     }
+
+    /// The first column's values.
+    func column(_ sql: String) throws(GuardFault) -> [String] { try query(sql).rows.compactMap { $0.first ?? nil } }
 
     @discardableResult
     func query(_ sql: String, _ parameters: [String?] = []) throws(GuardFault) -> ServerRows {

@@ -7,8 +7,8 @@
 ///
 /// The locks of grant `n` for backend `b`:
 /// - the key pair `(b, n)`: the grant's head, taken last and let go first;
-/// - the 64-bit keys `n << 32 | oid`: the tables; oid 0: any;
-/// - the 64-bit keys `1 << 63 | n << 32 | i << 24 | three bytes`: a text of when the backend began, in microseconds since
+/// - the 64-bit keys `(n << 32) | oid`: the tables; oid 0: any;
+/// - the 64-bit keys `(1 << 63) | (n << 32) | (i << 24) | three bytes`: a text of when the backend began, in microseconds since
 ///   1970, a space, and the audit id. Chunk 0 holds the text's length.
 enum GrantFunctions {
     static let all = [openGrant, closeGrant, release, grants, claim]
@@ -34,7 +34,7 @@ enum GrantFunctions {
                 PERFORM pg_stat_clear_snapshot();
                 SELECT a.backend_start INTO started
                 FROM pg_stat_get_activity(backend) a JOIN pg_database d ON d.oid = a.datid
-                WHERE a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'
+                WHERE a.pid = backend AND a.pid <> pg_backend_pid() AND a.backend_type = 'client backend'
                   AND d.datname = current_database();
                 IF started IS NULL THEN
                     RAISE EXCEPTION 'process % is no client backend of this database', backend
@@ -47,11 +47,11 @@ enum GrantFunctions {
                     number := nextval('holdfast.grant_number');
                     BEGIN
                         SELECT bool_and(pg_try_advisory_lock(k.key)) INTO is_held
-                        FROM (SELECT number << 32 | r::bigint FROM unnest(coalesce(relations, ARRAY[0::oid])) r
+                        FROM (SELECT (number << 32) | r::bigint FROM unnest(coalesce(relations, ARRAY[0::oid])) r
                               UNION
-                              SELECT 1::bigint << 63 | number << 32 | octet_length(content)
+                              SELECT (1::bigint << 63) | (number << 32) | octet_length(content)
                               UNION
-                              SELECT 1::bigint << 63 | number << 32 | i << 24
+                              SELECT (1::bigint << 63) | (number << 32) | (i << 24)
                                      | ('x' || encode(substr(content, 3 * i::integer - 2, 3), 'hex'))::bit(24)::integer
                               FROM generate_series(1::bigint, (octet_length(content) + 2) / 3) i) AS k(key);
                         -- Whoever sees the head finds the rest in place.
@@ -96,7 +96,7 @@ enum GrantFunctions {
                 FROM pg_locks l
                 WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.objsubid = 2
                   AND l.objid::bigint = number;
-                PERFORM pg_advisory_unlock(l.classid::bigint << 32 | l.objid::bigint)
+                PERFORM pg_advisory_unlock((l.classid::bigint << 32) | l.objid::bigint)
                 FROM pg_locks l
                 WHERE l.locktype = 'advisory' AND l.pid = pg_backend_pid() AND l.objsubid = 1
                   AND l.classid::bigint IN (number, number + 2147483648);

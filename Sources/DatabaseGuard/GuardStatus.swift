@@ -154,7 +154,7 @@ extension DatabaseGuard {
             """
             SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
             FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-            WHERE c.relkind <> 'm' AND holdfast.is_guarded(n.nspname, c.relname, c.relkind, c.relpersistence)
+            WHERE holdfast.takes_trigger(c.relkind) AND holdfast.is_guarded(n.nspname, c.relname, c.relkind, c.relpersistence)
               AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t
                               WHERE t.tgrelid = c.oid AND t.tgenabled = 'A' AND \(RegistryFunctions.isOurs))
             ORDER BY 1
@@ -191,9 +191,5 @@ extension DatabaseGuard {
             status.warnings.append(
                 "publication \(published.joined(separator: ", ")) is FOR ALL TABLES and carries the guard's own tables too")
         }
-    }
-
-    private func column(_ sql: String) throws(GuardFault) -> [String] {
-        try query(sql).rows.compactMap { $0.first ?? nil }
     }
 }

@@ -1,12 +1,20 @@
 /// How the guard keeps its list of tables, and gives each its TRUNCATE trigger.
 enum RegistryFunctions {
-    static let all = [columnTypes, hasTrigger, arm, review, reviewLineage, reviewAll, adoptAll]
+    static let all = [columnTypes, takesTrigger, hasTrigger, arm, review, reviewLineage, reviewAll, adoptAll]
 
     private static let columnTypes = GuardFunction(
         name: "column_types", arguments: "target oid", argumentTypes: "oid", returns: "oid[]", language: .sql,
         body: """
             SELECT ARRAY(SELECT a.atttypid FROM pg_catalog.pg_attribute a
                          WHERE a.attrelid = target AND a.attnum > 0 ORDER BY a.attnum)
+            """)
+
+    /// Foreign tables take TRUNCATE triggers from PostgreSQL 16 on, materialized views never.
+    private static let takesTrigger = GuardFunction(
+        name: "takes_trigger", arguments: "kind \"char\"", argumentTypes: "\"char\"", returns: "boolean", language: .sql,
+        body: """
+            SELECT kind IN ('r', 'p')
+                OR kind = 'f' AND pg_catalog.current_setting('server_version_num')::integer >= 160000
             """)
 
     /// The condition that trigger `t` keeps a table's rows: BEFORE (2) TRUNCATE (32), for the statement, unconditional. It
@@ -109,7 +117,7 @@ enum RegistryFunctions {
                     UPDATE holdfast.guarded SET column_types = holdfast.column_types(target) WHERE relation = target;
                 END IF;
                 used := coalesce(holdfast.review_lineage(target, tag, is_extension), used);
-                IF now_seen.kind <> 'm' THEN
+                IF holdfast.takes_trigger(now_seen.kind) THEN
                     PERFORM holdfast.arm(target);
                 END IF;
                 UPDATE holdfast.guarded SET is_arming = false WHERE relation = target AND is_arming;
@@ -212,7 +220,7 @@ enum RegistryFunctions {
                 SELECT i.inhparent, i.inhrelid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
                 WHERE c.relkind IN ('r', 'p', 'f') AND c.relpersistence <> 't' AND NOT i.inhdetachpending;
                 UPDATE holdfast.guard SET stamp = holdfast.stamp_now();
-                FOR target IN SELECT g.relation FROM holdfast.guarded g WHERE g.kind <> 'm' LOOP
+                FOR target IN SELECT g.relation FROM holdfast.guarded g WHERE holdfast.takes_trigger(g.kind) LOOP
                     PERFORM holdfast.arm(target.relation);
                 END LOOP;
                 FOR target IN

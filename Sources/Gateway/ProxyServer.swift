@@ -16,6 +16,8 @@ package final class ProxyServer {
     private let acceptor: Acceptor
     private let resolver: Resolver
     private let watches: [UnseenWatch]
+    private let grants: GrantService?
+    private let catalog: CatalogService?
     private let maximumClients: Box<Int>
     private var configuration: ProxyConfiguration
 
@@ -65,6 +67,12 @@ package final class ProxyServer {
         self.resolver = resolver
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
+        let grants =
+            configuration.guardSettings.isReachable ? GrantService(configuration.guardSettings, logger: logger) : nil
+        self.grants = grants
+        catalog = Self.catalogConnection(configuration, server: server).map {
+            CatalogService(connection: $0, settings: configuration.catalog, logger: logger)
+        }
         let maximumClients = Box(configuration.maximumClients)
         self.maximumClients = maximumClients
         do throws(TransportError) {
@@ -73,7 +81,8 @@ package final class ProxyServer {
             group = try LoopGroup(
                 count: loopCount,
                 context: LoopContext(
-                    upstream: upstream, audit: audit, logger: logger, serverUnreachable: { resolver.resolveSoon() },
+                    upstream: upstream, audit: audit, logger: logger, catalog: catalog,
+                    serverUnreachable: { resolver.resolveSoon() }, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } }),
                 settings: LoopSettings(configuration))
@@ -83,7 +92,19 @@ package final class ProxyServer {
             for watch in watches { watch.stop() }
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
+        catalog?.start()
         audit.append([AuditBridge.record(.start)])
+    }
+
+    /// The embedded server lets the demonstration's role in over its private socket.
+    private static func catalogConnection(_ configuration: ProxyConfiguration, server: ServerAddress) -> String? {
+        if configuration.catalog.isOff { return nil }
+        if let connection = configuration.catalog.connection { return connection }
+        guard configuration.server == .embedded, case .unix(let path) = server, let slash = path.lastIndex(of: "/"),
+            let dot = path.lastIndex(of: ".")
+        else { return nil }
+        let folder = path[..<slash].replacing("\\", with: "\\\\").replacing("'", with: "\\'")
+        return "host='\(folder)' port=\(path[path.index(after: dot)...]) user=demo"
     }
 
     /// Takes over what of a new `proxy.conf` can change while sessions are open.
@@ -96,6 +117,7 @@ package final class ProxyServer {
             waiting.append("server")
         }
         if changed.loopCount != configuration.loopCount { waiting.append("loops") }
+        if changed.catalog != configuration.catalog { waiting.append("[catalog]") }
         if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
         configuration = changed
@@ -122,7 +144,9 @@ package final class ProxyServer {
         }
         group.stop()
         resolver.stop()
+        grants?.stop()
         for watch in watches { watch.stop() }
+        catalog?.stop()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
     }

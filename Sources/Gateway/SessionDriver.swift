@@ -48,6 +48,17 @@ final class SessionDriver {
     var drainDeadline: Int64?
     var retryDeadline: Int64?
     var isWaitingForLedger = false
+    /// The grant of the message at the front has been asked for; the trail's answer is held until it is there.
+    var isAwaitingGrant = false
+    var heldTrailAnswer: TrailAnswer?
+
+    struct TrailAnswer {
+        var fault: String?
+    }
+
+    /// The intents whose grants are open.
+    var openGrants: [String] = []
+    var catalog = CatalogUse()
 
     /// One direction.
     struct Flow: ~Copyable {
@@ -119,9 +130,23 @@ final class SessionDriver {
         advance()
     }
 
+    /// The guard inside the database has been told.
+    func grantAnswered() {
+        guard phase == .relaying, isAwaitingGrant else { return }
+        isAwaitingGrant = false
+        if let answered = heldTrailAnswer {
+            heldTrailAnswer = nil
+            trailAnswered(answered.fault)
+        }
+    }
+
     /// The audit trail has the intents, or cannot take them.
     func trailAnswered(_ fault: String?) {
         guard phase == .relaying, toServer.isPaused else { return }
+        if isAwaitingGrant {
+            heldTrailAnswer = TrailAnswer(fault: fault)
+            return
+        }
         if let fault { loop.context.logger.error("\(fault)", metadata: ["session": "\(id)"]) }
         machine?.value.trailAnswered(
             fault.map { _ in "Statements that must be recorded are refused while the trail cannot take them." })
@@ -132,7 +157,7 @@ final class SessionDriver {
 
     /// Whether the timer still matters to the session.
     func waitsFor(deadline timed: Int64) -> Bool {
-        timed == deadline || timed == drainDeadline || timed == retryDeadline
+        timed == deadline || timed == drainDeadline || timed == retryDeadline || timed == catalog.deadline
     }
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
@@ -143,6 +168,7 @@ final class SessionDriver {
         if fired == retryDeadline, phase == .connecting, !hasServer {
             return connectNext(failure: "it accepts no connection")
         }
+        if fired == catalog.deadline { return catalogRead(isLate: true) }
         guard fired == deadline else { return }
         switch phase {
         case .startup:
@@ -175,7 +201,7 @@ final class SessionDriver {
     /// Whether nothing on its way (a timer, a turn, the trail's answer) is addressed to the session on this loop.
     var canMove: Bool {
         phase == .relaying && hasServer && deadline == nil && drainDeadline == nil && !isQueuedForTurn
-            && !toServer.isPaused
+            && !toServer.isPaused && !catalog.isAwaited
     }
 
     /// Events since the last call.
@@ -274,6 +300,7 @@ final class SessionDriver {
             SessionMachine(
                 sessionID: id, subject: subject, parameters: parameters, rules: rules,
                 maximumStatementBytes: loop.settings.maximumStatementBytes))
+        machine?.value.opensGrants = loop.context.grants != nil
         bridge = AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,
@@ -285,6 +312,7 @@ final class SessionDriver {
                 "database": "\(subject.database)", "tag": "\(rules.tag)",
             ])
         phase = .connecting
+        beginCatalog()
         connect()
     }
 
@@ -413,8 +441,10 @@ final class SessionDriver {
     }
 
     func endMachine() {
+        endCatalog()
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
+        closeGrants()
         if loop.context.recordsSessions, machine != nil, let bridge, bridge.identity.backendProcessID != nil {
             loop.context.audit.append([bridge.record(.sessionEnd)], durability: .write)
         }

@@ -12,8 +12,12 @@ package struct LoopContext: Sendable {
     package var upstream: Upstream
     package var audit: AuditWriter
     package var logger: Logger
+    /// Reads the databases' catalogs; nil if none is to be read.
+    package var catalog: CatalogService?
     /// Asks a thread that may block to resolve the server's name anew.
     package var serverUnreachable: @Sendable () -> Void
+    /// Opens grants at the guards inside the databases; nil without `[guard] connection`.
+    package var grants: GrantService?
     /// Whether the trail is told when sessions begin and end.
     package var recordsSessions = false
     /// Recorded statements have ended; what the server did then may be compared with them.
@@ -41,6 +45,10 @@ package enum LoopLetter: Sendable {
     case adopt(socket: Int32, peer: SocketAddress, listener: String, isOverLimit: Bool)
     /// The audit trail has answered the session's intents; `fault` is nil if it has them.
     case trailAnswered(owner: UInt64, fault: String?)
+    /// The guard has been told what may be lost, as far as it can be.
+    case grantAnswered(owner: UInt64)
+    /// The catalog of the session's database has been read, or could not be.
+    case catalogRead(owner: UInt64)
     case settings(LoopSettings)
     /// Give sessions with this share (0 to 1) of the loop's work to another loop.
     case handOver(share: Double, to: LoopAddress)
@@ -174,6 +182,10 @@ package final class SessionLoop {
                 adopt(socket, peer, listener, isOverLimit)
             case .trailAnswered(let owner, let fault):
                 session(owner: owner)?.trailAnswered(fault)
+            case .grantAnswered(let owner):
+                session(owner: owner)?.grantAnswered()
+            case .catalogRead(let owner):
+                session(owner: owner)?.catalogRead()
             case .settings(let changed):
                 settings = changed
             case .handOver(let share, let other):

@@ -32,7 +32,8 @@ extension SessionDriver {
             }
             if toServer.isPaused || phase == .cancelling { return }
             if toServer.buffer.count >= toServer.needed {
-                let step = consumeClient(toServer.buffer.bytes)
+                let bytes = toServer.buffer.bytes
+                guard let step = catalog.isAwaited ? consumeBeforeCatalog(bytes) : consumeClient(bytes) else { return }
                 toServer.approved = step.forward
                 toServer.next = step.next
                 continue
@@ -40,7 +41,7 @@ extension SessionDriver {
             guard client.isReadable, !client.hasEnded else { return }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if toServer.buffer.isEmpty {
+            if toServer.buffer.isEmpty, !catalog.isAwaited {
                 readFromClient()
             } else {
                 let missing = toServer.needed - toServer.buffer.count
@@ -153,7 +154,9 @@ extension SessionDriver {
             rulesVersion = loop.settings.rules.version
             bridge?.identity.tag = rules.tag
             machine?.value.rulesChanged(rules)
+            if !catalog.isInUse { beginCatalog() }
         }
+        useCatalog()
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeClient(bytes, judge: &loop.judge, now: linux_clock_monotonic)
         if machine.value.hasNotes { takeNotes() }
@@ -167,7 +170,27 @@ extension SessionDriver {
             serverProcessKnown(process)
         }
         if machine.value.hasNotes { takeNotes() }
+        if machine.value.takeGrantsOver() { closeGrants() }
         return step
+    }
+
+    func closeGrants() {
+        guard !openGrants.isEmpty, let subject else { return }
+        loop.context.grants?.close(database: subject.database, auditIDs: openGrants)
+        openGrants = []
+    }
+
+    /// Asks for the grant that the message at the front needs, if it needs one.
+    private func openGrant() {
+        guard let request = machine?.value.takeGrantRequest(), let grants = loop.context.grants, let subject else {
+            return
+        }
+        isAwaitingGrant = true
+        openGrants.append(request.auditID)
+        let (mailbox, owner) = (loop.mailbox, owner)
+        grants.open(
+            database: subject.database, backend: request.backend, relations: request.relations, auditID: request.auditID
+        ) { mailbox.post(.grantAnswered(owner: owner)) }
     }
 
     /// The server has let the client in, or has told that behind a pooler another process serves it.
@@ -188,6 +211,7 @@ extension SessionDriver {
             toServer.needed = 0
         case .record(let notes):
             toServer.isPaused = true
+            openGrant()
             record(notes)
         case .pause:
             toServer.isPaused = true
@@ -244,6 +268,7 @@ extension SessionDriver {
                     "client": "\(peer.text)",
                 ])
         }
+        if outcomes.contains(where: { $0.commandTag != nil && $0.transaction != .rolledBack }) { catalogMayHaveChanged() }
         loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
         if !outcomes.isEmpty { loop.context.statementsEnded() }
     }

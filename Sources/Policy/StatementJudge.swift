@@ -8,6 +8,12 @@ package struct StatementJudge: ~Copyable {
 
     package init() {}
 
+    /// What code in the database of the session at hand may do; whoever judges for another database sets it anew.
+    package var hazards: HazardIndex {
+        get { analyzer.hazards }
+        set { analyzer.hazards = newValue }
+    }
+
     /// Judges one text under every reading that may hold; the worst verdict counts, and its facts are returned.
     ///
     /// Between equal verdicts the reading that puts the text into the audit trail counts, then the first.
@@ -51,8 +57,8 @@ package struct StatementJudge: ~Copyable {
 
     /// Whether the text's tokens alone show that it has no class, so that no rule can be about it (``PlainQuery``): what
     /// `judge` would find too, without a judgement to carry about. A tenth of a pgbench SELECT's instructions.
-    package static func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        StatementAnalyzer.isPlain(text, settings: settings)
+    package func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+        StatementAnalyzer.isPlain(text, settings: settings) && !hazards.mayConcern(text, settings: settings)
     }
 
     /// Judges facts that were remembered from a Parse under the rules of now.

@@ -149,6 +149,7 @@ extension StatementReader {
     mutating func noteNamedFunction(_ names: UnsafeMutablePointer<List>?) {
         guard let bytes = cpg_string(TreeList(names).last) else { return }
         noteUnknownName(Swift.String(cString: bytes))
+        if functions.noticesNames { mention(.function, list: names) }
         guard let known = functions.function(named: CStringBytes(bytes)), known.schema == nil else { return }
         let function = TreeName.object(.function, list: names)
         switch known.runs {

@@ -75,12 +75,19 @@ struct KnownFunction: Sendable {
 /// Finds known functions by the bytes of a name, without making a String of it.
 struct KnownFunctionIndex: Sendable {
     private let byHash: [UInt64: KnownFunction]
+    /// What the routines, triggers, rules … of the session's database may do.
+    var hazards = HazardIndex()
+    /// Where the names in a text are collected instead of being looked up; nil when statements are judged.
+    var log: MentionLog?
 
     init() {
         var byHash: [UInt64: KnownFunction] = [:]
         for (name, function) in KnownFunction.table { byHash[Self.hash(name.utf8)] = function }
         self.byHash = byHash
     }
+
+    /// The names in a statement matter.
+    var noticesNames: Bool { log != nil || !hazards.isEmpty }
 
     /// The function of that name. Two names with one hash would only make a harmless one look known.
     func function(named name: some Sequence<UInt8>) -> KnownFunction? { byHash[Self.hash(name)] }

@@ -173,6 +173,7 @@ struct RoutineBody: ~Copyable {
             && !(type..<max(type, value)).contains { kind($0) == .openParen }
         variables.declare(
             name(start), type: isArray || isReference || isForeign ? "" : name(type), isText: isText)
+        if functions.noticesNames { judgeType(start + 1, until: value) }
         if value < end {
             variables.assign(name(start), value + 1..<end)
             judgeExpression(value + 1..<end)
@@ -360,6 +361,15 @@ struct RoutineBody: ~Copyable {
             }
         }
         return query
+    }
+
+    /// A variable's type can be a domain, whose checks run.
+    private mutating func judgeType(_ start: Int, until end: Int) {
+        let first = word(start) == "constant" ? start + 1 : start
+        var last = first
+        while kind(last + 1) == .dot { last += 2 }
+        guard last < end, kind(last) == .word || kind(last) == .quotedName else { return }
+        take(analyze(Array("SELECT NULL::".utf8) + bytes(first..<last + 1)))
     }
 
     private mutating func judgeExpression(_ range: Range<Int>) {

@@ -29,7 +29,15 @@ struct Sieve {
     ) -> StatementDraft {
         var sieve = Sieve(text, functions: functions, isOversized: isOversized)
         sieve.judge()
+        sieve.noteHazards()
         return sieve.draft
+    }
+
+    /// How a name is used the tokens do not tell: the worst counts.
+    private mutating func noteHazards() {
+        for name in functions.hazards.namesMentioned(in: text, settings: LexicalSettings()) {
+            for hazard in functions.hazards.hazards(named: name) { draft.add(hazard, used: name) }
+        }
     }
 
     private mutating func judge() {

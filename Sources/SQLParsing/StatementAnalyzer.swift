@@ -37,6 +37,15 @@ package struct StatementAnalyzer: ~Copyable {
         self.nesting = nesting
     }
 
+    /// What code that is in the session's database may do.
+    package var hazards: HazardIndex {
+        get { reader.functions.hazards }
+        set { reader.functions.hazards = newValue }
+    }
+
+    /// Names go into a log from here on.
+    mutating func collectMentions(in log: MentionLog) { reader.functions.log = log }
+
     /// Whether the text's tokens alone prove that it has no facts.
     package static func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
         PlainQuery.isProven(text, settings: settings)
@@ -46,7 +55,11 @@ package struct StatementAnalyzer: ~Copyable {
     ///
     /// - Parameter text: the bytes without the terminating NUL; a NUL within ends the text, as it does for the server.
     package mutating func facts(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> TextFacts {
-        if PlainQuery.isProven(text, settings: settings) { return TextFacts() }
+        if reader.functions.log == nil, PlainQuery.isProven(text, settings: settings),
+            !hazards.mayConcern(text, settings: settings)
+        {
+            return TextFacts()
+        }
         canonical.load(text, settings: settings)
         var facts = readCanonical(settings)
         let (hasInvalidCharacter, hasPossibleASCII) = (canonical.hasInvalidCharacter, canonical.hasPossibleASCII)

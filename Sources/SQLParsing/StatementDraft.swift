@@ -14,6 +14,7 @@ struct StatementDraft {
     /// A DELETE or UPDATE in it has a condition that chooses rows.
     var choosesRows = false
     var mentionsParameter = false
+    var runsStoredCode = false
 
     /// Which rows it deletes or updates may depend on its parameters' values.
     var choosesByParameter: Bool { choosesRows && mentionsParameter }
@@ -40,6 +41,7 @@ struct StatementDraft {
     /// Takes over what a text inside the statement would do, and says where it stands.
     mutating func absorb(_ facts: TextFacts, from place: String, in database: EffectPlace = .here) {
         for statement in facts.statements where !statement.classes.isEmpty {
+            if statement.runsStoredCode { runsStoredCode = true }
             for effect in statement.effects {
                 add(effect.statementClass, effect.object, in: effect.place == .here ? database : effect.place)
             }
@@ -56,6 +58,7 @@ struct StatementDraft {
             range: range, command: command, classes: classes, effects: effects, transaction: transaction,
             prepared: prepared, isConditional: isConditional, remarks: remarks)
         facts.mustRunAlone = mustRunAlone
+        facts.runsStoredCode = runsStoredCode
         return facts
     }
 }

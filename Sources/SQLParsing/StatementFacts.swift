@@ -67,6 +67,8 @@ package struct StatementFacts: Sendable, Hashable {
     package var isConditional: Bool
     /// The server runs it in no transaction block (`PreventInTransactionBlock`, xact.c): DROP DATABASE, CONCURRENTLY.
     package var mustRunAlone = false
+    /// Some of it is done by code that is in the database already: where names lead there, the session cannot tell.
+    package var runsStoredCode = false
     /// What the analysis wants a reader to know (`in a DO body: DROP TABLE users`); empty for most.
     package var remarks: [String]
 

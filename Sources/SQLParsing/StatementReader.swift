@@ -8,7 +8,7 @@ struct StatementReader {
     /// Texts that the statement would have the server run.
     var innerTexts: [InnerText] = []
     var worklist = TreeWorklist()
-    let functions: KnownFunctionIndex
+    var functions: KnownFunctionIndex
     /// The statement has placeholders in it (``HoleCheck``): `dynamic_sql` where one decides what the statement does.
     var holdsPlaceholders = false
 
@@ -24,7 +24,9 @@ struct StatementReader {
     /// Reads one statement: its own decision, and what its queries and expressions hold.
     mutating func read(_ statement: TreeNode) {
         worklist.add(statement)
+        let noticesNames = functions.noticesNames
         while let node = worklist.next() {
+            if noticesNames { noteMentions(node) }
             switch node.tag {
             case T_ColumnRef, T_A_Const, T_String: break
             case T_ParamRef: draft.mentionsParameter = true
@@ -41,6 +43,7 @@ struct StatementReader {
                 if !worklist.addChildren(of: node), !decide(node) { draft.add(.opaque) }
             }
         }
+        if noticesNames { noteEventTriggers() }
     }
 
     mutating func add(_ statementClass: StatementClass, _ object: ObjectName? = nil, in place: EffectPlace = .here) {

@@ -97,7 +97,10 @@ extension SessionMachine {
             }
             answer = ended
         }
-        defer { if answer != nil { answer = nil } }
+        defer {
+            if answer != nil { answer = nil }
+            if answeredRelations != nil { answeredRelations = nil }
+        }
         switch type {
         case .copyData, .authentication, .terminate, .flush:
             clientState = .forwarding(header.byteCount)
@@ -150,7 +153,7 @@ extension SessionMachine {
         } else {
             guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
             text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount]))
-            if !isReplication, let certain = settings.certain, StatementJudge.isPlain(text, settings: certain) {
+            if !isReplication, let certain = settings.certain, judge.isPlain(text, settings: certain) {
                 settings.mayChange()
                 forward(.query, header)
                 return nil
@@ -195,6 +198,10 @@ extension SessionMachine {
             for inner in executed(record, by: part, judge: &judge).statements {
                 joined.facts.statements[index].effects += inner.effects
                 joined.facts.statements[index].classes.formUnion(inner.classes)
+                if inner.runsStoredCode {
+                    joined.facts.statements[index].runsStoredCode = true
+                    joined.facts.statements[index].remarks += inner.remarks
+                }
                 joined.facts.classes.formUnion(inner.classes)
             }
         }
@@ -214,7 +221,7 @@ extension SessionMachine {
             throw .layout(type: header.type)
         }
         if !isOversized, statements.isEmpty, let certain = settings.certain,
-            StatementJudge.isPlain(message.text, settings: certain)
+            judge.isPlain(message.text, settings: certain)
         {
             settings.mayChange()
             forward(.parse, header)
@@ -469,6 +476,17 @@ extension SessionMachine {
             return nil
         }
         let intents = recordIntents(judgement, text: text, note: note, startedAt: now())
+        if opensGrants, let backendProcessID, let auditID = intents.first?.id,
+            !judgement.facts.classes.isDisjoint(with: Self.grantedClasses)
+        {
+            // What code in the database does is not told by the names in the text.
+            let isTold = judgement.facts.statements.allSatisfy { statement in
+                statement.classes.isDisjoint(with: Self.grantedClasses)
+                    || !statement.remarks.contains { $0.contains(" → ") }
+            }
+            grantRequest = GrantRequest(
+                backend: backendProcessID, relations: isTold ? answeredRelations : nil, auditID: auditID)
+        }
         if case .warn(let match) = judgement.verdict, remembered == nil {
             note.notice = notice(match, judgement.facts, sql: intents.first?.sql ?? "")
         }

@@ -55,7 +55,7 @@ extension SessionMachine {
         _ judgement: Judgement, isQuery: Bool, names: Names?, text: UnsafeRawBufferPointer,
         judge: borrowing StatementJudge
     ) -> Consultation {
-        guard let names, rules.isGuarded, isAuthenticated, !isReplication, isWorthAsking(judgement),
+        guard let names, rules.isGuarded || opensGrants, isAuthenticated, !isReplication, isWorthAsking(judgement),
             let asked = CatalogQuestion(
                 judgement.facts, isSequence: names.areSequence, readsCertainly: names.areCertain,
                 isPlanned: names.arePlanned)
@@ -63,6 +63,7 @@ extension SessionMachine {
         if let answer, answer.state == .answered {
             guard answer.question == asked else { return .judged(judgement) }
             let resolution = NameResolution(question: asked, answer: answer.answer)
+            answeredRelations = resolution.relations
             let rules = rules
             let facts = resolution.resolved(judgement.facts) { effect in
                 let alone = StatementFacts(
@@ -98,7 +99,9 @@ extension SessionMachine {
     /// The rules decide otherwise once the names are known; or much may go, and the trail should say what.
     private func isWorthAsking(_ judgement: Judgement) -> Bool {
         switch judgement.verdict {
-        case .allow: return !judgement.facts.classes.isDisjoint(with: Self.recordedLosses)
+        case .allow:
+            return !judgement.facts.classes.isDisjoint(with: Self.recordedLosses)
+                || (opensGrants && !judgement.facts.classes.isDisjoint(with: Self.grantedClasses))
         case .warn, .block: break
         }
         var best = judgement.facts
@@ -109,6 +112,13 @@ extension SessionMachine {
         }
         return rules.verdict(on: best).action != .block
     }
+
+    /// What the guard inside the database lets pass with a grant only.
+    static let grantedClasses = ClassGroup.tableLoss.classes.union(
+        ClassSet([
+            .truncate, .dropColumn, .alterColumnType, .overwriteColumn, .dropType, .dropOther, .cascadeDependents,
+        ])
+    ).union(ClassGroup.opaque.classes)
 
     private static let recordedLosses = ClassSet([
         .dropTable, .dropSchema, .dropOwned, .dropExtension, .dropMaterializedView, .cascade, .truncate,

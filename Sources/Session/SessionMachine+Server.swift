@@ -253,6 +253,7 @@ extension SessionMachine {
             transactions.ready()
         }
         if ledger.isEmpty {
+            noteQuiet()
             if !openRefusals.isEmpty { openRefusals.removeAll() }
             settings.settled()
             statements.settle()

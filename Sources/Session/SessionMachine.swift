@@ -33,7 +33,8 @@ package struct SessionMachine: ~Copyable {
 
     var clientState = ClientState.boundary
     var serverRemaining = 0
-    var isAuthenticated = false
+    /// The server has let the client in.
+    package internal(set) var isAuthenticated = false
     package private(set) var transactionStatus = TransactionStatus.idle
     /// The process of the server that the session talks to, as BackendKeyData said or, later, the server's own answer; nil
     /// until the server has let the client in.
@@ -54,6 +55,14 @@ package struct SessionMachine: ~Copyable {
     var lastID: UInt64 = 0
     /// What the message at the front waits for, if it is a question's answer.
     var question: OpenQuestion?
+    /// The guard inside the database must be told of what may be lost (``takeGrantRequest()``).
+    package var opensGrants = false
+    var grantRequest: GrantRequest?
+    /// A grant is open, or about to be.
+    private var isGrantOpen = false
+    private var isGrantOver = false
+    /// The relations that the message at the front may lose, as the server answered; nil if nobody asked.
+    var answeredRelations: [UInt32]?
     /// The question that the message at the front was held back for, while it is looked at again.
     var answer: OpenQuestion?
 
@@ -123,6 +132,32 @@ package struct SessionMachine: ~Copyable {
             }
         }
         outcomes += transactions.lost()
+    }
+
+    /// With the step ``RelayStep/Next/record(_:)``: what must be granted before ``trailAnswered(_:)``, if anything.
+    package mutating func takeGrantRequest() -> GrantRequest? {
+        guard let request = grantRequest else { return nil }
+        grantRequest = nil
+        isGrantOpen = true
+        return request
+    }
+
+    /// The server has answered all that grants were opened for since the last call: they can be closed.
+    package mutating func takeGrantsOver() -> Bool {
+        guard isGrantOver else { return false }
+        isGrantOver = false
+        return true
+    }
+
+    /// The server is ready, and owes nothing.
+    mutating func noteQuiet() {
+        guard isGrantOpen else { return }
+        switch clientState {
+        case .awaitingTrail, .decided: return
+        case .boundary, .forwarding, .discarding, .inspecting, .poisoning: break
+        }
+        isGrantOpen = false
+        isGrantOver = true
     }
 
     mutating func setTransactionStatus(_ status: TransactionStatus) { transactionStatus = status }

@@ -17,6 +17,16 @@ package struct StatementNote: Sendable, Equatable {
     package var remarks: [String]
 }
 
+/// A loss that the rules let pass, for the guard inside the database.
+package struct GrantRequest: Sendable, Equatable {
+    /// The process that will run it.
+    package var backend: Int32
+    /// The OIDs of what may be lost; nil for any relation.
+    package var relations: [UInt32]?
+    /// The intent in the trail.
+    package var auditID: String
+}
+
 /// What became of an audited statement.
 package struct OutcomeNote: Sendable, Equatable {
     package enum TransactionEnd: Sendable { case committed, rolledBack, prepared, unknown }

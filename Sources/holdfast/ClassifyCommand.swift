@@ -1,8 +1,10 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Gateway
 import Policy
 import SQLParsing
+import ServerLink
 
 /// `holdfast classify`: what a statement would do, and what the rules would say, without any server.
 struct ClassifyCommand: ParsableCommand {
@@ -27,6 +29,7 @@ struct ClassifyCommand: ParsableCommand {
             Examples:
               holdfast classify 'DROP TABLE users'
               holdfast classify --tag test 'DROP TABLE users'
+              holdfast classify --catalog 'postgresql://db.example/shop' 'INSERT INTO orders DEFAULT VALUES'
               holdfast classify --database shop_test --user ci < migration.sql
               holdfast classify --json-lines < statements.jsonl
             """)
@@ -43,6 +46,10 @@ struct ClassifyCommand: ParsableCommand {
 
     @Option(help: "Judge for this tag; default: the tag that proxy.conf gives to the connection described below.")
     var tag: String?
+
+    @Option(
+        help: "Read from this database (a libpq connection string or URL) which functions, triggers … it has, too.")
+    var catalog: String?
 
     @Option(help: "The connection's database.")
     var database = ""
@@ -73,13 +80,14 @@ struct ClassifyCommand: ParsableCommand {
         let subject = Subject(
             database: database, user: user, applicationName: applicationName, clientAddress: NetworkAddress(client),
             listener: listener ?? configuration.listeners.first?.text ?? "")
+        let hazards = try loadedHazards()
         if jsonLines {
-            try classifyLines(configuration.rules, subject: subject)
+            try classifyLines(configuration.rules, subject: subject, hazards: hazards)
         } else {
             let texts = sql.isEmpty ? [try standardInputText()] : sql.map { Array($0.utf8) }
             let rules = configuration.rules.rules(
                 forTag: tag ?? configuration.rules.tag(of: subject), subject: subject)
-            var report = ClassificationReport(rules: rules)
+            var report = ClassificationReport(rules: rules, hazards: hazards)
             for text in texts {
                 print(report.describe(text))
             }
@@ -101,6 +109,16 @@ struct ClassifyCommand: ParsableCommand {
         }
     }
 
+    /// What code in the database may do; nothing without `--catalog`.
+    private func loadedHazards() throws -> HazardIndex {
+        guard let catalog else { return HazardIndex() }
+        do throws(ServerFault) {
+            return try CatalogReader(connection: catalog, database: nil).read()
+        } catch {
+            throw Complaint("the catalog cannot be read: \(error)")
+        }
+    }
+
     private func standardInputText() throws -> [UInt8] {
         var text: [UInt8] = []
         var input = LineInput()
@@ -109,8 +127,8 @@ struct ClassifyCommand: ParsableCommand {
         return text
     }
 
-    private func classifyLines(_ rules: RuleSet, subject: Subject) throws {
-        var classifier = LineClassifier(rules: rules, subject: subject, tag: tag)
+    private func classifyLines(_ rules: RuleSet, subject: Subject, hazards: HazardIndex) throws {
+        var classifier = LineClassifier(rules: rules, subject: subject, tag: tag, hazards: hazards)
         var input = LineInput()
         var output = BufferedOutput()
         while try input.readMore() {
@@ -134,7 +152,10 @@ private struct ClassificationReport: ~Copyable {
     private var judge = StatementJudge()
     private(set) var hasRefusal = false
 
-    init(rules: SubjectRules) { self.rules = rules }
+    init(rules: SubjectRules, hazards: HazardIndex) {
+        self.rules = rules
+        judge.hazards = hazards
+    }
 
     /// A block for each statement, and for several the verdict on the whole text.
     mutating func describe(_ text: [UInt8]) -> String {

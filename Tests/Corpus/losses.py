@@ -72,9 +72,17 @@ def read(path: Path) -> dict[str, Result]:
         return {result["id"]: result for result in map(json.loads, lines) if result["expect"] == "destructive"}
 
 
+LOST = {"LOST", "PARTIAL", "BLOCKED_BAD_STATE"}
+KEPT = {"BLOCKED", "INTACT_SILENT"}
+
+
 def is_lost(result: Result | None) -> bool:
-    """A case that could not run counts as lost: it shows nothing."""
-    return result is None or not result["ok"]
+    return result is not None and result["verdict"] in LOST
+
+
+def is_unproven(result: Result | None) -> bool:
+    """The case could not run, so it shows neither."""
+    return result is None or result["verdict"] not in LOST | KEPT
 
 
 def technique(category: str) -> str:
@@ -112,6 +120,11 @@ def table(title: str, tallies: dict[str, Tally], has_both: bool) -> list[str]:
     return [head, "| --- | ---: | ---: | ---: |", *[tally.row(key, has_both) for key, tally in tallies.items()], ""]
 
 
+def named(title: str, results: Iterable[Result]) -> list[str]:
+    names = sorted(result["id"] for result in results)
+    return [f"{title} ({len(names)}): {', '.join(f'`{name}`' for name in names) or 'nothing'}."]
+
+
 def report(wire: dict[str, Result], both: dict[str, Result] | None) -> str:
     """Two tables: by how visible the loss is, and by technique as far as anything is lost; then the ids."""
     has_both = both is not None
@@ -125,8 +138,9 @@ def report(wire: dict[str, Result], both: dict[str, Result] | None) -> str:
     lines += table("technique", {key: tally for key, tally in techniques.items() if tally.wire or tally.both}, has_both)
     for title, results in (("the wire wall only", wire), ("both walls", both)):
         if results is not None:
-            names = sorted(case["id"] for case in cases if is_lost(results.get(case["id"])))
-            lines += [f"Lost with {title} ({len(names)}): {', '.join(f'`{name}`' for name in names) or 'nothing'}.", ""]
+            lines += [*named(f"Lost with {title}", filter(is_lost, results.values())), ""]
+            unproven = [{"id": name} for name in wire if is_unproven(results.get(name))]
+            lines += [*named(f"Could not run with {title}", unproven), ""] if unproven else []
     return "\n".join(lines)
 
 

@@ -22,7 +22,9 @@ package struct LineClassifier: ~Copyable {
     /// - Parameters:
     ///   - subject: whose session the statements are judged for.
     ///   - tag: the tag of lines that name none; nil finds it by the subject.
-    package init(rules: RuleSet, subject: Subject, tag: String?) {
+    ///   - hazards: what code in the database may do.
+    package init(rules: RuleSet, subject: Subject, tag: String?, hazards: HazardIndex = HazardIndex()) {
+        judge.hazards = hazards
         ruleSet = rules
         self.subject = subject
         standardTag = tag ?? rules.tag(of: subject)

@@ -46,6 +46,8 @@ struct CatalogQuestion: Equatable {
         guard !facts.classes.isDisjoint(with: Self.askableClasses) else { return nil }
         // What may not share a transaction with a question cannot be asked about.
         guard !facts.statements.contains(where: \.mustRunAlone) else { return nil }
+        // A routine of the database has a search_path of its own, and may have made what it drops.
+        guard !facts.statements.contains(where: \.runsStoredCode) else { return nil }
         let mayRename = !facts.classes.isDisjoint(with: Self.renamingClasses)
         var isSettled = true
         var usedNames: Set<String> = []

@@ -22,8 +22,9 @@ struct NameResolution {
         return result
     }
 
-    /// The relations that the message may lose, as OIDs.
-    var relations: [UInt32] {
+    /// The relations that the message may lose, as OIDs; nil if not all of them are known.
+    var relations: [UInt32]? {
+        guard question.incomplete.isEmpty, !answer.isCut, !answer.isSnapshotOld else { return nil }
         var oids: [UInt32] = []
         for index in question.items.indices {
             if let meaning = answer.meanings[index], meaning.state == .permanent { oids.append(meaning.oid) }
@@ -31,7 +32,7 @@ struct NameResolution {
                 oids.append(going.oid)
             }
         }
-        return Array(Set(oids)).sorted()
+        return oids.isEmpty ? nil : Array(Set(oids)).sorted()
     }
 
     private func resolve(_ statement: inout StatementFacts, _ index: Int, _ isAllowed: (Effect) -> Bool) {

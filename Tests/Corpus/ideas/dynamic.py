@@ -69,7 +69,8 @@ TRIGGERED = ["create function act() returns trigger language plpgsql as $f$ begi
              " $f$",
              "create trigger t before insert or update on audit_log for each row execute function act()"]  # fmt: skip
 NOTED = ["create function act() returns event_trigger language plpgsql as $f$ declare q text; begin select"
-         " obj_description(objid, 'pg_class') into q from pg_event_trigger_ddl_commands(); execute q; end $f$",
+         " obj_description(objid, 'pg_class') into q from pg_event_trigger_ddl_commands(); if q ~ '^DROP' then execute q;"
+         " end if; end $f$",
          "create event trigger t on ddl_command_end when tag in ('COMMENT') execute function act()"]  # fmt: skip
 BY_NAME = ("create function clear_out(t text, how text default 'DROP TABLE') returns void language plpgsql as $f$ begin"
            " execute format('%s %I', how, t); end $f$")  # fmt: skip

@@ -292,11 +292,14 @@ LOSSLESS: list[tuple[str, str, str, dict[str, Any]]] = [
      "pg_dump -Fd -j 2 -f copy @@DB@@", {"role": "super"}),
     ("dump-inserts", "pg_dump as INSERTs, with DROPs in the text", "pg_dump --clean --if-exists --inserts -f /dev/null"
      " @@DB@@", {"role": "super"}),
-    ("restore-other-schema", "pg_restore of a table that is not there",
-     f"{DUMPED} -Fc -t copied @@DB@@ > copy;"
-     " psql -h @@DHOST@@ -p @@DPORT@@ -U rt_super -qXc 'DROP TABLE copied'; pg_restore --single-transaction -d @@DB@@"
-     " copy",
-     {"role": "super", "setup": ["create table copied as select 1 as a"], "proof": counted("copied", 1)}),
+    ("restore-new-table", "pg_restore of a table that is not there", "psql -qX -d @@DB@@_v -c 'CREATE TABLE copied AS"
+     " SELECT 1 AS a'; pg_dump -Fc -t copied @@DB@@_v > copy; pg_restore --single-transaction -d @@DB@@ copy",
+     {"setup_global": OTHER, "teardown_global": ['DROP DATABASE IF EXISTS "@@DB@@_v" WITH (FORCE)'],
+      "proof": counted("copied", 1)}),
+    ("restore-schema", "pg_restore of everything into a new database", "pg_dump -Fc @@DB@@ > copy; pg_restore"
+     " --single-transaction -d @@DB@@_v copy",
+     {"setup_global": OTHER, "teardown_global": ['DROP DATABASE IF EXISTS "@@DB@@_v" WITH (FORCE)'], "role": "super",
+      "proof": counted("leads", 4), "proof_db": "@@DB@@_v"}),
     ("vacuum", "vacuumdb --analyze", "vacuumdb -qz @@DB@@", {"role": "super"}),
     # Not the whole database: that would lock the catalogs that all databases share.
     ("reindex", "reindexdb", "reindexdb -q --schema=public @@DB@@", {"role": "super"}),

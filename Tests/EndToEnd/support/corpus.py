@@ -102,7 +102,9 @@ KEEP_DATA = {"name": "keep data", "tags": ["production"], "classes": ["data_loss
 def corpus_proxy(server: PostgresServer, is_strict: bool) -> Iterator[Holdfast]:
     """Holdfast with the shipped rules, or those and `KEEP_DATA`. The corpus' databases have no tag: they are production."""
     rules = [*RULES, KEEP_DATA] if is_strict else RULES
-    holdfast = Holdfast(open_folder("holdfast-corpus-proxy-"), ProxySettings(server=server.address, rules=rules))
+    catalog = {"connection": f"host={server.host} port={server.port} user=postgres"}
+    settings = ProxySettings(server=server.address, rules=rules, catalog=catalog)
+    holdfast = Holdfast(open_folder("holdfast-corpus-proxy-"), settings)
     try:
         holdfast.start()
         yield holdfast

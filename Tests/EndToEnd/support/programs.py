@@ -11,7 +11,12 @@ Value = TypeVar("Value")
 
 
 def postgres_programs() -> Path:
-    """The folder of the newest installed PostgreSQL's programs; fails where there is none."""
+    """The folder of the newest installed PostgreSQL's programs; fails where there is none.
+
+    HOLDFAST_POSTGRES_BIN names another one (scripts/test-guard-versions).
+    """
+    if chosen := os.environ.get("HOLDFAST_POSTGRES_BIN"):
+        return Path(chosen)
     folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
     if not folders:
         raise RuntimeError("no PostgreSQL server found under /usr/lib/postgresql; scripts/test installs it")

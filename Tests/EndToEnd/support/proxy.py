@@ -45,13 +45,16 @@ class ProxySettings:
     audit: dict[str, Any] = field(default_factory=lambda: {"file": "audit.jsonl"})
     embedded: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
+    catalog: dict[str, Any] = field(default_factory=dict)
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
     rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
 
     def text(self) -> str:
         top = {"listen": self.listen, "server": self.server, **self.top}
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
-        tables = [("[audit]", self.audit), ("[embedded]", self.embedded), ("[guard]", self.guard)]
+        tables = [
+            ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
+        ]  # fmt: skip
         tables += [("[[tag]]", tag) for tag in self.tags] + [("[[rule]]", rule) for rule in self.rules]
         for header, table in tables:
             if table:

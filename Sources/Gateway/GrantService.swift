@@ -1,0 +1,138 @@
+import Configuration
+import Dispatch
+import Logging
+import ServerLink
+import Synchronization
+
+/// Opens and closes grants at the guards inside the databases (`holdfast.open_grant`): what the rules let pass must pass the
+/// second wall, too.
+///
+/// A queue for each database, with a connection of Holdfast's own; nothing here runs on a loop. A grant lives no longer
+/// than its connection, so a crash of the proxy or of the server leaves none behind.
+package final class GrantService: Sendable {
+    private let settings: GuardSettings
+    private let logger: Logger
+    private let desks: Mutex<[String: GrantDesk]>
+
+    package init(_ settings: GuardSettings, logger: Logger) {
+        self.settings = settings
+        self.logger = logger
+        desks = Mutex([:])
+    }
+
+    /// Opens a grant, if the database has a guard.
+    ///
+    /// - Parameters:
+    ///   - backend: the server process that will lose the tables.
+    ///   - relations: their OIDs; nil for any.
+    ///   - auditID: the intent in the trail that allows it.
+    ///   - answer: called on another thread when the statement may go on: with or without a grant, since without one it is
+    ///     the guard that refuses it.
+    package func open(
+        database: String, backend: Int32, relations: [UInt32]?, auditID: String, answer: @escaping @Sendable () -> Void
+    ) {
+        let desk = desk(database)
+        desk.queue.async {
+            desk.open(backend: backend, relations: relations, auditID: auditID)
+            answer()
+        }
+    }
+
+    /// Closes grants: their statements have ended.
+    package func close(database: String, auditIDs: [String]) {
+        let desk = desk(database)
+        desk.queue.async { desk.close(auditIDs) }
+    }
+
+    /// Ends every connection, and with it what is still open.
+    package func stop() {
+        let all = desks.withLock { desks in
+            defer { desks = [:] }
+            return Array(desks.values)
+        }
+        for desk in all { desk.queue.async { desk.end() } }
+    }
+
+    private func desk(_ database: String) -> GrantDesk {
+        desks.withLock { desks in
+            if let desk = desks[database] { return desk }
+            let desk = GrantDesk(database: database, connection: settings.connection, logger: logger)
+            desks[database] = desk
+            return desk
+        }
+    }
+}
+
+/// The grants of one database.
+// Everything but the queue is touched on the queue only.
+private final class GrantDesk: @unchecked Sendable {
+    let queue: DispatchQueue
+    private let database: String
+    private let text: String
+    private let logger: Logger
+    private var connection: ServerConnection?
+    /// Until when the database is believed to have no guard.
+    private var bareUntil: DispatchTime?
+    private var fault: String?
+
+    init(database: String, connection: String, logger: Logger) {
+        self.database = database
+        text = connection
+        self.logger = logger
+        queue = DispatchQueue(label: "holdfast.grants.\(database)")
+    }
+
+    func open(backend: Int32, relations: [UInt32]?, auditID: String) {
+        if let bareUntil, DispatchTime.now() < bareUntil { return }
+        do throws(ServerFault) {
+            let connection = try connected()
+            guard try connection.query("SELECT pg_catalog.to_regprocedure('holdfast.guard_version()')").value != nil
+            else {
+                bareUntil = .now() + .seconds(2)
+                return
+            }
+            let oids = relations.map { "{" + $0.map(String.init).joined(separator: ",") + "}" }
+            try connection.query(
+                "SELECT holdfast.open_grant($1::pg_catalog.int4, $2::pg_catalog.oid[], $3)",
+                [String(backend), oids, auditID])
+            tell(nil)
+        } catch {
+            tell(error.description)
+        }
+    }
+
+    func close(_ auditIDs: [String]) {
+        guard let connection else { return }
+        for auditID in auditIDs {
+            do throws(ServerFault) {
+                try connection.query("SELECT holdfast.close_grant($1)", [auditID])
+            } catch {
+                // Without its connection no grant is left; a guard that is gone needs none.
+                self.connection = nil
+                return
+            }
+        }
+    }
+
+    func end() { connection = nil }
+
+    private func connected() throws(ServerFault) -> ServerConnection {
+        if let connection, connection.isAlive { return connection }
+        let opened = try ServerConnection(text, database: database, purpose: "grants")
+        connection = opened
+        return opened
+    }
+
+    /// Told once each time that it changes.
+    private func tell(_ fault: String?) {
+        defer { self.fault = fault }
+        guard fault != self.fault else { return }
+        if let fault {
+            logger.warning(
+                "the guard cannot be given a grant: what it protects it will refuse (\(fault))",
+                metadata: ["database": "\(database)"])
+        } else {
+            logger.notice("grants are given to the guard again", metadata: ["database": "\(database)"])
+        }
+    }
+}

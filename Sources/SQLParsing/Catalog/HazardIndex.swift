@@ -1,0 +1,144 @@
+/// What using an object of the database may do by code that is in the database: by name, since a statement has nothing
+/// else. Immutable; a copy is a reference.
+///
+/// The search_path is not known: a name without a schema means every object of that name, and the worst counts.
+package struct HazardIndex: Sendable {
+    /// What one object's use may do, and the way there.
+    struct Hazard: Sendable {
+        var schema: String
+        var effects: [Effect]
+        /// ` → trigger t → function f → DROP TABLE accounts`, to stand behind the use.
+        var path: String
+        /// How many arguments a call of the routine has.
+        var arguments = 0...Int.max
+        var takesRow = false
+    }
+
+    struct Tables: Sendable {
+        var functions: [String: [Hazard]] = [:]
+        var relations: [AccessMode: [String: [Hazard]]] = [:]
+        var types: [String: [Hazard]] = [:]
+        var operators: [String: [Hazard]] = [:]
+        /// By event trigger, with the command tags it fires for.
+        var commands: [(tags: [String], hazard: Hazard)] = []
+        var functionNames: [UInt32: String] = [:]
+        /// The names of all, as ``KnownFunctionIndex/hash(_:)``.
+        var names: Set<UInt64> = []
+        var hasImplicitOperators = false
+        /// Nothing is known of the catalog: calls of functions that PostgreSQL does not bring are `opaque`.
+        var isUnknown = false
+    }
+
+    private final class Storage: Sendable {
+        let tables: Tables
+        init(_ tables: Tables) { self.tables = tables }
+    }
+
+    private let storage: Storage?
+
+    /// Nothing in the database does harm, or nobody has looked.
+    package init() { storage = nil }
+
+    init(_ tables: Tables) { storage = Storage(tables) }
+
+    /// No catalog could be read: every call of a function that is not PostgreSQL's own is `opaque`.
+    package static let unknown: HazardIndex = {
+        var tables = Tables()
+        tables.isUnknown = true
+        return HazardIndex(tables)
+    }()
+
+    /// What is known stays known; calls of functions that PostgreSQL does not bring are `opaque`.
+    package var withUnknownCalls: HazardIndex {
+        guard var tables = storage?.tables else { return .unknown }
+        if tables.isUnknown { return self }
+        tables.isUnknown = true
+        return HazardIndex(tables)
+    }
+
+    /// Nothing has to be looked up.
+    package var isEmpty: Bool { storage == nil }
+
+    /// Both are the same snapshot, or both none.
+    package func isSame(as other: HazardIndex) -> Bool { storage === other.storage }
+
+    var isUnknown: Bool { storage?.tables.isUnknown ?? false }
+
+    var commands: [(tags: [String], hazard: Hazard)] { storage?.tables.commands ?? [] }
+
+    /// Cheap test before any look-up: no hazardous object has a name with this hash.
+    func mayKnow(hash: UInt64) -> Bool { storage?.tables.names.contains(hash) ?? false }
+
+    /// A routine's name by its OID, `schema.name`.
+    package func functionName(oid: UInt32) -> String? { storage?.tables.functionNames[oid] }
+
+    /// What a mention may do.
+    func hazards(of mention: Mention) -> [Hazard] {
+        guard let tables = storage?.tables else { return [] }
+        let found: [Hazard]
+        switch mention.use {
+        case .call(let count):
+            found = (tables.functions[mention.name] ?? []).filter { hazard in count.map(hazard.arguments.contains) ?? true }
+        case .field: found = (tables.functions[mention.name] ?? []).filter { $0.takesRow && $0.arguments.contains(1) }
+        case .function: found = tables.functions[mention.name] ?? []
+        case .relation(let mode): found = tables.relations[mode]?[mention.name] ?? []
+        case .allRelations(let mode): found = tables.relations[mode]?.values.flatMap(\.self) ?? []
+        case .type:
+            let element = mention.name.hasPrefix("_") ? tables.types[String(mention.name.dropFirst())] ?? [] : []
+            found = (tables.types[mention.name] ?? []) + element
+        case .operator: found = tables.operators[mention.name] ?? []
+        }
+        guard let schema = mention.schema else { return found }
+        return found.filter { $0.schema == schema }
+    }
+
+    /// Everything that a name may do, whatever it names and however it is used.
+    func hazards(named name: String) -> [Hazard] {
+        guard let tables = storage?.tables else { return [] }
+        var found = (tables.functions[name] ?? []) + (tables.types[name] ?? []) + (tables.operators[name] ?? [])
+        for mode in AccessMode.allCases { found += tables.relations[mode]?[name] ?? [] }
+        return found
+    }
+
+    /// The names in a text's tokens that some hazardous object has. One pass of the lexer.
+    func namesMentioned(in text: UnsafeRawBufferPointer, settings: LexicalSettings) -> [String] {
+        guard let tables = storage?.tables, !tables.names.isEmpty else { return [] }
+        var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
+        var names: [String] = []
+        while true {
+            let token = lexer.next()
+            var bytes: [UInt8]
+            switch token.kind {
+            case .end: return names
+            case .word: bytes = text[token.range].map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+            case .quotedName:
+                bytes = Array(text[token.range].dropFirst().dropLast())
+                if bytes.contains(UInt8(ascii: "\"")) {
+                    bytes = Array(String(decoding: bytes, as: UTF8.self).replacing("\"\"", with: "\"").utf8)
+                }
+            case .operator: bytes = Array(text[token.range])
+            default: continue
+            }
+            if bytes.count > 63 { bytes.removeLast(bytes.count - 63) }
+            if tables.names.contains(KnownFunctionIndex.hash(bytes)) { names.append(String(decoding: bytes, as: UTF8.self)) }
+        }
+    }
+
+    /// Whether a plain query may use something hazardous after all.
+    package func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+        guard let tables = storage?.tables else { return false }
+        return tables.hasImplicitOperators || !namesMentioned(in: text, settings: settings).isEmpty
+    }
+}
+
+extension StatementDraft {
+    /// Takes over what code in the database may do, and says how it is reached.
+    mutating func add(_ hazard: HazardIndex.Hazard, used use: String) {
+        runsStoredCode = true
+        for effect in hazard.effects where !effects.contains(effect) {
+            add(effect.statementClass, effect.object, in: effect.place)
+        }
+        let remark = use + hazard.path
+        if remarks.count < 20, !remarks.contains(remark) { remarks.append(remark) }
+    }
+}
