@@ -96,6 +96,8 @@ struct ShownEffects {
     private func explainsDrop(_ row: ServerDDL, _ identity: ObjectIdentity?) -> Bool {
         guard let identity, !identity.object.isEmpty else { return row.tag == statement.command || isUnread }
         let isColumn = row.objectType.hasSuffix("column")
+        // Names that meant nothing when the server was asked are in the text alone.
+        if row.tag == statement.command, isMentioned(identity.object) { return true }
         // An extension's script replaces its own functions and views; it has no business with others' tables.
         if isAboutExtension, row.isInExtension || runsScript && !isColumn && !Self.holdingRows.contains(row.objectType)
         {

@@ -151,7 +151,8 @@ import Testing
         drop("DROP TABLE a", [("table", "a")], "schema", "a_schema"),
         drop(
             "DROP INDEX i -- drop table b", [("index", "i")], "table", "public.b", classes: ["drop_index"],
-            command: "DROP INDEX"),
+            command: "DROP INDEX",
+            tag: "DROP TABLE"),
         drop("CREATE TABLE b ()", [("table", "b")], "table", "public.b", classes: ["create"], command: "CREATE TABLE"),
         drop(
             "DROP TABLE a CASCADE", [("table", "a")], "view", "public.report", original: false,
