@@ -92,6 +92,10 @@ private struct UnseenComparison: ~Copyable {
         }
     }
 
+    private static let restoredText =
+        "the server's transactions go back before what was compared: it was restored from a backup. Looking for unseen DDL "
+        + "begins anew; holdfast audit unseen compares what lies between"
+
     private struct Obstacle: Error {
         var reason: String
     }
@@ -120,6 +124,9 @@ private struct UnseenComparison: ~Copyable {
             throw Obstacle(reason: error.description)
         }
         let round = watched.ledger.judge(log)
+        if round.beginsAnew {
+            logger.warning("\(Self.restoredText)", metadata: metadata)
+        }
         guard round.isProgress || watched.wasRotated else { return }
         watched.wasRotated = false
         tell(round, of: log)

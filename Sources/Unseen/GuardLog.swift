@@ -17,10 +17,22 @@ package struct GuardLog: Sendable {
     /// The oldest row's time, by the server's clock; nil if the log is empty.
     package var firstTime: Int64?
     package var liveProcesses: Set<Int32>
+    /// Since when transactions wait for COMMIT PREPARED, by the server's clock; nil if none does.
+    package var oldestPrepared: Int64?
     package var ancestors: [UInt32: [[String]]]
 
     /// From when on the log holds everything, by our clock; nil if nobody knows.
     package var since: Int64? { firstTime.map { $0 &- clockOffset } }
+
+    /// What it takes to judge, by our clock.
+    ///
+    /// - Parameters: the first moment to judge, and the first not to judge any more.
+    package func scope(since: Int64, until: Int64 = .max) -> UnseenMatcher.Scope {
+        UnseenMatcher.Scope(
+            clockOffset: clockOffset, uncertainty: uncertainty, since: since, until: until, logSince: self.since,
+            logUntil: readTime, liveProcesses: liveProcesses,
+            oldestPrepared: oldestPrepared.map { $0 &- clockOffset }, ancestors: ancestors)
+    }
 
     /// When the server did it, by our clock.
     package func ourTime(_ row: ServerDDL) -> Int64 { row.time &- clockOffset }
@@ -58,10 +70,9 @@ package struct GuardLog: Sendable {
             return GuardLog(
                 database: database, rows: rows, finishedBelow: finishedBelow, readTime: readTime, clockOffset: offset,
                 uncertainty: uncertainty,
-                firstTime: try connection.query(GuardLogQueries.firstTime).value.flatMap { Int64($0) }.map {
-                    $0 &* 1000
-                },
-                liveProcesses: live, ancestors: try ancestors(of: rows, connection))
+                firstTime: try time(GuardLogQueries.firstTime, connection), liveProcesses: live,
+                oldestPrepared: try time(GuardLogQueries.oldestPrepared, connection),
+                ancestors: try ancestors(of: rows, connection))
         } catch {
             switch error.sqlState {
             case "42P01", "3F000": throw .missing(database: database)
@@ -69,6 +80,10 @@ package struct GuardLog: Sendable {
             default: throw .server(database: database, reason: error.description)
             }
         }
+    }
+
+    private static func time(_ query: String, _ connection: ServerConnection) throws(ServerFault) -> Int64? {
+        try connection.query(query).value.flatMap { Int64($0) }.map { $0 &* 1000 }
     }
 
     /// The shortest of a few exchanges tells most.

@@ -28,6 +28,12 @@ enum GuardLogQueries {
         SELECT pid FROM pg_catalog.pg_stat_activity WHERE datname OPERATOR(pg_catalog.=) pg_catalog.current_database()
         """
 
+    /// Microseconds since 1970; NULL if no transaction of this database is prepared.
+    static let oldestPrepared = """
+        SELECT (extract(epoch FROM pg_catalog.min(prepared)) * 1000000)::pg_catalog.int8 FROM pg_catalog.pg_prepared_xacts
+        WHERE database OPERATOR(pg_catalog.=) pg_catalog.current_database()
+        """
+
     /// `$1`: OIDs of tables. Those that exist, each with what it is a partition or a child of, however far up.
     static let ancestors = """
         WITH RECURSIVE above(child, parent) AS (

@@ -96,8 +96,11 @@ struct ShownEffects {
     private func explainsDrop(_ row: ServerDDL, _ identity: ObjectIdentity?) -> Bool {
         guard let identity, !identity.object.isEmpty else { return row.tag == statement.command || isUnread }
         let isColumn = row.objectType.hasSuffix("column")
-        // An extension's script replaces its own functions; it has no business with tables.
-        if isAboutExtension, Self.routines.contains(row.objectType) || !Self.weighty.contains(row.objectType) {
+        // Names that meant nothing when the server was asked are in the text alone.
+        if row.tag == statement.command, isMentioned(identity.object) { return true }
+        // An extension's script replaces its own functions and views; it has no business with others' tables.
+        if isAboutExtension, row.isInExtension || runsScript && !isColumn && !Self.holdingRows.contains(row.objectType)
+        {
             return true
         }
         guard Self.weighty.contains(row.objectType) || isColumn else {
@@ -125,8 +128,9 @@ struct ShownEffects {
         "extension", "event trigger",
     ]
 
-    private static let routines: Set<String> = ["function", "procedure", "aggregate"]
+    private static let holdingRows: Set<String> = ["table", "materialized view", "foreign table", "schema", "sequence"]
 
+    private var runsScript: Bool { statement.command == "CREATE EXTENSION" || statement.command == "ALTER EXTENSION" }
     private var isAboutExtension: Bool { statement.objects.contains { $0.kind == "extension" } }
 
     /// Some class says that something goes.

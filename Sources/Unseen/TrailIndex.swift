@@ -78,11 +78,15 @@ package struct TrailIndex: Sendable {
         sessions[id]?.add(statement)
     }
 
-    /// Everything up to there has been judged.
+    /// Everything up to there has been judged. The later watermark counts; its transaction can be lower, on a server that was
+    /// restored from a backup.
     package mutating func advance(to reached: AuditRecord.Watermark) {
-        watermark = AuditRecord.Watermark(
-            transaction: max(reached.transaction, watermark?.transaction ?? 0),
-            time: max(reached.time, watermark?.time ?? .min))
+        guard let watermark, reached.time <= watermark.time else {
+            watermark = reached
+            return
+        }
+        guard reached.time == watermark.time else { return }
+        self.watermark?.transaction = max(reached.transaction, watermark.transaction)
     }
 
     /// Call when all records so far were taken, before matching.

@@ -18,13 +18,16 @@ package struct UnseenMatcher {
         package var logUntil: Int64
         /// The server's processes for this database that lived when the log was read.
         package var liveProcesses: Set<Int32>
+        /// Since when transactions wait for COMMIT PREPARED; nil if none does.
+        package var oldestPrepared: Int64?
         /// By the OIDs of tables that were emptied or rewritten and still exist: the names of the tables that they are
         /// partitions or children of.
         package var ancestors: [UInt32: [[String]]]
 
         package init(
             clockOffset: Int64 = 0, uncertainty: Int64 = 0, since: Int64 = .min, until: Int64 = .max, logSince: Int64?,
-            logUntil: Int64, liveProcesses: Set<Int32> = [], ancestors: [UInt32: [[String]]] = [:]
+            logUntil: Int64, liveProcesses: Set<Int32> = [], oldestPrepared: Int64? = nil,
+            ancestors: [UInt32: [[String]]] = [:]
         ) {
             self.clockOffset = clockOffset
             self.uncertainty = uncertainty
@@ -33,6 +36,7 @@ package struct UnseenMatcher {
             self.logSince = logSince
             self.logUntil = logUntil
             self.liveProcesses = liveProcesses
+            self.oldestPrepared = oldestPrepared
             self.ancestors = ancestors
         }
 
@@ -43,7 +47,8 @@ package struct UnseenMatcher {
         /// left who could still end it.
         func isOver(_ statement: TrailStatement, process: Int32) -> Bool {
             switch statement.end {
-            case .committed, .undone, .prepared: (statement.endTime ?? .max) < logUntil &- width
+            case .committed, .undone: (statement.endTime ?? .max) < logUntil &- width
+            case .prepared: (statement.endTime ?? .max) < min(logUntil, oldestPrepared ?? .max) &- width
             case .inDoubt: statement.time < logUntil &- width && !liveProcesses.contains(process)
             }
         }

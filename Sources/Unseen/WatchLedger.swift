@@ -10,6 +10,8 @@ package struct WatchLedger: Sendable {
         package var watermark: AuditRecord.Watermark
         /// Worth writing down: rows were judged, or there was no watermark before.
         package var isProgress: Bool
+        /// The server is not where it was: what it did between is not judged.
+        package var beginsAnew = false
     }
 
     package private(set) var trail: TrailIndex
@@ -37,14 +39,16 @@ package struct WatchLedger: Sendable {
     /// Judges what is new. The trail must have been read after the log.
     package mutating func judge(_ log: GuardLog) -> Round {
         let start = log.readTime &- Self.grace
-        guard let last = trail.watermark else {
-            let first = AuditRecord.Watermark(transaction: log.finishedBelow, time: start)
+        // Transaction numbers that go back are those of a server that was restored from a backup.
+        guard let last = trail.watermark, last.transaction <= log.finishedBelow else {
+            let first = AuditRecord.Watermark(
+                transaction: log.finishedBelow, time: max(start, (trail.watermark?.time ?? .min) &+ 1))
+            let beginsAnew = trail.watermark != nil
+            judged = [:]
             trail.advance(to: first)
-            return Round(findings: [], watermark: first, isProgress: true)
+            return Round(findings: [], watermark: first, isProgress: true, beginsAnew: beginsAnew)
         }
-        let scope = UnseenMatcher.Scope(
-            clockOffset: log.clockOffset, uncertainty: log.uncertainty, since: last.time, logSince: log.since,
-            logUntil: log.readTime, liveProcesses: log.liveProcesses, ancestors: log.ancestors)
+        let scope = log.scope(since: last.time)
         let begin = trail.firstTime ?? start
         let candidates = log.rows.filter { $0.transaction >= last.transaction && log.ourTime($0) >= begin }
         let due = candidates.filter { log.ourTime($0) <= start && judged[$0.id] == nil }

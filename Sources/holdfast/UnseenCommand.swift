@@ -121,10 +121,7 @@ struct UnseenCommand: ParsableCommand {
         }
         trail.settle()
         let from = max(since?.nanoseconds ?? .min, firstTime)
-        let scope = UnseenMatcher.Scope(
-            clockOffset: log.clockOffset, uncertainty: log.uncertainty, since: from, until: until?.nanoseconds ?? .max,
-            logSince: log.since, logUntil: log.readTime,
-            liveProcesses: log.liveProcesses, ancestors: log.ancestors)
+        let scope = log.scope(since: from, until: until?.nanoseconds ?? .max)
         var matcher = UnseenMatcher(trail: trail, rows: log.rows, scope: scope)
         let findings = matcher.findings()
         if json {
@@ -147,7 +144,10 @@ struct UnseenCommand: ParsableCommand {
             throw NotComparable(reason: error.description)
         }
         do throws(GuardLogFault) {
-            return try GuardLog.read(connection)
+            // A second more than is judged: its rows bear witness for statements at the beginning.
+            guard let since else { return try GuardLog.read(connection) }
+            return try GuardLog.read(
+                connection, transaction: .max, evidenceSince: since.nanoseconds &- 1_000_000_000)
         } catch {
             throw NotComparable(reason: error.description)
         }

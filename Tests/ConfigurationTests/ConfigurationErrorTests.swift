@@ -50,7 +50,9 @@ private let tables = """
         FaultRow("a list of tables for a table", "[[audit]]\nfile = \"x\"", ("1:1:", ["[audit]", "single brackets"])),
         FaultRow("a table for a list of tables", "[tag]\nname = \"x\"", ("1:1:", ["[[tag]]"])),
         FaultRow("a value for a table", "log = \"info\"", ("1:7:", ["a text", "[log]"])),
-        FaultRow("a misspelt key of the guard", "[guard]\nwacht = \"1s\"", ("2:1:", ["\"wacht\"", "connection, databases, watch"])),
+        FaultRow(
+            "a misspelt key of the guard", "[guard]\nwacht = \"1s\"",
+            ("2:1:", ["\"wacht\"", "connection, databases, watch"])),
         FaultRow(
             "databases without a connection", "[guard]\ndatabases = [\"shop\"]",
             ("2:13:", ["no connection", "connection = "])),

@@ -9,10 +9,10 @@ import psycopg
 import pytest
 
 from conftest import StartHoldfast
-from support.ddl_log import install_log, note_truncates_of
+from support.incident import alembic, application_suite
 from support.postgres import PostgresServer
-from support.programs import eventually, run
-from support.proxy import Holdfast, binary
+from support.programs import eventually, program, run
+from support.proxy import Holdfast, binary, command
 from support.wire import WireClient, query
 
 ORDINARY = [
@@ -22,16 +22,36 @@ ORDINARY = [
 ]
 
 
+# Holdfast's own role, which may read the log and nothing else.
+WATCHER = "unseen_watcher"
+
+
+def install_guard(postgres: PostgresServer, database: str, *options: str) -> None:
+    """The guard, as it is installed; with its choices left out it refuses nothing and records all the same."""
+    command(
+        "guard", "install", "--database", url_of(postgres, database), "--role", WATCHER,
+        *(options or ("--exempt", "*.*")),
+    )  # fmt: skip
+
+
+def url_of(postgres: PostgresServer, database: str, user: str = "postgres") -> str:
+    return f"postgresql://{user}@{postgres.host}:{postgres.port}/{database}"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def watcher(postgres: PostgresServer) -> None:
+    postgres.execute(f"CREATE ROLE {WATCHER} LOGIN")
+
+
 @pytest.fixture
 def shop(postgres: PostgresServer, test_database: str) -> str:
     """A database of the tag `test` with a log of DDL."""
-    install_log(postgres, test_database)
+    install_guard(postgres, test_database)
     return test_database
 
 
 def guard(postgres: PostgresServer, database: str, watch: str = "off") -> dict[str, str]:
-    connection = f"host={postgres.host} port={postgres.port} user=postgres dbname={database}"
-    return {"connection": connection, "watch": watch}
+    return {"connection": url_of(postgres, database, WATCHER), "watch": watch}
 
 
 @pytest.fixture
@@ -128,14 +148,14 @@ def test_a_trigger_of_the_database_that_drops_a_table_is_told_with_the_statement
     assert "public.victim" in names(more)
 
 
-def test_a_cascade_whose_victims_nobody_listed_did_more_than_was_shown(watched: Holdfast, shop: str) -> None:
+def test_a_cascade_whose_victims_the_record_lists_is_no_finding(watched: Holdfast, shop: str) -> None:
     with watched.connect(shop) as connection:
         connection.execute("CREATE SCHEMA app")
         connection.execute("CREATE TABLE app.one (id serial PRIMARY KEY)")
         connection.execute("DROP SCHEMA app CASCADE")
-    (more,) = unseen(watched)
-    assert more["finding"] == "more_than_shown"
-    assert "app.one" in names(more)
+    (intent,) = watched.trail.records(event="intent", command="DROP SCHEMA")
+    assert "app.one" in " ".join(intent["remarks"])
+    assert [finding["text"] for finding in unseen(watched)] == []
 
 
 def test_rolled_back_ddl_is_no_finding(watched: Holdfast, postgres: PostgresServer, shop: str) -> None:
@@ -156,10 +176,29 @@ def test_ordinary_migrations_are_no_finding(watched: Holdfast, postgres: Postgre
     with watched.connect(shop) as connection:
         for statement in ORDINARY:
             connection.execute(statement)
-            if statement.startswith("CREATE TABLE parts_2"):
-                note_truncates_of(postgres, shop, "parts", "parts_1", "parts_2")
-    # The triggers that the test itself made are another route.
-    assert [f["text"] for f in unseen(watched) if f["finding"] != "other_route" or f["commands"] != ["CREATE TRIGGER"]] == []
+    assert [finding["text"] for finding in unseen(watched)] == []
+
+
+def test_a_partitioned_table_is_emptied_with_its_partitions_and_without_a_finding(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, test_database: str
+) -> None:
+    # Truncates are recorded of guarded tables; those without a row may be emptied.
+    install_guard(postgres, test_database, "--columns", "on")
+    holdfast = start_holdfast(guard=guard(postgres, test_database))
+    with holdfast.connect(test_database) as connection:
+        connection.execute("CREATE TABLE parts (id int) PARTITION BY LIST (id)")
+        connection.execute("CREATE TABLE parts_1 PARTITION OF parts FOR VALUES IN (1) PARTITION BY LIST (id)")
+        connection.execute("CREATE TABLE parts_1_1 PARTITION OF parts_1 FOR VALUES IN (1)")
+        connection.execute("CREATE TABLE named (parts_id int)")
+        connection.execute("TRUNCATE parts")
+        truncated = "SELECT array_agg(object_identity ORDER BY 1) FROM holdfast.ddl WHERE phase = 'truncate'"
+        assert "public.parts_1_1" in postgres.value(truncated, test_database)
+        assert unseen_in(holdfast) == []
+        # What the guard refuses has not happened.
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="holdfast guard refused"):
+            postgres.execute("DROP TABLE parts", test_database)
+        connection.execute("BEGIN; CREATE TABLE again (); DROP TABLE again; COMMIT")
+    assert unseen(holdfast) == []
 
 
 def test_ordinary_migrations_in_the_extended_protocol_and_in_one_message_are_no_finding(
@@ -185,6 +224,60 @@ def test_a_script_of_many_statements_in_one_message_is_no_finding(watched: Holdf
         connection.execute(";".join(f"CREATE TABLE t{number} (id serial PRIMARY KEY)" for number in range(200)))
         connection.execute(";".join(f"DROP TABLE t{number}" for number in range(200)))
     assert unseen(watched) == []
+
+
+def test_alembic_and_an_applications_drop_all_are_no_finding(
+    watched: Holdfast, postgres: PostgresServer, shop: str
+) -> None:
+    for driver in ("psycopg", "psycopg2", "asyncpg"):
+        alembic(watched, shop, "upgrade", "head", driver="psycopg" if driver == "asyncpg" else driver)
+        suite = "test_with_asyncpg" if driver == "asyncpg" else "test_with_engine"
+        assert application_suite(watched, shop, suite, driver).returncode == 0
+        with watched.connect(shop) as connection:
+            connection.execute("DELETE FROM alembic_version WHERE true")
+    alembic(watched, shop, "upgrade", "head")
+    alembic(watched, shop, "downgrade", "base")
+    assert [finding["text"] for finding in unseen(watched)] == []
+
+
+def test_a_dump_and_its_restore_are_no_finding(watched: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    with postgres.database("source_test") as source:
+        with postgres.connect(source) as connection:
+            for statement in ORDINARY:
+                connection.execute(statement)
+        dump = watched.folder / "dump"
+        run(
+            program("pg_dump"), "--format=custom", f"--file={dump}", "--host", postgres.host, "--port",
+            str(postgres.port), "--username=postgres", source,
+        )  # fmt: skip
+    restore = [
+        program("pg_restore"), "--host", watched.host, "--port", str(watched.port), "--username=postgres",
+        f"--dbname={shop}", "--exit-on-error",
+    ]  # fmt: skip
+    run(*restore, "--jobs=3", dump)
+    assert [finding["text"] for finding in unseen(watched)] == []
+    # Dropping one by one what is there, and making it again.
+    run(*restore, "--clean", "--single-transaction", dump)
+    assert [finding["text"] for finding in unseen(watched)] == []
+
+
+def test_extensions_come_and_go_without_a_finding(watched: Holdfast, postgres: PostgresServer, shop: str) -> None:
+    extensions = postgres.rows("SELECT name FROM pg_available_extensions WHERE name NOT LIKE 'pl%' ORDER BY 1", shop)
+    assert len(extensions) > 20
+    with watched.connect(shop) as connection:
+        for (name,) in extensions:
+            connection.execute(f'CREATE EXTENSION IF NOT EXISTS "{name}" CASCADE')
+        for (name,) in extensions:
+            connection.execute(f'ALTER EXTENSION "{name}" UPDATE')
+        left = [name for (name,) in extensions]
+        while left:
+            for name in list(left):
+                try:
+                    connection.execute(f'DROP EXTENSION "{name}"')
+                    left.remove(name)
+                except psycopg.errors.DependentObjectsStillExist:
+                    continue
+    assert [finding["text"] for finding in unseen(watched)] == []
 
 
 def test_a_proxy_that_dies_between_intent_and_outcome_is_settled_by_the_databases_log(
@@ -350,6 +443,22 @@ def test_a_transaction_that_ends_late_is_not_missed(
     assert [names(record) for record in holdfast.trail.records(event="finding")] == [["public.early"], ["public.late"]]
 
 
+def test_a_prepared_transaction_is_no_finding_whenever_it_is_committed(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
+) -> None:
+    holdfast = start_holdfast(guard=guard(postgres, shop, "100ms"))
+    holdfast.trail.wait(1, event="watermark")
+    with holdfast.connect(shop) as connection:
+        connection.execute("BEGIN; CREATE TABLE prepared (id serial PRIMARY KEY)")
+        connection.execute("PREPARE TRANSACTION 'later'")
+    holdfast.trail.wait(1, event="outcome", transaction="prepared")
+    postgres.execute("CREATE TABLE direct ()", shop)
+    assert names(watch(holdfast)[0]) == ["public.direct"]
+    postgres.execute("COMMIT PREPARED 'later'", shop)
+    judged(holdfast, postgres, shop)
+    assert len(holdfast.trail.records(event="finding")) == 1
+
+
 def test_the_watch_goes_on_after_the_trail_was_rotated(
     start_holdfast: StartHoldfast, postgres: PostgresServer, shop: str
 ) -> None:
@@ -378,7 +487,7 @@ def test_a_database_without_a_log_is_told_once_and_looked_for_again(
 ) -> None:
     holdfast = start_holdfast(guard=guard(postgres, test_database, "100ms"))
     holdfast.wait_for_log("the guard is not installed there")
-    install_log(postgres, test_database)
+    install_guard(postgres, test_database)
     holdfast.wait_for_log("unseen DDL is looked for again")
     assert holdfast.log_text().count("the guard is not installed there") == 1
     holdfast.trail.wait(1, event="watermark")
@@ -391,7 +500,8 @@ def test_a_server_that_restarts_is_watched_again(start_holdfast: StartHoldfast) 
     try:
         own.start()
         own.execute("CREATE DATABASE shop_test")
-        install_log(own, "shop_test")
+        own.execute(f"CREATE ROLE {WATCHER} LOGIN")
+        install_guard(own, "shop_test")
         holdfast = start_holdfast(server=own.address, guard=guard(own, "shop_test", "100ms"))
         holdfast.trail.wait(1, event="watermark")
         own.stop()

@@ -51,6 +51,16 @@ import Testing
     }
 
     static let accounted: [Row] = [
+        drop(
+            "ALTER EXTENSION e UPDATE", [("extension", "e")], "view", "public.e_view", classes: ["alter"],
+            command: "ALTER EXTENSION", tag: "DROP VIEW"),
+        drop(
+            "DROP TABLE a CASCADE", [("table", "a")], "view", "public.report", original: false,
+            classes: ["drop_table", "cascade"], remarks: ["It would take: table public.a (about 1 rows) and 30 more"]),
+        drop(
+            "DROP TABLE a CASCADE", [("table", "a")], "view", "public.report", original: false,
+            classes: ["drop_table", "cascade"],
+            remarks: ["It would take: table public.a (about 1 rows, 8 kB), view public.report"]),
         drop("DROP TABLE a", [("table", "a")], "table", "public.a"),
         drop("DROP TABLE s.a", [("table", "s.a")], "table", "s.a"),
         drop(#"DROP TABLE "Odd.Name""#, [("table", "Odd.Name")], "table", #"public."Odd.Name""#),
@@ -133,12 +143,16 @@ import Testing
     ]
 
     static let beyond: [Row] = [
+        drop(
+            "DROP EXTENSION e CASCADE", [("extension", "e")], "view", "public.report", original: false,
+            classes: ["drop_extension", "cascade"], command: "DROP EXTENSION"),
         drop("DROP TABLE a", [("table", "a")], "table", "public.b"),
         drop("DROP TABLE s.a", [("table", "s.a")], "table", "public.a"),
         drop("DROP TABLE a", [("table", "a")], "schema", "a_schema"),
         drop(
             "DROP INDEX i -- drop table b", [("index", "i")], "table", "public.b", classes: ["drop_index"],
-            command: "DROP INDEX"),
+            command: "DROP INDEX",
+            tag: "DROP TABLE"),
         drop("CREATE TABLE b ()", [("table", "b")], "table", "public.b", classes: ["create"], command: "CREATE TABLE"),
         drop(
             "DROP TABLE a CASCADE", [("table", "a")], "view", "public.report", original: false,

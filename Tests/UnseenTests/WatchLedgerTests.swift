@@ -12,6 +12,7 @@ import Testing
         var trail: [AuditRecord] = []
         var found: [String] = []
         var live: Set<Int32> = []
+        var prepared: Int64?
 
         mutating func write(_ records: [AuditRecord]) {
             trail += records
@@ -23,7 +24,7 @@ import Testing
             let log = GuardLog(
                 database: "shop", rows: rows, finishedBelow: finishedBelow, readTime: Scene.nanoseconds(time),
                 clockOffset: 0, uncertainty: 1_000_000, firstTime: Scene.nanoseconds(-1_000_000), liveProcesses: live,
-                ancestors: [:])
+                oldestPrepared: prepared.map(Scene.nanoseconds), ancestors: [:])
             let round = ledger.judge(log)
             found += round.findings.map { "\($0.kind.rawValue) \($0.rows.map(\.id))" }
             guard round.isProgress else { return }
@@ -52,7 +53,8 @@ import Testing
     }
 
     private static func record(
-        _ event: AuditRecord.Event, _ id: String, process: Int32, at time: Int64, table: String? = nil
+        _ event: AuditRecord.Event, _ id: String, process: Int32, at time: Int64, table: String? = nil,
+        end: AuditRecord.TransactionEnd = .committed
     ) -> AuditRecord {
         AuditRecord(
             event: event, time: Scene.nanoseconds(time), id: id, session: Scene.session(process),
@@ -66,7 +68,7 @@ import Testing
                 ? nil
                 : AuditRecord.Outcome(
                     commandTag: "DROP TABLE", sqlState: nil, message: nil, rows: nil, durationMicroseconds: 5000,
-                    transaction: .committed))
+                    transaction: end))
     }
 
     @Test func `The first round begins where the log ends`() {
@@ -176,5 +178,33 @@ import Testing
         watch.round(rows, at: 100_000, finishedBelow: 200)
         #expect(watch.found == [])
         #expect(watch.ledger.trail.sessions.values.allSatisfy { $0.statements.isEmpty })
+    }
+
+    @Test func `A prepared transaction's rows are explained whenever they come`() {
+        var watch = Watch()
+        watch.round([], at: 0, finishedBelow: 60)
+        watch.write([
+            Self.record(.sessionStart, "s1", process: 7, at: 500),
+            Self.record(.intent, "i1", process: 7, at: 1000, table: "t1"),
+            Self.record(.outcome, "i1", process: 7, at: 1010, end: .prepared),
+        ])
+        watch.prepared = 1009
+        watch.live = [7]
+        watch.round([Self.row(2, transaction: 61, at: 2000)], at: 100_000, finishedBelow: 60)
+        watch.restart()
+        watch.prepared = nil
+        watch.round([Self.row(1, transaction: 60, at: 1003, process: 7)], at: 200_000, finishedBelow: 70)
+        #expect(watch.found == ["other_route [2]"])
+    }
+
+    @Test func `On a server that was restored from a backup it begins anew`() {
+        var watch = Watch()
+        watch.round([], at: 0, finishedBelow: 60)
+        watch.round([Self.row(1, transaction: 70, at: 2000)], at: 5000, finishedBelow: 80)
+        watch.round([], at: 10_000, finishedBelow: 40)
+        watch.restart()
+        #expect(watch.ledger.firstTransaction == 40)
+        watch.round([Self.row(2, transaction: 41, at: 12_000)], at: 20_000, finishedBelow: 50)
+        #expect(watch.found == ["other_route [1]", "other_route [2]"])
     }
 }
