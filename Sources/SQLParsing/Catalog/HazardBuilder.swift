@@ -170,9 +170,6 @@ private struct HazardGraph {
         guard !found.isEmpty else { return HazardIndex() }
         var tables = HazardIndex.Tables()
         for routine in contents.routines {
-            if let oid = UInt32(routine.key.dropFirst()) {
-                tables.functionNames[oid] = routine.schema + "." + routine.name
-            }
             guard var hazard = hazard(routine.key, routine.schema) else { continue }
             hazard.arguments = routine.minimumArguments...max(routine.minimumArguments, routine.maximumArguments)
             hazard.takesRow = routine.takesRow

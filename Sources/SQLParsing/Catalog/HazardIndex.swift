@@ -23,7 +23,6 @@ package struct HazardIndex: Sendable {
         var operators: [String: [Hazard]] = [:]
         /// By event trigger, with the command tags it fires for.
         var commands: [(tags: [String], hazard: Hazard)] = []
-        var functionNames: [UInt32: String] = [:]
         /// The names of all, as ``KnownFunctionIndex/hash(_:)``.
         var names: Set<UInt64> = []
         var hasImplicitOperators = false
@@ -70,9 +69,6 @@ package struct HazardIndex: Sendable {
 
     /// Cheap test before any look-up: no hazardous object has a name with this hash.
     func mayKnow(hash: UInt64) -> Bool { storage?.tables.names.contains(hash) ?? false }
-
-    /// A routine's name by its OID, `schema.name`.
-    package func functionName(oid: UInt32) -> String? { storage?.tables.functionNames[oid] }
 
     /// What a mention may do.
     func hazards(of mention: Mention) -> [Hazard] {
