@@ -96,8 +96,7 @@ struct ShownEffects {
     private func explainsDrop(_ row: ServerDDL, _ identity: ObjectIdentity?) -> Bool {
         guard let identity, !identity.object.isEmpty else { return row.tag == statement.command || isUnread }
         let isColumn = row.objectType.hasSuffix("column")
-        // Names that meant nothing when the server was asked are in the text alone.
-        if row.tag == statement.command, isMentioned(identity.object) { return true }
+        if !isColumn, row.tag == statement.command, standsInTextAlone(identity.object) { return true }
         // An extension's script replaces its own functions and views; it has no business with others' tables.
         if isAboutExtension, row.isInExtension || runsScript && !isColumn && !Self.holdingRows.contains(row.objectType)
         {
@@ -181,6 +180,12 @@ struct ShownEffects {
     private func isMentioned(_ name: [String]?) -> Bool {
         guard let last = name?.last, !last.isEmpty else { return false }
         return Self.holds(text, word: last.lowercased())
+    }
+
+    /// A DROP's text holds the name and its record no object of that name: it meant nothing when the server was asked.
+    private func standsInTextAlone(_ name: [String]) -> Bool {
+        guard let last = name.last, statement.command.hasPrefix("DROP ") else { return false }
+        return isMentioned(name) && !names.contains { $0 == last || $0.hasSuffix("." + last) }
     }
 
     private func sharesFirstWord(with tag: String) -> Bool {
