@@ -53,7 +53,9 @@ struct ShownEffects {
                 || isMentionedOwner(identity?.object ?? [])
                 || isInherited
         case .truncate:
-            guard classes.contains("truncate") || isUnread else { return false }
+            guard classes.contains("truncate") || statement.command == "TRUNCATE TABLE" || isUnread else {
+                return false
+            }
             // Without CASCADE only partitions and children go along.
             if ancestors == nil, !text.contains("cascade") { return true }
             return shows(identity?.object ?? []) || isInherited || isListed(identity)
@@ -96,7 +98,6 @@ struct ShownEffects {
     private func explainsDrop(_ row: ServerDDL, _ identity: ObjectIdentity?) -> Bool {
         guard let identity, !identity.object.isEmpty else { return row.tag == statement.command || isUnread }
         let isColumn = row.objectType.hasSuffix("column")
-        if !isColumn, row.tag == statement.command, standsInTextAlone(identity.object) { return true }
         // An extension's script replaces its own functions and views; it has no business with others' tables.
         if isAboutExtension, row.isInExtension || runsScript && !isColumn && !Self.holdingRows.contains(row.objectType)
         {
@@ -132,8 +133,12 @@ struct ShownEffects {
     private var runsScript: Bool { statement.command == "CREATE EXTENSION" || statement.command == "ALTER EXTENSION" }
     private var isAboutExtension: Bool { statement.objects.contains { $0.kind == "extension" } }
 
-    /// Some class says that something goes.
-    private var losesByName: Bool { classes.contains { $0.hasPrefix("drop_") || $0.hasPrefix("cascade") } }
+    /// Something goes, by its classes or its command. What was missing when the server was asked for its meaning
+    /// (`Session/Question/NameResolution.swift`) has no class that says so, and its name stands among the objects all the same.
+    private var losesByName: Bool {
+        classes.contains { $0.hasPrefix("drop_") || $0.hasPrefix("cascade") || $0 == "do_block" }
+            || statement.command.hasPrefix("DROP ")
+    }
 
     private var cascades: Bool {
         classes.contains("cascade") || classes.contains("cascade_dependents") || classes.contains("drop_owned")
@@ -180,12 +185,6 @@ struct ShownEffects {
     private func isMentioned(_ name: [String]?) -> Bool {
         guard let last = name?.last, !last.isEmpty else { return false }
         return Self.holds(text, word: last.lowercased())
-    }
-
-    /// A DROP's text holds the name and its record no object of that name: it meant nothing when the server was asked.
-    private func standsInTextAlone(_ name: [String]) -> Bool {
-        guard let last = name.last, statement.command.hasPrefix("DROP ") else { return false }
-        return isMentioned(name) && !names.contains { $0 == last || $0.hasSuffix("." + last) }
     }
 
     private func sharesFirstWord(with tag: String) -> Bool {
