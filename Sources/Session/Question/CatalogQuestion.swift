@@ -33,8 +33,9 @@ struct CatalogQuestion: Equatable {
     /// Statements that name something which cannot be asked about: what CASCADE takes along there stays unknown.
     private(set) var incomplete: Set<Int> = []
 
-    /// Questions about more names than these are not put.
-    private static let itemLimit = 400
+    /// Questions about more names than these are not put; of relations there may be many, they cost the least.
+    private static let itemLimit = 500
+    private static let otherLimit = 20
 
     /// - Parameters:
     ///   - isSequence: the statements run one after the other, so that an early one may change what a later one's names
@@ -63,7 +64,9 @@ struct CatalogQuestion: Equatable {
             usedNames.formUnion(names)
             isSettled = isSettled && statement.keepsNames
         }
-        guard !items.isEmpty, items.count <= Self.itemLimit else { return nil }
+        guard !items.isEmpty, items.count <= Self.itemLimit,
+            items.count(where: { !$0.object.kind.isInRelation && $0.reach != .name }) <= Self.otherLimit
+        else { return nil }
         guard items.allSatisfy({ $0.object.isAskable(readsCertainly: readsCertainly) }) else { return nil }
     }
 

@@ -7,10 +7,13 @@ import SQLParsing
 struct CatalogQuestionText {
     private var rows: [String] = []
     private var roots: [String] = []
+    /// One row of VALUES for each relation that is named: however many there are, the query stays as small to plan.
+    private var relations: [String] = []
+    private var relationRoots: [String] = []
     private var emptied: [String] = []
 
     /// More rows than these are not sent; the answer then says that it is not complete.
-    static let rowLimit = 500
+    static let rowLimit = 2000
 
     static func text(of question: CatalogQuestion) -> String {
         var text = CatalogQuestionText()
@@ -36,13 +39,19 @@ struct CatalogQuestionText {
 
     private mutating func add(_ item: CatalogQuestion.Item, _ index: Int) {
         let object = item.object
+        let name = Self.literal(Self.qualified(object))
         if object.kind.isInRelation || (object.part != nil && !item.isTypeAttribute) {
-            rows.append(Self.relationRow(item, index))
+            let schema = object.schema.map(Self.literal) ?? "NULL::pg_catalog.text"
+            let own = Self.literal("pg_temp." + Self.quoted(object.name))
+            relations.append(
+                "(\(index), \(name), \(own), \(Self.literal(object.name)), \(schema), "
+                    + "\(object.kind == .index && item.reach == .name))")
         }
         switch item.reach {
         case .name: break
-        case .truncate(let cascade):
-            emptied.append("SELECT \(index), \(cascade), \(Self.relation(object))")
+        case .truncate(let cascade): emptied.append("(\(index), \(cascade), \(name))")
+        case .drop(let cascade) where object.kind.isInRelation:
+            relationRoots.append("(\(index), \(cascade), \(name))")
         case .drop(let cascade):
             let (catalog, objects) = Self.root(of: item)
             let columns = object.kind == .role || object.kind == .textSearch ? "o, s, c" : "o, s"
@@ -55,32 +64,25 @@ struct CatalogQuestionText {
         }
     }
 
-    /// What the name stands for now. `pg_temp` is this session's own schema of temporary tables: if the name as written and
-    /// the name in there are the same relation, it is temporary, and no snapshot can be too old to know it.
-    private static func relationRow(_ item: CatalogQuestion.Item, _ index: Int) -> String {
-        let object = item.object
-        let own = literal("pg_temp." + quoted(object.name))
-        var permanent =
-            "SELECT FROM pg_catalog.pg_class AS f WHERE f.relname \(equals) \(literal(object.name))::pg_catalog.name "
-            + "AND f.relpersistence OPERATOR(pg_catalog.<>) 't'::pg_catalog.\"char\""
-        if let schema = object.schema {
-            permanent +=
-                " AND f.relnamespace \(equals) ANY (ARRAY(SELECT s.oid FROM pg_catalog.pg_namespace AS s "
-                + "WHERE s.nspname \(equals) \(literal(schema))::pg_catalog.name))"
-        }
-        if object.kind == .index, item.reach == .name {
-            permanent +=
-                " AND f.relkind OPERATOR(pg_catalog.<>) 'i'::pg_catalog.\"char\" "
-                + "AND f.relkind OPERATOR(pg_catalog.<>) 'I'::pg_catalog.\"char\""
-        }
-        return """
-            SELECT \(index), 'name', c.relkind::pg_catalog.text, n.nspname::pg_catalog.text, \
-            c.relname::pg_catalog.text, NULL::pg_catalog.text, q.o \(equals) q.t, q.o::pg_catalog.text, \
-            \(rowCount("c")), \(byteCount("c")), EXISTS(\(permanent)) \
-            FROM (SELECT \(relation(object)), pg_catalog.to_regclass(\(own))::pg_catalog.oid) AS q(o, t) \
-            LEFT JOIN pg_catalog.pg_class AS c ON c.oid \(equals) q.o \
-            LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid \(equals) c.relnamespace
-            """
+    /// What the names stand for now. `pg_temp` is this session's own schema of temporary tables: if the name as written
+    /// and the name in there are the same relation, it is temporary, and no snapshot can be too old to know it.
+    private var relationRows: String {
+        """
+        SELECT q.i, 'name', c.relkind::pg_catalog.text, n.nspname::pg_catalog.text, \
+        c.relname::pg_catalog.text, NULL::pg_catalog.text, q.o \(Self.equals) q.t, q.o::pg_catalog.text, \
+        \(Self.rowCount("c")), \(Self.byteCount("c")), EXISTS (\
+        SELECT FROM pg_catalog.pg_class AS f WHERE f.relname \(Self.equals) q.name::pg_catalog.name \
+        AND f.relpersistence OPERATOR(pg_catalog.<>) 't'::pg_catalog."char" \
+        AND NOT (q.isindex AND f.relkind \(Self.equals) ANY (ARRAY['i', 'I']::pg_catalog."char"[])) \
+        AND (q.schema IS NULL OR f.relnamespace \(Self.equals) ANY (ARRAY(SELECT s.oid \
+        FROM pg_catalog.pg_namespace AS s WHERE s.nspname \(Self.equals) q.schema::pg_catalog.name)))) \
+        FROM (SELECT v.i, pg_catalog.to_regclass(v.written)::pg_catalog.oid, \
+        pg_catalog.to_regclass(v.own)::pg_catalog.oid, v.name, v.schema, v.isindex \
+        FROM (VALUES \(relations.joined(separator: ", "))) AS v(i, written, own, name, schema, isindex)) \
+        AS q(i, o, t, name, schema, isindex) \
+        LEFT JOIN pg_catalog.pg_class AS c ON c.oid \(Self.equals) q.o \
+        LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid \(Self.equals) c.relnamespace
+        """
     }
 
     /// The catalog that the object is in, as an OID, and a query for its OID and its column's number.
@@ -104,7 +106,8 @@ struct CatalogQuestionText {
                     + "AND k.conname \(equals) \(literal(part))::pg_catalog.name"
             )
         case .table, .view, .materializedView, .foreignTable, .sequence, .index:
-            return (catalog("pg_class"), "SELECT \(relation(object)), 0")
+            // All in one (``relationRoots``).
+            return (catalog("pg_class"), none)
         case .type, .domain:
             return (catalog("pg_type"), "SELECT \(type(object)), 0")
         case .schema: return named("pg_namespace", "nspname", name)
@@ -172,6 +175,13 @@ struct CatalogQuestionText {
     private func joined() -> String {
         var tables: [String] = []
         var rows = rows
+        var roots = roots
+        if !relations.isEmpty { rows.append(relationRows) }
+        if !relationRoots.isEmpty {
+            roots.append(
+                "SELECT v.i, v.cascade, \(Self.catalog("pg_class")), pg_catalog.to_regclass(v.name)::pg_catalog.oid, 0 "
+                    + "FROM (VALUES \(relationRoots.joined(separator: ", "))) AS v(i, cascade, name)")
+        }
         if !roots.isEmpty {
             tables.append("going(i, cascade, c, o, s, isroot) AS (\(Self.closure(roots)))")
             rows.append(Self.relationsGoing)
@@ -215,9 +225,10 @@ struct CatalogQuestionText {
     }
 
     /// `heap_truncate_find_FKs` (heap.c) and the children.
-    private static func referencing(_ roots: [String]) -> String {
+    private static func referencing(_ names: [String]) -> String {
         """
-        \(roots.joined(separator: " UNION ")) UNION SELECT t.i, t.cascade, e.o FROM emptied AS t, (\
+        SELECT v.i, v.cascade, pg_catalog.to_regclass(v.name)::pg_catalog.oid \
+        FROM (VALUES \(names.joined(separator: ", "))) AS v(i, cascade, name) UNION SELECT t.i, t.cascade, e.o FROM emptied AS t, (\
         SELECT k.conrelid, k.confrelid, true FROM pg_catalog.pg_constraint AS k \
         WHERE k.contype \(equals) 'f'::pg_catalog."char" UNION ALL \
         SELECT h.inhrelid, h.inhparent, false FROM pg_catalog.pg_inherits AS h) AS e(o, p, isreference) \
