@@ -10,8 +10,11 @@ package struct RuleSet: Sendable {
     package var rules: [Rule]
     /// What goes to the audit trail even when it is allowed. Every statement that changes the catalog is always in it.
     package var auditedClasses: ClassSet {
-        didSet { auditedClasses.formUnion(ClassGroup.ddl.classes) }
+        didSet { auditedClasses.formUnion(Self.alwaysAudited) }
     }
+
+    /// Recorded whatever `[audit] record` says: what changes the catalog, and what passed although it could not be read.
+    private static let alwaysAudited = ClassGroup.ddl.classes.union(ClassSet(.unreadCall))
 
     /// The classes that are audited when `[audit] record` is not given.
     package static let defaultAuditedClasses: ClassSet = [
@@ -26,7 +29,7 @@ package struct RuleSet: Sendable {
         self.version = version
         self.tagRules = tagRules
         self.rules = rules
-        self.auditedClasses = auditedClasses.union(ClassGroup.ddl.classes)
+        self.auditedClasses = auditedClasses.union(Self.alwaysAudited)
     }
 
     /// The rules that can concern one session, compiled for its subject.

@@ -61,6 +61,8 @@ package enum StatementClass: UInt8, CaseIterable, Sendable {
     case opaque
     case unparsable
     case oversized
+    /// A call of a routine of the database's own while its catalog cannot be read, where that is to pass.
+    case unreadCall
 
     /// The name used in `proxy.conf`, in the audit trail and on the command line.
     package var name: String {
@@ -116,6 +118,7 @@ package enum StatementClass: UInt8, CaseIterable, Sendable {
         case .opaque: "opaque"
         case .unparsable: "unparsable"
         case .oversized: "oversized"
+        case .unreadCall: "unread_call"
         }
     }
 

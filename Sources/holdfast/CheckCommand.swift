@@ -63,6 +63,7 @@ struct ConfigurationSummary {
             "listens on  " + configuration.listeners.map(\.text).joined(separator: ", "),
             "server      " + server,
             "audit       " + audit,
+            "catalog     " + catalogText,
             "guard       " + guardText,
             "records     whatever is refused or warned about, and "
                 + Self.names(of: configuration.rules.auditedClasses),
@@ -93,6 +94,16 @@ struct ConfigurationSummary {
         configuration.resolve(configuration.audit.path)
             + (configuration.audit.waitsForDisk
                 ? ", on the disk before forwarding" : ", in the kernel before forwarding")
+    }
+
+    private var catalogText: String {
+        let settings = configuration.catalog
+        if settings.isOff { return "not read" }
+        switch configuration.server {
+        case .embedded: return "read at once and every \(settings.refresh)"
+        case .tcp, .unix:
+            return settings.connection == nil ? "not read: no connection" : "read at once and every \(settings.refresh)"
+        }
     }
 
     /// The connection string is not shown: a password may stand in it.

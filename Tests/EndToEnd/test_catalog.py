@@ -119,6 +119,8 @@ def test_without_a_catalog_calls_are_what_proxy_conf_says(
         session.execute("SELECT lower('A')")
         if missing == "mark":
             session.execute("SELECT total()")
+            (intent,) = holdfast.trail.wait(event="intent")
+            assert intent["classes"] == ["unread_call"] and "total" in intent["remarks"][0]
         else:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 session.execute("SELECT total()")

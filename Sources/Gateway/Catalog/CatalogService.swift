@@ -53,8 +53,13 @@ package final class CatalogService: Sendable {
     /// How long a session's first statement waits for a reading.
     var patience: Duration { settings.patience }
 
-    /// Where there is no catalog, calls of functions that PostgreSQL does not bring are `opaque`.
-    var treatsCallsAsUnknown: Bool { settings.missing == .opaque }
+    /// What calls of functions that PostgreSQL does not bring are where there is no catalog.
+    var unknownCall: StatementClass {
+        switch settings.missing {
+        case .opaque: .opaque
+        case .mark: .unreadCall
+        }
+    }
 
     /// A guarded session begins. `answer` is called on the service's thread once a reading begun after this call has
     /// ended, well or not.
@@ -151,10 +156,7 @@ package final class CatalogService: Sendable {
                 }
             } catch {
                 readers[database] = nil
-                switch service.settings.missing {
-                case .opaque: catalog.publish(catalog.index.withUnknownCalls)
-                case .mark: break
-                }
+                catalog.publish(catalog.index.withUnknownCalls(as: service.unknownCall))
                 if failed.insert(database).inserted {
                     service.logger.error("the catalog of database \(database) cannot be read: \(error)")
                 }

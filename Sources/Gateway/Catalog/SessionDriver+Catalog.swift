@@ -32,7 +32,7 @@ extension SessionDriver {
         if isLate, let source = catalog.source {
             loop.context.logger.warning("no catalog after \(service.patience)", metadata: ["session": "\(id)"])
             catalog.version = source.version.load(ordering: .acquiring)
-            catalog.index = service.treatsCallsAsUnknown ? source.index.withUnknownCalls : source.index
+            catalog.index = source.index.withUnknownCalls(as: service.unknownCall)
         }
         catalog.isAwaited = false
         catalog.deadline = nil

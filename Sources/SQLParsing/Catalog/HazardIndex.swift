@@ -26,8 +26,8 @@ package struct HazardIndex: Sendable {
         /// The names of all, as ``KnownFunctionIndex/hash(_:)``.
         var names: Set<UInt64> = []
         var hasImplicitOperators = false
-        /// Nothing is known of the catalog: calls of functions that PostgreSQL does not bring are `opaque`.
-        var isUnknown = false
+        /// Nothing is known of the catalog: what calls of functions are that PostgreSQL does not bring.
+        var unknownCall: StatementClass?
     }
 
     private final class Storage: Sendable {
@@ -42,18 +42,12 @@ package struct HazardIndex: Sendable {
 
     init(_ tables: Tables) { storage = Storage(tables) }
 
-    /// No catalog could be read: every call of a function that is not PostgreSQL's own is `opaque`.
-    package static let unknown: HazardIndex = {
-        var tables = Tables()
-        tables.isUnknown = true
-        return HazardIndex(tables)
-    }()
-
-    /// What is known stays known; calls of functions that PostgreSQL does not bring are `opaque`.
-    package var withUnknownCalls: HazardIndex {
-        guard var tables = storage?.tables else { return .unknown }
-        if tables.isUnknown { return self }
-        tables.isUnknown = true
+    /// The catalog cannot be read. What is known stays known; calls of functions that PostgreSQL does not bring have this
+    /// class: `opaque`, or `unread_call`.
+    package func withUnknownCalls(as statementClass: StatementClass) -> HazardIndex {
+        var tables = storage?.tables ?? Tables()
+        if tables.unknownCall == statementClass { return self }
+        tables.unknownCall = statementClass
         return HazardIndex(tables)
     }
 
@@ -63,7 +57,7 @@ package struct HazardIndex: Sendable {
     /// Both are the same snapshot, or both none.
     package func isSame(as other: HazardIndex) -> Bool { storage === other.storage }
 
-    var isUnknown: Bool { storage?.tables.isUnknown ?? false }
+    var unknownCall: StatementClass? { storage?.tables.unknownCall }
 
     var commands: [(tags: [String], hazard: Hazard)] { storage?.tables.commands ?? [] }
 

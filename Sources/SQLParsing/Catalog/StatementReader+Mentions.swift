@@ -53,11 +53,11 @@ extension StatementReader {
         mention(.call(argumentCount: count), list: call.pointee.funcname)
         // `name(x)` is a cast if `name` is a type.
         if count == 1 { mention(.type, list: call.pointee.funcname) }
-        guard functions.hazards.isUnknown, functions.log == nil else { return }
+        guard let unknownCall = functions.hazards.unknownCall, functions.log == nil else { return }
         let function = TreeName.object(.function, list: call.pointee.funcname)
         let isBuiltin = BuiltinFunctions.contains(function.name) && (function.schema ?? "pg_catalog") == "pg_catalog"
         guard !isBuiltin else { return }
-        add(.opaque, function)
+        add(unknownCall, function)
         draft.remarks.append(
             "the catalog could not be read: what the function \(function.qualifiedName) does is not known")
     }
