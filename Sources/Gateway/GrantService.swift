@@ -74,6 +74,12 @@ private final class GrantDesk: @unchecked Sendable {
     /// Until when the database is believed to have no guard.
     private var bareUntil: DispatchTime?
     private var fault: String?
+    private var openCount = 0
+    /// Counts what was asked of the desk: a rest that was interrupted is none.
+    private var turn = 0
+
+    /// So long an unused connection is kept; it stands in the way of DROP DATABASE.
+    private static let rest = DispatchTimeInterval.seconds(3)
 
     init(database: String, connection: String, logger: Logger) {
         self.database = database
@@ -84,17 +90,20 @@ private final class GrantDesk: @unchecked Sendable {
 
     func open(backend: Int32, relations: [UInt32]?, auditID: String) {
         if let bareUntil, DispatchTime.now() < bareUntil { return }
+        turn += 1
         do throws(ServerFault) {
             let connection = try connected()
             guard try connection.query("SELECT pg_catalog.to_regprocedure('holdfast.guard_version()')").value != nil
             else {
                 bareUntil = .now() + .seconds(2)
+                if openCount == 0 { self.connection = nil }
                 return
             }
             let oids = relations.map { "{" + $0.map(String.init).joined(separator: ",") + "}" }
             try connection.query(
                 "SELECT holdfast.open_grant($1::pg_catalog.int4, $2::pg_catalog.oid[], $3)",
                 [String(backend), oids, auditID])
+            openCount += 1
             tell(nil)
         } catch {
             tell(error.description)
@@ -105,12 +114,21 @@ private final class GrantDesk: @unchecked Sendable {
         guard let connection else { return }
         for auditID in auditIDs {
             do throws(ServerFault) {
-                try connection.query("SELECT holdfast.close_grant($1)", [auditID])
+                let closed = try connection.query("SELECT holdfast.close_grant($1)", [auditID]).value
+                openCount -= closed.flatMap { Int($0) } ?? 0
             } catch {
                 // Without its connection no grant is left; a guard that is gone needs none.
                 self.connection = nil
+                openCount = 0
                 return
             }
+        }
+        guard openCount <= 0 else { return }
+        openCount = 0
+        turn += 1
+        let now = turn
+        queue.asyncAfter(deadline: .now() + Self.rest) {
+            if self.turn == now, self.openCount == 0 { self.connection = nil }
         }
     }
 
@@ -118,6 +136,7 @@ private final class GrantDesk: @unchecked Sendable {
 
     private func connected() throws(ServerFault) -> ServerConnection {
         if let connection, connection.isAlive { return connection }
+        openCount = 0
         let opened = try ServerConnection(text, database: database, purpose: "grants")
         connection = opened
         return opened

@@ -48,6 +48,8 @@ final class SessionDriver {
     var drainDeadline: Int64?
     var retryDeadline: Int64?
     var isWaitingForLedger = false
+    /// The server's process, as the trail has been told.
+    var knownProcess: Int32?
     /// The grant of the message at the front has been asked for; the trail's answer is held until it is there.
     var isAwaitingGrant = false
     var heldTrailAnswer: TrailAnswer?

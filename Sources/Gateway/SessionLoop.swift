@@ -77,6 +77,8 @@ package final class SessionLoop {
     /// What is read is looked at here first; only what cannot go on at once is copied.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     var judge = StatementJudge()
+    /// Which catalog the judge goes by; nil for none.
+    var judgedCatalog: ObjectIdentifier?
 
     private struct Slot {
         var generation: UInt32 = 0

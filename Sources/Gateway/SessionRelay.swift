@@ -166,9 +166,7 @@ extension SessionDriver {
     func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
-        if let process = machine.value.backendProcessID, bridge?.identity.backendProcessID != process {
-            serverProcessKnown(process)
-        }
+        if let process = machine.value.backendProcessID, process != knownProcess { serverProcessKnown(process) }
         if machine.value.hasNotes { takeNotes() }
         if machine.value.takeGrantsOver() { closeGrants() }
         return step
@@ -195,7 +193,8 @@ extension SessionDriver {
 
     /// The server has let the client in, or has told that behind a pooler another process serves it.
     private func serverProcessKnown(_ process: Int32) {
-        let isFirst = bridge?.identity.backendProcessID == nil
+        let isFirst = knownProcess == nil
+        knownProcess = process
         bridge?.identity.backendProcessID = process
         guard isFirst, loop.context.recordsSessions, let bridge else { return }
         loop.context.audit.append([bridge.record(.sessionStart)], durability: .write)

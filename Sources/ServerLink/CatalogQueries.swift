@@ -48,7 +48,8 @@ package enum CatalogQueries {
         return "SELECT (age($1::text::xid) / 1000000000) || ',' || " + sums.joined(separator: " || ',' || ")
     }()
 
-    /// Routines that are not PostgreSQL's own in C: key, schema, name, kind, language's handler, source, body in SQL,
+    /// Routines that are not PostgreSQL's own in C, nor those of the guard (a superuser's, in the schema `holdfast`):
+    /// key, schema, name, kind, language's handler, source, body in SQL,
     /// library, parameters' names, fewest and most arguments, whether a row may be the first one, and whether it is
     /// volatile.
     package static let routines = """
@@ -61,7 +62,9 @@ package enum CatalogQueries {
                p.provolatile = 'v'
           FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
           LEFT JOIN pg_proc h ON h.oid = l.lanplcallfoid
-         WHERE p.oid >= 16384 OR l.oid NOT IN (12, 13)
+         WHERE (p.oid >= 16384 OR l.oid NOT IN (12, 13))
+           AND NOT (n.nspname = 'holdfast' AND to_regclass('holdfast.guard') IS NOT NULL
+                    AND EXISTS (SELECT FROM pg_roles r WHERE r.oid = p.proowner AND r.rolsuper))
         """
 
     /// Tables, views, indexes: key, schema, name.

@@ -43,10 +43,11 @@ extension SessionMachine {
 
     /// The client's next message may be looked at.
     package var mayConsumeClient: Bool {
-        switch question?.state {
-        case .asked: false
-        case .settling: ledger.isEmpty || ledger.isCopyingIn || ledger.isSkipping
-        case .answered, .spent, nil: !ledger.isFull
+        guard let question else { return !ledger.isFull }
+        switch question.state {
+        case .asked: return false
+        case .settling: return ledger.isEmpty || ledger.isCopyingIn || ledger.isSkipping
+        case .answered, .spent: return !ledger.isFull
         }
     }
 

@@ -35,8 +35,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     folder = tmp_path_factory.mktemp("corpus")
     with (
         corpus_server(IS_GUARDED) as server,
-        corpus_proxy(server, is_strict=True) as strict,
-        corpus_proxy(server, is_strict=False) as shipped,
+        corpus_proxy(server, True, IS_GUARDED) as strict,
+        corpus_proxy(server, False, IS_GUARDED) as shipped,
     ):
         proxies = {"destructive": strict, "benign": shipped, "ddl": shipped, "robust": shipped}
         reports: list[Path] = []

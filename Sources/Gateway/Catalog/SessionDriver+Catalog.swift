@@ -61,7 +61,10 @@ extension SessionDriver {
                 catalog.index = source.index
             }
         }
-        if !loop.judge.hazards.isSame(as: catalog.index) { loop.judge.hazards = catalog.index }
+        let identity = catalog.index.identity
+        guard identity != loop.judgedCatalog else { return }
+        loop.judgedCatalog = identity
+        loop.judge.hazards = catalog.index
     }
 
     /// Only messages of the authentication pass; a client may have sent a statement right behind them.

@@ -54,6 +54,9 @@ package struct HazardIndex: Sendable {
     /// Nothing has to be looked up.
     package var isEmpty: Bool { storage == nil }
 
+    /// Tells snapshots apart; nil for an empty one.
+    package var identity: ObjectIdentifier? { storage.map { ObjectIdentifier($0) } }
+
     /// Both are the same snapshot, or both none.
     package func isSame(as other: HazardIndex) -> Bool { storage === other.storage }
 

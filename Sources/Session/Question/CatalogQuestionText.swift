@@ -11,6 +11,8 @@ struct CatalogQuestionText {
     private var relations: [String] = []
     private var relationRoots: [String] = []
     private var emptied: [String] = []
+    /// CASCADE, or something that owns other things.
+    private var reachesFar = false
 
     /// More rows than these are not sent; the answer then says that it is not complete.
     static let rowLimit = 2000
@@ -46,6 +48,9 @@ struct CatalogQuestionText {
             relations.append(
                 "(\(index), \(name), \(own), \(Self.literal(object.name)), \(schema), "
                     + "\(object.kind == .index && item.reach == .name))")
+        }
+        if item.reach == .drop(cascade: true) || (item.reach != .name && !object.kind.isInRelation) {
+            reachesFar = true
         }
         switch item.reach {
         case .name: break
@@ -185,6 +190,9 @@ struct CatalogQuestionText {
         if !roots.isEmpty {
             tables.append("going(i, cascade, c, o, s, isroot) AS (\(Self.closure(roots)))")
             rows.append(Self.relationsGoing)
+        }
+        // Without CASCADE a relation takes its partitions and sequences along, no more: the rest need not be planned.
+        if !roots.isEmpty, reachesFar {
             rows.append(Self.columnsGoing)
             rows.append(Self.others("pg_proc", "proname", "pronamespace", kind: "function"))
             rows.append(

@@ -99,11 +99,17 @@ KEEP_DATA = {"name": "keep data", "tags": ["production"], "classes": ["data_loss
 
 
 @contextmanager
-def corpus_proxy(server: PostgresServer, is_strict: bool) -> Iterator[Holdfast]:
-    """Holdfast with the shipped rules, or those and `KEEP_DATA`. The corpus' databases have no tag: they are production."""
+def corpus_proxy(server: PostgresServer, is_strict: bool, is_guarded: bool = False) -> Iterator[Holdfast]:
+    """Holdfast with the shipped rules, or those and `KEEP_DATA`. The corpus' databases have no tag: they are production.
+
+    `is_guarded`: it opens grants at the guard for what the rules let pass.
+    """
     rules = [*RULES, KEEP_DATA] if is_strict else RULES
     catalog = {"connection": f"host={server.host} port={server.port} user=postgres"}
-    settings = ProxySettings(server=server.address, rules=rules, catalog=catalog)
+    guard = {"connection": f"host={server.host} port={server.port} user={GUARD_ROLE} dbname=postgres", "watch": "off"}
+    settings = ProxySettings(
+        server=server.address, rules=rules, catalog=catalog, guard=guard if is_guarded else {}
+    )
     holdfast = Holdfast(open_folder("holdfast-corpus-proxy-"), settings)
     try:
         holdfast.start()
@@ -135,7 +141,7 @@ def make_command(server: PostgresServer, *arguments: str) -> list[str]:
 
 def write_losses(server: PostgresServer, out: Path, is_guarded: bool, *arguments: str) -> int:
     """Runs the destructive cases with the wire wall, and with both if `is_guarded`; losses.py makes tables of that."""
-    with tempfile.TemporaryDirectory() as folder, corpus_proxy(server, is_strict=True) as holdfast:
+    with tempfile.TemporaryDirectory() as folder, corpus_proxy(server, True, is_guarded) as holdfast:
         reports: list[str] = []
         for wall, more in [("wire", []), ("both", guard_arguments())][: 1 + is_guarded]:
             reports += [f"--{wall}", f"{folder}/{wall}.jsonl"]
@@ -191,7 +197,7 @@ def main() -> int:
             return write_losses(server, options.losses, is_guarded, *others)
         if options.guard_alone:
             return subprocess.call(runner_command(direct, direct, "--mode", "proxy", *others))
-        with nullcontext() if options.prove else corpus_proxy(server, options.strict) as holdfast:
+        with nullcontext() if options.prove else corpus_proxy(server, options.strict, is_guarded) as holdfast:
             proxy = (holdfast.host, holdfast.port) if holdfast else direct
             return subprocess.call(runner_command(proxy, direct, *others))
 
