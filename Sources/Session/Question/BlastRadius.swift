@@ -18,7 +18,7 @@ struct BlastRadius {
             let named = all.prefix(Self.namedCount).map(Self.text).joined(separator: ", ")
             let rest = all.count > Self.namedCount ? " and \(all.count - Self.namedCount) more" : ""
             lines.append("It would take: \(named)\(rest)")
-            let tables = all.filter { $0.byteCount != nil }
+            let tables = all.filter { $0.rank == 0 && $0.byteCount != nil }
             if tables.count > 1 {
                 let rows = tables.reduce(Int64(0)) { $0 &+ max(0, $1.rowCount ?? 0) }
                 let bytes = tables.reduce(Int64(0)) { $0 &+ max(0, $1.byteCount ?? 0) }
