@@ -99,9 +99,11 @@ package final class CatalogService: Sendable {
 
     // MARK: - The worker's side
 
-    /// What there is to do; nil to stop. Waits at most the interval.
-    private func nextTask() -> Task? {
-        let isInterval = wanted.wait(timeout: .now() + .nanoseconds(Int(settings.refresh.nanoseconds))) == .timedOut
+    /// What there is to do; nil to stop. Waits until the interval ends at most: it ends however much else there is to do.
+    private func nextTask(intervalEnd: inout DispatchTime) -> Task? {
+        _ = wanted.wait(timeout: intervalEnd)
+        let isInterval = DispatchTime.now() >= intervalEnd
+        if isInterval { intervalEnd = .now() + .nanoseconds(Int(settings.refresh.nanoseconds)) }
         return state.withLock { state in
             if state.isStopped { return nil }
             defer {
@@ -129,7 +131,8 @@ package final class CatalogService: Sendable {
         init(_ service: CatalogService) { self.service = service }
 
         mutating func run() {
-            while let task = service.nextTask() {
+            var intervalEnd = DispatchTime.now()
+            while let task = service.nextTask(intervalEnd: &intervalEnd) {
                 readers = readers.filter { task.open.contains($0.key) }
                 failed.formIntersection(task.open)
                 var seen: Set<String> = []

@@ -50,9 +50,8 @@ struct NameResolution {
                 effects.append(effect)
                 continue
             }
-            if let kept = resolved(effect, item, isComplete: isComplete) {
-                effects.append(isAllowed(kept) ? kept : worse(effect, kept))
-            }
+            let kept = resolved(effect, item, isComplete: isComplete)
+            effects.append(isAllowed(kept) ? kept : worse(effect, kept))
         }
         for item in items {
             for going in answer.dragged(item, by: question.items[item]) {
@@ -64,7 +63,7 @@ struct NameResolution {
             }
         }
         statement.effects = effects
-        statement.classes = statement.classes.subtracting(Self.explained)
+        statement.classes = statement.classes.subtracting(CatalogQuestion.liftableClasses)
             .union(ClassSet(effects.map(\.statementClass)))
         statement.remarks += BlastRadius(question: question, answer: answer, statement: index).lines
     }
@@ -77,8 +76,8 @@ struct NameResolution {
         return written
     }
 
-    /// - Returns: nil if nothing is lost by it.
-    private func resolved(_ effect: Effect, _ index: Int, isComplete: Bool) -> Effect? {
+    /// What the effect is, now that the name is known.
+    private func resolved(_ effect: Effect, _ index: Int, isComplete: Bool) -> Effect {
         let item = question.items[index]
         switch effect.statementClass {
         // Their dependents say all: none is dropped, or each is named.
@@ -131,7 +130,6 @@ struct NameResolution {
 
     /// What the dependents replace.
     private static let spelledOut = ClassSet([.cascade, .cascadeDependents, .truncate])
-    private static let explained = CatalogQuestion.askableClasses.union(spelledOut)
 }
 
 extension CatalogQuestion.Reach {
