@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.certificates import Certificates
 from support.postgres import PostgresServer, open_folder
 from support.proxy import Holdfast, ProxySettings
 
@@ -23,6 +24,13 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Iterator[Certificates]:
+    folder = open_folder("holdfast-certificates-")
+    yield Certificates(folder)
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
