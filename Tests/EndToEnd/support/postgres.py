@@ -98,6 +98,11 @@ class PostgresServer:
             configuration.write(settings)
 
     @property
+    def major(self) -> int:
+        """15, 16 …"""
+        return int((self.data / "PG_VERSION").read_text())
+
+    @property
     def address(self) -> str:
         """As proxy.conf names it."""
         return f"{self.host}:{self.port}"
