@@ -78,7 +78,8 @@ enum FrameProperties {
 extension FrameProperties {
     /// A connection's first packets: what is consumed was there, and each answer comes once.
     private static func startup(_ stream: [UInt8], pieceSize: Int) -> String? {
-        startup(stream, pieceSize: pieceSize, offersTLS: false) ?? startup(stream, pieceSize: pieceSize, offersTLS: true)
+        startup(stream, pieceSize: pieceSize, offersTLS: false)
+            ?? startup(stream, pieceSize: pieceSize, offersTLS: true)
     }
 
     private static func startup(_ stream: [UInt8], pieceSize: Int, offersTLS: Bool) -> String? {
