@@ -296,6 +296,7 @@ final class SessionDriver {
                         openSession(parameters)
                     }
                 } catch {
+                    if refusedDirectTLS() { return }
                     sayLastWords(ErrorFields(severity: "FATAL", sqlState: error.sqlState, message: error.message))
                 }
                 continue
