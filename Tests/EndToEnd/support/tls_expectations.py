@@ -23,7 +23,10 @@ NOTHING_TO_BIND = (
 BINDING_FAILED = "FATAL: SCRAM channel binding check failed"
 CERTIFICATE_WANTED = "FATAL: connection requires a valid client certificate"
 # Holdfast's, since no server without a proxy is ever in that place.
-SERVER_WITHOUT_TLS = "FATAL: could not connect to server: server does not support SSL, but SSL was required"
+SERVER_WITHOUT_TLS = (
+    "FATAL: holdfast cannot reach the PostgreSQL server at localhost:5432: "
+    "server does not support SSL, but SSL was required"
+)
 
 
 def unencrypted(method: Method) -> str:

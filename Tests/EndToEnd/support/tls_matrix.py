@@ -51,6 +51,9 @@ class Outcome:
         return self.error or ("TLS" if self.is_client_encrypted else "clear")
 
 
+# By client mode and method.
+Cells = dict[tuple[str, str], Outcome]
+
 # Where a server lets everybody in by `host` lines, and where by `hostssl` lines only.
 ANY_DATABASE, ENCRYPTED_DATABASE = "matrix", "matrix_tls"
 
@@ -118,13 +121,14 @@ class Target:
             connection.finish()
 
     def _plain(self, error: str) -> str:
-        """Without what differs from run to run and between servers."""
+        """Without what differs from run to run and between servers, and without hints."""
         error = re.sub(r'connection to server at "127\.0\.0\.1", port \d+ failed: ', "", error)
         error = error.replace(f'"{ENCRYPTED_DATABASE}"', f'"{ANY_DATABASE}"')
-        return " / ".join(re.sub(r"\s+", " ", line).strip() for line in error.strip().splitlines())
+        error = re.sub(r"at localhost:\d+:", "at localhost:5432:", error)
+        lines = (re.sub(r"\s+", " ", line).strip() for line in error.strip().splitlines())
+        return " / ".join(line for line in lines if not line.startswith("HINT:"))
 
-    def cells(self, modes: Iterable[str], methods: Iterable[Method]) -> dict[tuple[str, str], Outcome]:
-        """By client mode and method, in that order."""
+    def cells(self, modes: Iterable[str], methods: Iterable[Method]) -> Cells:
         wanted = [(mode, method) for mode in modes for method in methods]
         with ThreadPoolExecutor(4) as threads:
             outcomes = threads.map(lambda cell: self.connect(*cell), wanted)
