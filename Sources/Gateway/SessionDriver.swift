@@ -485,10 +485,10 @@ final class SessionDriver {
 
     func linger() {
         var reads = 0
-        while client.isReadable, !client.hasEnded {
+        while !client.hasEnded {
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if client.receive(into: loop.scratch) == 0 { break }
+            if client.discard(into: loop.scratch) == 0 { break }
         }
         if client.hasEnded { close("the session ended") }
     }

@@ -83,6 +83,16 @@ package struct Stream: ~Copyable {
         return 0
     }
 
+    /// Reads once what nobody wants any more, as it comes from the socket: with TLS that has failed, too. 0: nothing now, or
+    /// the end (`hasEnded`).
+    package mutating func discard(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        let count = linux_receive(number, buffer.baseAddress, buffer.count)
+        if count > 0 { return count }
+        isReadable = false
+        if count != -Int(EAGAIN) { hasEnded = true }
+        return 0
+    }
+
     /// Writes once; how much the socket took. A failed socket takes everything: the read side tells of the failure.
     package mutating func send(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard isWritable, bytes.count > 0 else { return 0 }
