@@ -508,6 +508,7 @@ final class SessionDriver {
         guard phase != .closed else { return }
         endMachine()
         phase = .closed
+        client.sayEnd()
         server = nil
         loop.context.logger.debug("session closed: \(reason)", metadata: ["session": "\(id)"])
         loop.release(self)

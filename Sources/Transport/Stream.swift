@@ -121,6 +121,11 @@ package struct Stream: ~Copyable {
         _ = shutdown(number, Int32(SHUT_WR))
     }
 
+    /// Tells a peer behind TLS that nothing more comes, before the socket is closed: else it takes the end for a cut.
+    package func sayEnd() {
+        if !hasShutDown, !hasFailed { tls?.sendEnd() }
+    }
+
     /// The next byte without taking it; nil if none is there yet.
     package mutating func peek() -> UInt8? {
         guard isReadable, !hasEnded else { return nil }
