@@ -72,8 +72,9 @@ package final class TLSConnection {
                 let certificate = X509_STORE_CTX_get_current_cert(store),
                 let owner = openssl_owner(store)
             else { return isGood }
-            let name = PeerCertificate(certificate)
-            Unmanaged<TLSConnection>.fromOpaque(owner).takeUnretainedValue().refusedName = name.commonName ?? name.subject
+            let shown = PeerCertificate(certificate)
+            let connection = Unmanaged<TLSConnection>.fromOpaque(owner).takeUnretainedValue()
+            connection.refusedName = shown.commonName ?? shown.subject
             return isGood
         }
     }
