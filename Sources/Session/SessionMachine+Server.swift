@@ -50,7 +50,7 @@ extension SessionMachine {
             case BackendType.readyForQuery, BackendType.parameterStatus, BackendType.backendKeyData: true
             case BackendType.commandComplete: ledger.firstHasNote
             case BackendType.errorResponse:
-                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty
+                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty || cancelled != nil
             default: false
             }
         if needsBody && rest.count < header.byteCount && header.byteCount <= Self.readableByteCount {
@@ -67,9 +67,14 @@ extension SessionMachine {
             parameterStatus(message)
         case BackendType.backendKeyData:
             var reader = WireReader(message, from: FrameSplitter.headerByteCount)
-            if !isAuthenticated { backendProcessID = reader.int32() }
+            if !isAuthenticated {
+                backendProcessID = reader.int32()
+                cancelKey = Array(message.dropFirst(FrameSplitter.headerByteCount).prefix(FrameLimits.cancelKey))
+            }
         case BackendType.errorResponse:
-            if let replacement = errorResponse(message, now: now), message.count == header.byteCount {
+            if let replacement = errorResponse(message, now: now) ?? cancelAnswered(by: message),
+                message.count == header.byteCount
+            {
                 serverRemaining = 0
                 return .substitute(dropping: header.byteCount, with: replacement)
             }
@@ -132,6 +137,7 @@ extension SessionMachine {
     }
 
     private mutating func commandComplete(_ message: UnsafeRawBufferPointer, now: () -> Int64) {
+        activityEpoch &+= 1
         guard let kind = ledger.firstKind else { return }
         guard kind == .query || kind == .execute else { return lostTrack() }
         if ledger.firstHasNote, let note = ledger.first?.note {
@@ -235,6 +241,8 @@ extension SessionMachine {
     mutating func readyForQuery(_ message: UnsafeRawBufferPointer) {
         let status = message.count > 5 ? TransactionStatus(rawValue: message[5]) : nil
         defer { hasAnswered = false }
+        activityEpoch &+= 1
+        cancelled = nil
         if isAuthenticated {
             if !hasAnswered, ledger.explainsIdleReady() { return }
             switch ledger.firstKind {

@@ -40,6 +40,13 @@ package struct SessionMachine: ~Copyable {
     /// until the server has let the client in.
     package internal(set) var backendProcessID: Int32?
 
+    /// The body of BackendKeyData: what a CancelRequest for this session must hold. Empty while it is not known.
+    package internal(set) var cancelKey: [UInt8] = []
+    /// Another number whenever the server has completed a statement or is ready.
+    package internal(set) var activityEpoch: UInt64 = 0
+    /// The statement that Holdfast has had cancelled.
+    var cancelled: CancelledStatement?
+
     var ledger = ReplyLedger()
     var statements = NameLedger()
     var portals = NameLedger()
