@@ -1,12 +1,5 @@
 import PostgresWire
 
-/// A statement that Holdfast has had cancelled because it ran too long.
-struct CancelledStatement {
-    /// `activityEpoch` while it ran.
-    var epoch: UInt64
-    var hint: String
-}
-
 /// What a session is busy with, for timeouts; and what it makes Holdfast hold.
 extension SessionMachine {
     package enum Activity: Sendable, Hashable {
@@ -48,16 +41,15 @@ extension SessionMachine {
     ///
     /// - Parameter hint: which limit it was.
     package mutating func statementTimedOut(hint: String) {
-        cancelled = CancelledStatement(epoch: activityEpoch, hint: hint)
+        cancelHint = hint
     }
 
     /// - Returns: what the client is to see instead of an error, if the error is the answer to a cancel of Holdfast's.
     mutating func cancelAnswered(by error: UnsafeRawBufferPointer) -> [UInt8]? {
-        guard let cancelled else { return nil }
-        self.cancelled = nil
-        guard cancelled.epoch == activityEpoch, ErrorFields(message: error).sqlState == "57014" else { return nil }
+        guard let hint = cancelHint, ErrorFields(message: error).sqlState == "57014" else { return nil }
+        cancelHint = nil
         return WireWriter.errorResponse(
-            like: error, message: "canceling statement due to statement timeout", hint: cancelled.hint)
+            like: error, message: "canceling statement due to statement timeout", hint: hint)
     }
 
     /// About how many bytes are held for the session, the buffers of its sockets apart: what names stand for, what has to

@@ -50,7 +50,7 @@ extension SessionMachine {
             case BackendType.readyForQuery, BackendType.parameterStatus, BackendType.backendKeyData: true
             case BackendType.commandComplete: ledger.firstHasNote
             case BackendType.errorResponse:
-                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty || cancelled != nil
+                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty || cancelHint != nil
             default: false
             }
         if needsBody && rest.count < header.byteCount && header.byteCount <= Self.readableByteCount {
@@ -242,7 +242,7 @@ extension SessionMachine {
         let status = message.count > 5 ? TransactionStatus(rawValue: message[5]) : nil
         defer { hasAnswered = false }
         activityEpoch &+= 1
-        cancelled = nil
+        if cancelHint != nil { cancelHint = nil }
         if isAuthenticated {
             if !hasAnswered, ledger.explainsIdleReady() { return }
             switch ledger.firstKind {

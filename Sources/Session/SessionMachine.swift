@@ -44,8 +44,8 @@ package struct SessionMachine: ~Copyable {
     package internal(set) var cancelKey: [UInt8] = []
     /// Another number whenever the server has completed a statement or is ready.
     package internal(set) var activityEpoch: UInt64 = 0
-    /// The statement that Holdfast has had cancelled.
-    var cancelled: CancelledStatement?
+    /// Holdfast has had the message that runs cancelled: the hint for the client.
+    var cancelHint: String?
 
     var ledger = ReplyLedger()
     var statements = NameLedger()
