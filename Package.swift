@@ -54,8 +54,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport",
-                "Audit", "Telemetry",
-                "CLinux",
+                "TLSEngine", "Audit", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -89,4 +89,23 @@ extension ErrorFields {
     private static func host(of address: SocketAddress) -> String {
         address.ipBytes.flatMap { NetworkAddress(bytes: $0)?.text } ?? "this machine"
     }
+
+    /// `ClientAuthentication` (libpq/auth.c) for a client that no line of pg_hba.conf lets in.
+    static func unencrypted(host: String, user: String, database: String) -> ErrorFields {
+        ErrorFields(
+            severity: "FATAL", sqlState: "28000",
+            message: "no pg_hba.conf entry for host \"\(host)\", user \"\(user)\", database \"\(database)\", "
+                + "no encryption",
+            hint: "Holdfast requires TLS here: [client_tls] mode in its proxy.conf.")
+    }
+
+    /// `ClientAuthentication` (libpq/auth.c) under `clientcert`.
+    static let certificateMissing = ErrorFields(
+        severity: "FATAL", sqlState: "28000", message: "connection requires a valid client certificate")
+
+    /// `auth_failed` (libpq/auth.c) for the method `cert`.
+    static func certificateOfOther(user: String) -> ErrorFields {
+        ErrorFields(
+            severity: "FATAL", sqlState: "28000", message: "certificate authentication failed for user \"\(user)\"")
+    }
 }

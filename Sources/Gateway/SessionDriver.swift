@@ -5,6 +5,7 @@ import Logging
 import Policy
 import PostgresWire
 import Session
+import TLSEngine
 import Transport
 
 /// One session's two sockets: **the only place where a machine's steps touch sockets.**
@@ -15,8 +16,14 @@ final class SessionDriver {
     enum Phase {
         /// Waits for the startup packet.
         case startup
+        /// The client's TLS handshake is under way; then `startup` again.
+        case securingClient
         /// Waits for the server to accept the connection; the startup packet is held.
         case connecting
+        /// Waits for the server's one byte: whether it has TLS.
+        case askingServerForTLS
+        /// The server's TLS handshake is under way.
+        case securingServer
         /// A cancel request was passed on; waits for the server to close.
         case cancelling
         case relaying
@@ -36,13 +43,22 @@ final class SessionDriver {
     var server: Transport.Stream?
     var toServer = Flow()
     var toClient = Flow()
-    var startup = StartupMachine()
+    var startup: StartupMachine
     var machine: MachineBox?
     var subject: Subject?
     var rulesVersion = 0
     var bridge: AuditBridge?
     var deadline: Int64?
     var remainingAddresses: [SocketAddress] = []
+    /// Where the connection to the server goes, or has been tried last.
+    var serverAddress: SocketAddress?
+    /// The client's first byte has been looked at.
+    var hasPeeked = false
+    /// The client began with TLS, without an SSLRequest.
+    var isDirectTLS = false
+    var clientCertificate: PeerCertificate?
+    /// TLS with the server has failed, and need not be.
+    var isWithoutTLS = false
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -61,8 +77,6 @@ final class SessionDriver {
     var openGrants: [String] = []
     var catalog = CatalogUse()
     var limits = LimitUse()
-    /// Where the server's socket is connected to, or is being connected to.
-    var serverAddress: SocketAddress?
 
     /// One direction.
     struct Flow: ~Copyable {
@@ -102,6 +116,7 @@ final class SessionDriver {
         self.client = client
         self.peer = peer
         self.listener = listener
+        startup = StartupMachine(offersTLS: loop.settings.encryption.clientContext != nil && !peer.isUnix)
     }
 
     // MARK: - Events
@@ -166,7 +181,7 @@ final class SessionDriver {
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
     func timerFired(deadline fired: Int64) {
-        if fired == drainDeadline, phase == .relaying || phase == .connecting {
+        if fired == drainDeadline, phase == .relaying || isReachingServer {
             return sayLastWords(.shuttingDown)
         }
         if fired == retryDeadline, phase == .connecting, !hasServer {
@@ -177,11 +192,11 @@ final class SessionDriver {
         if fired == limits.watch.deadline { return lookAtWatch() }
         guard fired == deadline else { return }
         switch phase {
-        case .connecting:
+        case .connecting, .askingServerForTLS, .securingServer:
             connectionFailed("timed out")
         case .cancelling, .lingering:
             close("waited long enough")
-        case .startup, .relaying, .closed:
+        case .startup, .securingClient, .relaying, .closed:
             break
         }
     }
@@ -189,7 +204,7 @@ final class SessionDriver {
     /// The proxy is going down: end now if nothing is running, else as soon as nothing is.
     func drain(deadline: Int64) {
         switch phase {
-        case .startup, .connecting:
+        case .startup, .securingClient, .connecting, .askingServerForTLS, .securingServer:
             sayLastWords(.shuttingDown)
         case .relaying:
             let left = max(0, deadline - linux_clock_monotonic())
@@ -242,7 +257,10 @@ final class SessionDriver {
     func advance() {
         switch phase {
         case .startup: readStartup()
+        case .securingClient: secureClient()
         case .connecting: finishConnecting()
+        case .askingServerForTLS: readServersAnswer()
+        case .securingServer: continueServerHandshake()
         case .cancelling, .relaying: relay()
         case .lingering: linger()
         case .closed: break
@@ -250,6 +268,7 @@ final class SessionDriver {
     }
 
     func readStartup() {
+        if beganDirectly() { return }
         while phase == .startup {
             if toServer.buffer.count >= toServer.needed {
                 do throws(WireFault) {
@@ -261,6 +280,11 @@ final class SessionDriver {
                         toServer.needed = 1
                         // One byte into an empty socket buffer: it is taken, or the client is gone.
                         _ = answer.withUnsafeBytes { client.send($0) }
+                    case .beginTLS(let answer, let consumed):
+                        toServer.buffer.drop(consumed)
+                        toServer.needed = 1
+                        _ = answer.withUnsafeBytes { client.send($0) }
+                        beginClientTLS()
                     case .cancel(let byteCount):
                         loop.context.limits.counters.add(.cancelRequests)
                         open(packet: byteCount)
@@ -295,9 +319,11 @@ final class SessionDriver {
     }
 
     func openSession(_ parameters: StartupParameters) {
+        if let fault = encryptionFault(of: parameters) { return sayLastWords(fault) }
         let subject = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
-            clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener)
+            clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener,
+            certificate: clientCertificate?.subject)
         let rules = loop.settings.rules.rules(for: subject)
         guard admit(subject, tag: rules.tag) else { return }
         self.subject = subject
@@ -368,14 +394,30 @@ final class SessionDriver {
             server = nil
             return connectNext(failure: TransportError.text(code))
         }
+        secureServer()
+    }
+
+    /// Whether the server is not reached yet.
+    var isReachingServer: Bool {
+        switch phase {
+        case .connecting, .askingServerForTLS, .securingServer: true
+        case .startup, .securingClient, .cancelling, .relaying, .lingering, .closed: false
+        }
+    }
+
+    /// The server can be spoken to: the first packet goes out.
+    func serverReady() {
         deadline = nil
         retryDeadline = nil
+        machine?.value.hidesChannelBinding = client.tls == nil && server?.tls != nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
         relay()
     }
 
-    func connectionFailed(_ reason: String) {
+    func connectionFailed(
+        _ reason: String, hint: String = "Is the server running there? The address is \"server\" in proxy.conf."
+    ) {
         loop.context.serverUnreachable()
         loop.context.limits.counters.add(.serverUnreachable)
         loop.context.logger.error("the server at \(loop.context.upstream.name) cannot be reached: \(reason)")
@@ -383,7 +425,7 @@ final class SessionDriver {
             ErrorFields(
                 severity: "FATAL", sqlState: "08006",
                 message: "holdfast cannot reach the PostgreSQL server at \(loop.context.upstream.name): \(reason)",
-                hint: "Is the server running there? The address is \"server\" in proxy.conf."))
+                hint: hint))
     }
 
     // MARK: - The end
@@ -421,7 +463,10 @@ final class SessionDriver {
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
     func sayLastWords(_ fields: ErrorFields) {
         guard phase != .closed, phase != .lingering else { return }
-        if machine?.value.isServerAtBoundary ?? true, toClient.approved == 0, toClient.injection.isEmpty {
+        // In the middle of a handshake there is no place for it either.
+        if phase != .securingClient, machine?.value.isServerAtBoundary ?? true, toClient.approved == 0,
+            toClient.injection.isEmpty
+        {
             _ = WireWriter.errorResponse(fields).withUnsafeBytes { client.send($0) }
         }
         startLingering()
@@ -440,10 +485,10 @@ final class SessionDriver {
 
     func linger() {
         var reads = 0
-        while client.isReadable, !client.hasEnded {
+        while !client.hasEnded {
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if client.receive(into: loop.scratch) == 0 { break }
+            if client.discard(into: loop.scratch) == 0 { break }
         }
         if client.hasEnded { close("the session ended") }
     }

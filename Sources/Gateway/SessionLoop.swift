@@ -34,8 +34,10 @@ package struct LoopSettings: Sendable {
     package var loginTimeout: Duration
     package var maximumStatementBytes: Int
     package var limits: LimitSettings
+    package var encryption: EncryptionPolicy
 
-    package init(_ configuration: ProxyConfiguration) {
+    package init(_ configuration: ProxyConfiguration, encryption: EncryptionPolicy) {
+        self.encryption = encryption
         rules = configuration.rules
         connectTimeout = configuration.connectTimeout
         loginTimeout = configuration.loginTimeout
@@ -179,7 +181,7 @@ package final class SessionLoop {
         let owner = newOwner()
         load.sessionAdded()
         let session = SessionDriver(
-            loop: self, owner: owner, client: Stream(OwnedDescriptor(pair[0])), peer: address, listener: "")
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(pair[0]), isUnix: true), peer: address, listener: "")
         slots[Int(owner >> 32)].session = session
         session.beginCancel(packet, at: address, ended: ended)
     }
@@ -256,7 +258,8 @@ package final class SessionLoop {
     private func adopt(_ socket: Int32, _ peer: SocketAddress, _ listener: String) {
         let owner = newOwner()
         let session = SessionDriver(
-            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket)), peer: peer, listener: listener)
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket), isUnix: peer.isUnix), peer: peer,
+            listener: listener)
         slots[Int(owner >> 32)].session = session
         session.begin()
     }

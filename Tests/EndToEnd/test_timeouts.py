@@ -73,7 +73,7 @@ def test_an_idle_transaction_is_ended_and_its_locks_go(
     assert (fields["S"], fields["C"]) == ("FATAL", "25P03")
     assert fields["M"] == "terminating connection due to idle-in-transaction timeout"
     eventually(lambda: postgres.sessions(production) == 0)
-    postgres.execute("LOCK TABLE held NOWAIT", production)
+    postgres.execute("BEGIN; LOCK TABLE held NOWAIT; COMMIT", production)
 
 
 def test_a_statement_that_runs_too_long_is_cancelled_and_the_session_lives(

@@ -68,7 +68,7 @@ extension SessionDriver {
         limits.loginDeadline = nil
         switch phase {
         case .cancelling, .lingering, .closed: return
-        case .startup, .connecting, .relaying: break
+        case .startup, .securingClient, .connecting, .askingServerForTLS, .securingServer, .relaying: break
         }
         loop.context.limits.note(
             .timeoutsLogin, "a client did not log in in time", whoMetadata, logger: loop.context.logger)

@@ -47,6 +47,8 @@ class ProxySettings:
     embedded: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=dict)
+    client_tls: dict[str, Any] = field(default_factory=dict)
+    server_tls: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     limit: list[dict[str, Any]] = field(default_factory=list)
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
@@ -57,6 +59,7 @@ class ProxySettings:
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
+            ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
             ("[limits]", self.limits),
         ]  # fmt: skip
         tables += [("[[limit]]", limit) for limit in self.limit]
