@@ -45,6 +45,7 @@ let package = Package(
         // The outer ring.
         .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: strict),
+        .target(name: "Telemetry", swiftSettings: strict),
         .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
@@ -53,7 +54,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport",
-                "TLSEngine", "Audit", "CLinux",
+                "TLSEngine", "Audit", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -37,7 +37,6 @@ final class SessionDriver {
     var eventCount = 0
     let peer: SocketAddress
     let listener: String
-    let isOverLimit: Bool
 
     var phase = Phase.startup
     var client: Transport.Stream
@@ -77,6 +76,7 @@ final class SessionDriver {
     /// The intents whose grants are open.
     var openGrants: [String] = []
     var catalog = CatalogUse()
+    var limits = LimitUse()
 
     /// One direction.
     struct Flow: ~Copyable {
@@ -109,15 +109,13 @@ final class SessionDriver {
     static let readsPerTurn = 8
 
     init(
-        loop: SessionLoop, owner: UInt64, client: consuming Transport.Stream, peer: SocketAddress, listener: String,
-        isOverLimit: Bool
+        loop: SessionLoop, owner: UInt64, client: consuming Transport.Stream, peer: SocketAddress, listener: String
     ) {
         self.loop = loop
         self.owner = owner
         self.client = client
         self.peer = peer
         self.listener = listener
-        self.isOverLimit = isOverLimit
         startup = StartupMachine(offersTLS: loop.settings.encryption.clientContext != nil && !peer.isUnix)
     }
 
@@ -127,12 +125,12 @@ final class SessionDriver {
     func begin() {
         if !peer.isUnix { Stream.tune(client.number) }
         client.isWritable = true
-        deadline = loop.addTimer(loop.settings.loginTimeout, owner: owner)
         do {
             try loop.selector.add(client.number, value: owner)
         } catch {
-            close("cannot watch the client's socket: \(error.reason)")
+            return close("cannot watch the client's socket: \(error.reason)")
         }
+        beginLogin()
         if loop.isDraining { sayLastWords(.shuttingDown) }
     }
 
@@ -140,6 +138,7 @@ final class SessionDriver {
     func ready(isServer: Bool, events: UInt32) {
         eventCount &+= 1
         if isServer { server?.note(events: events) } else { client.note(events: events) }
+        if limits.watch.wantsWake { wakeWatch() }
         advance()
     }
 
@@ -177,6 +176,7 @@ final class SessionDriver {
     /// Whether the timer still matters to the session.
     func waitsFor(deadline timed: Int64) -> Bool {
         timed == deadline || timed == drainDeadline || timed == retryDeadline || timed == catalog.deadline
+            || timed == limits.loginDeadline || timed == limits.watch.deadline
     }
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
@@ -188,17 +188,15 @@ final class SessionDriver {
             return connectNext(failure: "it accepts no connection")
         }
         if fired == catalog.deadline { return catalogRead(isLate: true) }
+        if fired == limits.loginDeadline { return loginTimedOut() }
+        if fired == limits.watch.deadline { return lookAtWatch() }
         guard fired == deadline else { return }
         switch phase {
-        case .startup:
-            sayLastWords(.loginTimeout)
-        case .securingClient:
-            close("the client did not finish the TLS handshake in time")
         case .connecting, .askingServerForTLS, .securingServer:
             connectionFailed("timed out")
         case .cancelling, .lingering:
             close("waited long enough")
-        case .relaying, .closed:
+        case .startup, .securingClient, .relaying, .closed:
             break
         }
     }
@@ -222,7 +220,7 @@ final class SessionDriver {
     /// Whether nothing on its way (a timer, a turn, the trail's answer) is addressed to the session on this loop.
     var canMove: Bool {
         phase == .relaying && hasServer && deadline == nil && drainDeadline == nil && !isQueuedForTurn
-            && !toServer.isPaused && !catalog.isAwaited
+            && !toServer.isPaused && !catalog.isAwaited && limits.letsMove
     }
 
     /// Events since the last call.
@@ -246,8 +244,9 @@ final class SessionDriver {
             try loop.selector.add(client.number, value: owner)
             if let number = server?.number { try loop.selector.add(number, value: owner | 1) }
         } catch {
-            close("cannot watch a socket: \(error.reason)")
+            return close("cannot watch a socket: \(error.reason)")
         }
+        limitsChanged()
     }
 
     /// The loop ends: close without a word.
@@ -287,6 +286,7 @@ final class SessionDriver {
                         _ = answer.withUnsafeBytes { client.send($0) }
                         beginClientTLS()
                     case .cancel(let byteCount):
+                        loop.context.limits.counters.add(.cancelRequests)
                         open(packet: byteCount)
                         phase = .connecting
                         isCancel = true
@@ -320,13 +320,13 @@ final class SessionDriver {
     }
 
     func openSession(_ parameters: StartupParameters) {
-        guard !isOverLimit else { return sayLastWords(.tooManyClients) }
         if let fault = encryptionFault(of: parameters) { return sayLastWords(fault) }
         let subject = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
             clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener,
             certificate: clientCertificate?.subject)
         let rules = loop.settings.rules.rules(for: subject)
+        guard admit(subject, tag: rules.tag) else { return }
         self.subject = subject
         rulesVersion = loop.settings.rules.version
         machine = MachineBox(
@@ -377,6 +377,7 @@ final class SessionDriver {
                 return
             } catch {
                 failure = "\(error.address): \(error.reason)"
+                if error.code == EMFILE || error.code == ENFILE { return noDescriptorForServer() }
                 if error.code == EAGAIN {
                     // A Unix-domain server whose backlog is full: it makes room as it accepts.
                     remainingAddresses.append(address)
@@ -419,6 +420,7 @@ final class SessionDriver {
         _ reason: String, hint: String = "Is the server running there? The address is \"server\" in proxy.conf."
     ) {
         loop.context.serverUnreachable()
+        loop.context.limits.counters.add(.serverUnreachable)
         loop.context.logger.error("the server at \(loop.context.upstream.name) cannot be reached: \(reason)")
         sayLastWords(
             ErrorFields(
@@ -456,8 +458,7 @@ final class SessionDriver {
         guard phase == .relaying, machine?.value.isIdle == true, toServer.buffer.isEmpty, toClient.isSpent else {
             return
         }
-        _ = WireWriter.terminate.withUnsafeBytes { server?.send($0) }
-        sayLastWords(.shuttingDown)
+        sayGoodbye(.shuttingDown)
     }
 
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
@@ -495,6 +496,7 @@ final class SessionDriver {
 
     func endMachine() {
         endCatalog()
+        leaveSessionTable()
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
         closeGrants()
@@ -510,6 +512,7 @@ final class SessionDriver {
         phase = .closed
         client.sayEnd()
         server = nil
+        leaveLimits()
         loop.context.logger.debug("session closed: \(reason)", metadata: ["session": "\(id)"])
         loop.release(self)
     }

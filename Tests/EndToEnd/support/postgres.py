@@ -144,6 +144,10 @@ class PostgresServer:
     def value(self, query: str, database: str = "postgres") -> Any:
         return self.rows(query, database)[0][0]
 
+    def sessions(self, database: str) -> int:
+        """How many client connections the server has in the database."""
+        return self.value(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'")
+
     def create_roles(self) -> None:
         for role, method in PASSWORD_ROLES.items():
             encryption = "md5" if method == "md5" else "scram-sha-256"

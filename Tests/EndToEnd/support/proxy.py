@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -48,6 +49,8 @@ class ProxySettings:
     catalog: dict[str, Any] = field(default_factory=dict)
     client_tls: dict[str, Any] = field(default_factory=dict)
     server_tls: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    limit: list[dict[str, Any]] = field(default_factory=list)
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
     rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
 
@@ -57,7 +60,9 @@ class ProxySettings:
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
             ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
+            ("[limits]", self.limits),
         ]  # fmt: skip
+        tables += [("[[limit]]", limit) for limit in self.limit]
         tables += [("[[tag]]", tag) for tag in self.tags] + [("[[rule]]", rule) for rule in self.rules]
         for header, table in tables:
             if table:
@@ -163,6 +168,18 @@ class Holdfast:
 
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
+
+    def counters(self) -> dict[str, int]:
+        """What has been counted since the start (SIGUSR1)."""
+        since = len(self.log_text())
+        self.process.send_signal(signal.SIGUSR1)
+        eventually(lambda: re.search(r" counters\b.*\n", self.log_text()[since:]), what="the counters in the log")
+        (line,) = re.findall(r" counters\b(.*)\n", self.log_text()[since:])
+        return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
+
+    def descriptors(self) -> int:
+        """How many files the process has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     def peak_kilobytes(self) -> int:
         """The most memory that the process has had resident at once."""
