@@ -53,8 +53,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport",
-                "Audit",
-                "CLinux",
+                "TLSEngine", "Audit", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
