@@ -1,5 +1,6 @@
 """Where a session can stand when something breaks, and what must be as before once it is over."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from .wire import FLUSH, WireClient, bind, copy_data, describe, errors, execute,
 
 # More than the sockets on the way hold: who sends it has to wait for a reader.
 LONG = "SELECT repeat('x', 1000) FROM generate_series(1, 30000)"
+numbers = itertools.count(1)
+
 # Two ways to be busy: for longer than any test, or until a test opens the gate.
 SLEEP = "SELECT pg_sleep(60)"
 GATE = "SELECT pg_advisory_xact_lock_shared(7)"
@@ -33,7 +36,7 @@ def idle(client: WireClient, busy: str) -> None:
 
 def in_transaction(client: WireClient, busy: str) -> None:
     # A name of its own: another open transaction's would be waited for.
-    name = f"made_in_vain_{client.socket.getsockname()[1]}"
+    name = f"made_in_vain_{next(numbers)}"
     asked(client, f"BEGIN; INSERT INTO t VALUES (1); CREATE TABLE {name} ()")
 
 
@@ -80,7 +83,7 @@ def in_half_a_message(client: WireClient, busy: str) -> None:
 
 def own_table(client: WireClient) -> str:
     """A table that the client may lose: directly at the server it does."""
-    name = f"own_{client.socket.getsockname()[1]}"
+    name = f"own_{next(numbers)}"
     asked(client, f"CREATE TABLE {name} ()")
     return name
 
