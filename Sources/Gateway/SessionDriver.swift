@@ -441,7 +441,9 @@ final class SessionDriver {
     func finishEnded() {
         guard phase == .relaying || phase == .cancelling else { return }
         if server?.hasEnded == true, toClient.isSpent { return endAfterServer() }
-        if client.hasFailed { return close("the client is gone") }
+        // A paused session does not read, and so does not see the end of a client that is gone; nobody waits for the
+        // answers. One that has only said its last may still hear them.
+        if client.hasFailed || (toServer.isPaused && client.isBroken) { return close("the client is gone") }
         if client.hasEnded, toServer.approved == 0, toServer.injection.isEmpty, !toServer.isPaused {
             // What is left is the beginning of a message that will never be whole.
             server?.shutDownWriting()

@@ -13,6 +13,8 @@ package struct Stream: ~Copyable {
     package var isWritable = false
     /// The other side has said that it will send no more (or the socket failed): a short read is not the last.
     package var isHungUp = false
+    /// The socket has failed (a reset, a peer that has vanished), whatever is still to be read from it.
+    package private(set) var isBroken = false
     /// A read found the end, or failed.
     package private(set) var hasEnded = false
     package private(set) var hasShutDown = false
@@ -65,6 +67,7 @@ package struct Stream: ~Copyable {
         if events & (LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isReadable = true }
         if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 { isWritable = true }
         if events & (LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isHungUp = true }
+        if events & LINUX_EPOLL_ERR != 0 { isBroken = true }
     }
 
     /// Reads once. 0: nothing now, or the end (`hasEnded`).
