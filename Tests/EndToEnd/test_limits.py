@@ -17,7 +17,7 @@ import pytest
 from conftest import StartHoldfast
 from support.postgres import PASSWORD, PostgresServer
 from support.programs import eventually
-from support.proxy import Holdfast
+from support.proxy import Holdfast, command
 from support.wire import SYNC, WireClient, errors, message, parse, query, startup
 
 
@@ -314,7 +314,18 @@ def test_a_client_that_never_reads_costs_little_memory(start_holdfast: StartHold
         assert holdfast.peak_kilobytes() - before < 20_000
 
 
-# ---- Counters
+# ---- What it says
+
+
+def test_check_tells_the_limits(holdfast: Holdfast) -> None:
+    holdfast.settings.limit = [
+        {"name": "bi", "users": ["bi", "report_*"], "clients": 5, "each": "user", "query_timeout": "5m"},
+        {"name": "all", "idle_timeout": "off"},
+    ]
+    holdfast.write(holdfast.settings)
+    said = command("check", "--config", holdfast.configuration).stdout
+    assert '"bi": 5 sessions for each user, query_timeout 300.0 seconds, users bi or report_*' in said
+    assert '"all": idle_timeout off, all sessions' in said
 
 
 def test_counters_are_logged_on_sigusr1_and_at_the_end(start_holdfast: StartHoldfast, production: str) -> None:
