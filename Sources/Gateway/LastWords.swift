@@ -96,7 +96,7 @@ extension ErrorFields {
             severity: "FATAL", sqlState: "28000",
             message: "no pg_hba.conf entry for host \"\(host)\", user \"\(user)\", database \"\(database)\", "
                 + "no encryption",
-            hint: "Holdfast requires TLS here: [client_tls] mode in its proxy.conf.")
+            hint: "Holdfast requires TLS here: [client_tls] in its proxy.conf.")
     }
 
     /// `ClientAuthentication` (libpq/auth.c) under `clientcert`.

@@ -296,6 +296,7 @@ final class SessionDriver {
                         openSession(parameters)
                     }
                 } catch {
+                    if refusedDirectTLS() { return }
                     sayLastWords(ErrorFields(severity: "FATAL", sqlState: error.sqlState, message: error.message))
                 }
                 continue
@@ -440,7 +441,9 @@ final class SessionDriver {
     func finishEnded() {
         guard phase == .relaying || phase == .cancelling else { return }
         if server?.hasEnded == true, toClient.isSpent { return endAfterServer() }
-        if client.hasFailed { return close("the client is gone") }
+        // A paused session does not read, and so does not see the end of a client that is gone; nobody waits for the
+        // answers. One that has only said its last may still hear them.
+        if client.hasFailed || (toServer.isPaused && client.isBroken) { return close("the client is gone") }
         if client.hasEnded, toServer.approved == 0, toServer.injection.isEmpty, !toServer.isPaused {
             // What is left is the beginning of a message that will never be whole.
             server?.shutDownWriting()
@@ -509,6 +512,7 @@ final class SessionDriver {
         guard phase != .closed else { return }
         endMachine()
         phase = .closed
+        client.sayEnd()
         server = nil
         leaveLimits()
         loop.context.logger.debug("session closed: \(reason)", metadata: ["session": "\(id)"])

@@ -32,6 +32,19 @@ extension SessionDriver {
         return true
     }
 
+    /// What could not be read as a startup packet is TLS where there is none. PostgreSQL closes without a word, and so the
+    /// client's TLS library says that the stream ended rather than that it does not understand.
+    ///
+    /// - Returns: whether it was that, and the session ends.
+    func refusedDirectTLS() -> Bool {
+        guard toServer.buffer.bytes.first == Self.handshakeRecord else { return false }
+        loop.context.logger.notice(
+            "a client began with TLS at once, which is off here: [client_tls] mode in proxy.conf",
+            metadata: ["session": "\(id)", "client": "\(peer.text)"])
+        startLingering()
+        return true
+    }
+
     /// The client waits for our part of the handshake.
     func beginClientTLS() {
         guard let context = loop.settings.encryption.clientContext else { return close("TLS is off") }
@@ -73,10 +86,12 @@ extension SessionDriver {
     func encryptionFault(of parameters: StartupParameters) -> ErrorFields? {
         guard !peer.isUnix else { return nil }
         let settings = loop.settings.encryption.client
-        if settings.mode == .require, client.tls == nil {
+        let needsCertificate = settings.mode != .off && settings.clientCertificates.isRequired
+        // A line with `clientcert` is a hostssl line: who comes without TLS finds none.
+        if client.tls == nil, needsCertificate || settings.mode == .require {
             return .unencrypted(host: peer.hostText, user: parameters.user, database: parameters.database)
         }
-        guard settings.mode != .off, settings.clientCertificates.isRequired else { return nil }
+        guard needsCertificate else { return nil }
         guard let certificate = clientCertificate else { return .certificateMissing }
         if settings.clientCertificates == .verifyRole, certificate.commonName != parameters.user {
             loop.context.logger.notice(
@@ -124,7 +139,11 @@ extension SessionDriver {
             }
             serverReady()
         case UInt8(ascii: "E"):
-            // The server cannot even begin (too many processes …): its error is the client's to read.
+            // The server cannot even begin (too many processes …): its error is the client's to read, but only where TLS
+            // need not be. Anybody on the way could say it, and then ask for a password (CVE-2024-10977).
+            guard loop.settings.encryption.server.mode == .prefer else {
+                return tlsFailed("server sent an error response during SSL exchange")
+            }
             withUnsafeBytes(of: answer) { toClient.buffer.append($0) }
             toServer.approved = 0
             toServer.next = nil
