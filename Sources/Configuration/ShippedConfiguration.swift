@@ -209,5 +209,6 @@ package enum ShippedConfiguration {
         action = "block"
         message = "this could do things on the server that cannot be read from the statement"
         hint = "If the application needs it, ask the keeper of proxy.conf for an exception by user or by object."
+
         """#
 }

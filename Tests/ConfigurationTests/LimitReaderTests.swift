@@ -90,16 +90,16 @@ import Testing
     }
 
     @Test(arguments: [
-        FaultRow(text: "[limits]\nmax_logins = -1", message: "proxy.conf:2:14: max_logins = -1 is out of range"),
-        FaultRow(text: "[limits]\nconnect_rate = \"50\"", message: "proxy.conf:2:16: \"50\" is no rate"),
+        FaultRow(text: "[limits]\nmax_logins = -1", message: "proxy.conf:2:14: error: max_logins = -1 is out of range"),
+        FaultRow(text: "[limits]\nconnect_rate = \"50\"", message: "proxy.conf:2:16: error: \"50\" is no rate"),
         FaultRow(text: "[limits]\nconnect_rate = \"0/s\"", message: "\"0/s\" is no rate"),
         FaultRow(text: "[limits]\nconnect_burst = 5", message: "\"connect_burst\" is given without a connect_rate"),
         FaultRow(
             text: "[limits]\nsession_memory = \"32MB\"",
             message:
-                "proxy.conf:2:18: session_memory is less than a statement of max_statement needs (write at least four"),
-        FaultRow(text: "[limits]\nmax_login = 1", message: "unknown key \"max_login\" (did you mean \"max_logins\"?)"),
-        FaultRow(text: "[[limit]]\nclients = 1", message: "proxy.conf:1:1: a [[limit]] block has no name"),
+                "proxy.conf:2:18: error: session_memory is less than a statement of max_statement needs: write at least four"),
+        FaultRow(text: "[limits]\nmax_login = 1", message: "unknown key \"max_login\": did you mean \"max_logins\"?"),
+        FaultRow(text: "[[limit]]\nclients = 1", message: "proxy.conf:1:1: error: a [[limit]] block has no name"),
         FaultRow(text: "[[limit]]\nname = \"\"\nclients = 1", message: "\"\" is no name for a limit"),
         FaultRow(text: "[[limit]]\nname = \"a\"", message: "a [[limit]] block limits nothing"),
         FaultRow(
@@ -107,7 +107,7 @@ import Testing
             message: "\"each\" says what clients are counted by, and no number is given"),
         FaultRow(
             text: "[[limit]]\nname = \"a\"\nclients = 1\neach = \"users\"",
-            message: "\"users\" is no value of \"each\" (did you mean \"user\"?)"),
+            message: "\"users\" is no value of \"each\": did you mean \"user\"?"),
         FaultRow(
             text: "[[limit]]\nname = \"a\"\nclients = 1\n[[limit]]\nname = \"a\"\nclients = 2",
             message: "two limits are called \"a\""),
