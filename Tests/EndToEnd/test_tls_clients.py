@@ -344,6 +344,33 @@ def test_a_reload_with_files_that_cannot_be_used_changes_nothing(
         talking.secure(client_context(certificates.root)).login(OPEN_DATABASE, TRUSTED)
 
 
+def test_a_reload_can_begin_to_require_tls(start_secure: StartSecure) -> None:
+    holdfast = start_secure()
+    with connect(holdfast, sslmode="disable") as early:
+        holdfast.settings.client_tls["mode"] = "require"
+        holdfast.write(holdfast.settings)
+        holdfast.reload()
+        holdfast.wait_for_log(RELOADED)
+        with pytest.raises(psycopg.OperationalError, match="no encryption"):
+            connect(holdfast, sslmode="disable")
+        connect(holdfast).close()
+        assert early.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_drain_is_told_within_tls(start_secure: StartSecure) -> None:
+    holdfast = start_secure()
+    with client(holdfast) as session, client(holdfast) as early, client(holdfast) as handshaking:
+        session.secure().login(OPEN_DATABASE, TRUSTED)
+        session.socket.suppress_ragged_eofs = False
+        early.secure()
+        handshaking.send(SSL_REQUEST)
+        assert handshaking.byte() == b"S"
+        holdfast.stop()
+        for told in (session, early):
+            assert [error["C"] for error in errors(told.rest())] == ["57P01"]
+        assert handshaking.rest() == []
+
+
 # Client certificates
 
 SHOWN = [

@@ -117,6 +117,24 @@ def test_an_old_version_is_not_spoken(start_towards: StartTowards, certificates:
     assert "SSL error" in error["M"] and "protocol version" in error["M"]
 
 
+@pytest.mark.parametrize("fault", ["it has none", "its version is too old"])
+def test_prefer_goes_on_without_tls_where_there_is_none_and_where_it_fails(
+    start_towards: StartTowards, certificates: Certificates, fault: str
+) -> None:
+    faults = {"answer": b"N"} if fault == "it has none" else {"maximum_version": ssl.TLSVersion.TLSv1_2}
+    with TLSServer(certificates.server, **faults) as server:
+        holdfast = start_towards(server.port, mode="prefer", minimum_version="1.3")
+        if fault == "it has none":
+            # On the same connection, as libpq.
+            with WireClient(holdfast.host, holdfast.port) as client:
+                client.send(startup({"user": TRUSTED, "database": OPEN_DATABASE}))
+                eventually(lambda: server.clear, what="the startup packet")
+            assert server.clear[0].startswith(startup({"user": TRUSTED})[4:8], 4) and server.clear_startups == 0
+        else:
+            welcome(holdfast)
+            assert server.clear_startups == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [

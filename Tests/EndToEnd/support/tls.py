@@ -63,7 +63,7 @@ class TLSClient(WireClient):
 
 @dataclass
 class TLSServer:
-    """Takes connections one after the other: answers SSLRequest, does the handshake, welcomes, answers nothing more.
+    """Answers SSLRequest, does the handshake, welcomes, answers nothing more; who comes without TLS is welcome too.
 
     It tells what each client asked for; faults are set by the fields.
     """
@@ -80,6 +80,8 @@ class TLSServer:
     names: list[str | None] = field(default_factory=list)
     # What came in the clear after SSLRequest and its answer.
     clear: list[bytes] = field(default_factory=list)
+    # How many came without an SSLRequest.
+    clear_startups: int = 0
 
     def __post_init__(self) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -112,7 +114,13 @@ class TLSServer:
         connection.settimeout(30)
         try:
             with connection:
-                if connection.recv(8) != SSL_REQUEST:
+                first = connection.recv(8)
+                if first != SSL_REQUEST:
+                    self.clear_startups += 1
+                    connection.recv(struct.unpack("!I", first[:4])[0] - 8)
+                    connection.sendall(self.greeting)
+                    while connection.recv(1 << 16):
+                        pass
                     return
                 connection.sendall(self.answer)
                 if self.is_silent or self.answer != b"S":
@@ -129,7 +137,7 @@ class TLSServer:
                         return
                     while secured.recv(1 << 16):
                         pass
-        except (OSError, ValueError):
+        except (OSError, ValueError, struct.error):
             # The other side gave up, as most tests want it to.
             pass
 
