@@ -47,6 +47,7 @@ class ProxySettings:
     embedded: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=dict)
+    users: dict[str, Any] = field(default_factory=dict)
     client_tls: dict[str, Any] = field(default_factory=dict)
     server_tls: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
@@ -59,7 +60,7 @@ class ProxySettings:
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
-            ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
+            ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
             ("[limits]", self.limits),
         ]  # fmt: skip
         tables += [("[[limit]]", limit) for limit in self.limit]
