@@ -1,19 +1,20 @@
 """TLS between clients and Holdfast: versions, ciphers, direct TLS, resumption, reload, client certificates."""
 
-import ssl
 import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from conftest import StartHoldfast
 from support.certificates import Certificates, Identity
-from support.postgres import PostgresServer
+from support.postgres import PASSWORD, PostgresServer
 from support.programs import eventually, run
 from support.proxy import Holdfast
 from support.tls import TLSClient, client_context, options
-from support.tls_matrix import CERTIFICATE_DATABASES, CERTIFIED, OPEN_DATABASE, TRUSTED
+from support.tls_matrix import ANY_DATABASE, CERTIFICATE_DATABASES, CERTIFIED, OPEN_DATABASE, TRUSTED, users_file
 from support.wire import GSSENC_REQUEST, SSL_REQUEST, TERMINATE, errors, query, startup, transcript
 
 RELOADED = "proxy.conf was read again"
@@ -190,7 +191,7 @@ def test_a_client_without_tls_is_told_so_where_tls_is_required(start_secure: Sta
     assert "[client_tls]" in error["H"]
 
 
-def test_a_unix_socket_needs_no_tls_and_has_none(start_secure: StartSecure, socket_folder) -> None:
+def test_a_unix_socket_needs_no_tls_and_has_none(start_secure: StartSecure, socket_folder: Path) -> None:
     path = socket_folder / ".s.PGSQL.5432"
     holdfast = start_secure({"mode": "require"}, listen=["127.0.0.1:0", f"unix:{path}"])
     with holdfast.connect(OPEN_DATABASE, index=1, user=TRUSTED) as connection:
@@ -290,11 +291,37 @@ def test_a_query_is_cancelled_by_a_request_through_tls(start_secure: StartSecure
         assert cursor.execute("SELECT 1").fetchone() == (1,)
 
 
+# Holdfast as the one who authenticates
+
+
+@pytest.mark.parametrize("binding", ["prefer", "require"])
+@pytest.mark.parametrize(
+    "kind", ["server", "rsa_server", "sha384_server", "ed25519_server", "self_signed_ed25519"]
+)
+def test_channel_binding_is_offered_where_the_certificate_allows_it(
+    start_secure: StartSecure, tls_postgres: PostgresServer, certificates: Certificates, tmp_path: Path, kind: str,
+    binding: str,
+) -> None:  # fmt: skip
+    users = tmp_path / "users.txt"
+    users.touch(mode=0o600)
+    users.write_text(users_file(tls_postgres))
+    holdfast = start_secure(
+        identity=getattr(certificates, kind), top={"auth": "scram"}, users={"file": str(users)},
+    )  # fmt: skip
+    values = options(user="cid_scram", password=PASSWORD, channel_binding=binding)
+    if kind == "self_signed_ed25519" and binding == "require":
+        # PostgreSQL offers it and then fails, as nobody knows the hash of such a certificate.
+        with pytest.raises(psycopg.OperationalError, match="channel binding is required, but server did not offer"):
+            holdfast.connect(ANY_DATABASE, **values)
+    else:
+        holdfast.connect(ANY_DATABASE, **values).close()
+
+
 # Reload
 
 
 def test_a_reload_shows_new_clients_the_new_certificate_and_touches_no_open_session(
-    start_secure: StartSecure, certificates: Certificates, tmp_path
+    start_secure: StartSecure, certificates: Certificates, tmp_path: Path
 ) -> None:
     shown = Identity(tmp_path / "shown.crt", tmp_path / "shown.key")
 
@@ -321,7 +348,7 @@ def test_a_reload_shows_new_clients_the_new_certificate_and_touches_no_open_sess
 
 @pytest.mark.parametrize("fault", ["no certificate", "another key", "a key that others can read", "gone"])
 def test_a_reload_with_files_that_cannot_be_used_changes_nothing(
-    start_secure: StartSecure, certificates: Certificates, tmp_path, fault: str
+    start_secure: StartSecure, certificates: Certificates, tmp_path: Path, fault: str
 ) -> None:
     shown = Identity(tmp_path / "shown.crt", tmp_path / "shown.key")
     shown.certificate.write_bytes(certificates.server.certificate.read_bytes())
@@ -463,7 +490,7 @@ def test_the_certificate_of_a_resumed_session_counts_too(start_secure: StartSecu
 
 
 def test_a_revocation_holds_after_a_reload_for_resumed_sessions_too(
-    start_secure: StartSecure, certificates: Certificates, tmp_path
+    start_secure: StartSecure, certificates: Certificates, tmp_path: Path
 ) -> None:
     identity = certificates.issuer.client(CERTIFIED, "revoked-later")
     crl = tmp_path / "clients.crl"

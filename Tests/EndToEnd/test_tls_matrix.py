@@ -24,6 +24,7 @@ from support.tls_matrix import (
     Cells,
     Target,
     start_server,
+    users_file,
 )
 from support.tls_table import page
 
@@ -79,13 +80,6 @@ def combinations() -> list[Combination]:
         for client_tls in CLIENT_TLS_MODES[1:]
         for server_tls in SERVER_TLS_MODES[1:]
     ]
-
-
-def users_file(server: PostgresServer) -> str:
-    """What Holdfast knows of the roles: as the server does, and of the one with an MD5 password a verifier all the same."""
-    verifiers = dict(server.rows("SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword LIKE 'SCRAM%'"))
-    verifiers["bob_md5"] = verifiers["cid_scram"]
-    return "".join(f'"{role}" "{verifier}"\n' for role, verifier in verifiers.items())
 
 
 def settings(

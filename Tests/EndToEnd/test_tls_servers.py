@@ -117,6 +117,19 @@ def test_an_old_version_is_not_spoken(start_towards: StartTowards, certificates:
     assert "SSL error" in error["M"] and "protocol version" in error["M"]
 
 
+@pytest.mark.parametrize("mode", ["require", "verify-full"])
+def test_tls_can_begin_at_once_with_a_server_that_names_the_protocol(
+    start_towards: StartTowards, certificates: Certificates, mode: str
+) -> None:
+    with TLSServer(certificates.server) as server:
+        welcome(start_towards(server.port, mode=mode, negotiation="direct"))
+        assert server.direct_handshakes == 1
+    with TLSServer(certificates.server, names_protocol=False) as server:
+        error = refusal(start_towards(server.port, mode=mode, negotiation="direct"))
+        assert error["C"] == "08006" and "without ALPN" in error["M"]
+        welcome(start_towards(server.port, mode=mode))
+
+
 @pytest.mark.parametrize("fault", ["it has none", "its version is too old"])
 def test_prefer_goes_on_without_tls_where_there_is_none_and_where_it_fails(
     start_towards: StartTowards, certificates: Certificates, fault: str

@@ -93,6 +93,13 @@ def start_server(certificates: Certificates | None) -> PostgresServer:
     return server
 
 
+def users_file(server: PostgresServer) -> str:
+    """What Holdfast knows of the roles: as the server does, and of the one with an MD5 password a verifier all the same."""
+    verifiers = dict(server.rows("SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword LIKE 'SCRAM%'"))
+    verifiers["bob_md5"] = verifiers["cid_scram"]
+    return "".join(f'"{role}" "{verifier}"\n' for role, verifier in verifiers.items())
+
+
 @dataclass(frozen=True)
 class Target:
     """Where clients connect."""
