@@ -1,5 +1,6 @@
 """Holdfast itself: a proxy.conf, the process, its addresses, its trail."""
 
+import contextlib
 import json
 import os
 import re
@@ -187,8 +188,13 @@ class Holdfast:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
-    def descriptor_count(self) -> int:
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+    def socket_count(self) -> int:
+        """Listeners and the sockets of sessions."""
+        count = 0
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += os.readlink(descriptor).startswith("socket:")
+        return count
 
     def resident_kilobytes(self) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
