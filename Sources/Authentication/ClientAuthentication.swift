@@ -87,15 +87,19 @@ package struct ClientAuthentication: ~Copyable {
     private mutating func answer(_ message: UnsafeRawBufferPointer) throws(ScramFault) -> Step {
         switch state {
         case .choosing:
-            let response: SASLInitialResponse
+            let data: [UInt8]?
             do throws(SASLInitialResponse.Fault) {
-                response = try SASLInitialResponse(message: message)
+                var response = try SASLInitialResponse(message: message)
+                guard let server = server(for: response.mechanism) else {
+                    return .refused(.protocolViolation("client selected an invalid SASL authentication mechanism"))
+                }
+                state = .running(server)
+                data = try response.data()
             } catch {
                 throw .protocolViolation(error.rawValue)
             }
-            state = .running(try server(for: response.mechanism))
             // A client that has nothing to say yet is asked for it.
-            guard let data = response.data else {
+            guard let data else {
                 return .reply(WireWriter.authenticationSASLContinue([]), consumed: message.count)
             }
             return try run(data, consumed: message.count)
@@ -104,11 +108,10 @@ package struct ClientAuthentication: ~Copyable {
         }
     }
 
-    private func server(for mechanism: String) throws(ScramFault) -> ScramServer {
+    /// - Returns: nil for a mechanism that was not offered.
+    private func server(for mechanism: String) -> ScramServer? {
         let bindsChannel = mechanism == ScramClient.bindingMechanism && subject.endPoint != nil
-        guard bindsChannel || mechanism == ScramClient.mechanism else {
-            throw .protocolViolation("client selected an invalid SASL authentication mechanism")
-        }
+        guard bindsChannel || mechanism == ScramClient.mechanism else { return nil }
         return ScramServer(
             user: subject.user, verifier: subject.verifier, mockSecret: subject.mockSecret,
             serverNonce: subject.nonce, bindsChannel: bindsChannel, endPoint: subject.endPoint)

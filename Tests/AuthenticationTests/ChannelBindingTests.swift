@@ -44,7 +44,7 @@ import Testing
         var login = Login(endPoint: row.hasTLS ? Self.endPoint : nil)
         let client = PasswordClient(
             password: "pencil", header: row.header, binding: row.header.hasPrefix("p") ? Self.endPoint : [])
-        var answer = login.choose(row.mechanism, client.first)
+        var answer = login.choose(client.first, mechanism: row.mechanism)
         if case .says(let challenge) = answer { answer = login.respond(client.final(challenge).message) }
         switch answer {
         case .accepted: #expect(row.expected == "accepted")

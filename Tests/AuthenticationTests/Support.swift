@@ -72,7 +72,7 @@ struct Login: ~Copyable {
         }
     }
 
-    mutating func choose(_ mechanism: String = "SCRAM-SHA-256", _ data: String) -> Answer {
+    mutating func choose(_ data: String, mechanism: String = "SCRAM-SHA-256") -> Answer {
         send(WireWriter.saslInitialResponse(mechanism: mechanism, data: Array(data.utf8)))
     }
 
@@ -80,7 +80,7 @@ struct Login: ~Copyable {
 
     /// A whole login; the server's last word.
     mutating func run(_ client: PasswordClient, mechanism: String = "SCRAM-SHA-256") -> Answer {
-        guard case .says(let challenge) = choose(mechanism, client.first) else { return .says("no challenge") }
+        guard case .says(let challenge) = choose(client.first, mechanism: mechanism) else { return .says("no challenge") }
         return respond(client.final(challenge).message)
     }
 

@@ -1,9 +1,8 @@
 /// A client's choice among the SASL mechanisms that it was offered, and what it has to say first (manual, "Message
 /// Formats", SASLInitialResponse).
-package struct SASLInitialResponse: Sendable, Hashable {
-    package var mechanism: String
-    /// nil if the client has nothing to say yet.
-    package var data: [UInt8]?
+package struct SASLInitialResponse {
+    package let mechanism: String
+    private var reader: WireReader
 
     /// Why a message cannot be read; the words are PostgreSQL's (libpq/pqformat.c).
     package enum Fault: String, Error, Sendable {
@@ -12,17 +11,23 @@ package struct SASLInitialResponse: Sendable, Hashable {
         case tooLong = "invalid message format"
     }
 
-    /// Reads a whole message, type byte included.
+    /// Reads the choice from a whole message, type byte included.
     package init(message: UnsafeRawBufferPointer) throws(Fault) {
-        var reader = WireReader(message, from: FrameSplitter.headerByteCount)
+        reader = WireReader(message, from: FrameSplitter.headerByteCount)
         guard let name = reader.string() else { throw .unendedString }
         mechanism = name.text
+    }
+
+    /// What the client has to say first; nil if it has nothing to say yet. To be asked while the message lives.
+    package mutating func data() throws(Fault) -> [UInt8]? {
         guard let count = reader.int32() else { throw .tooShort }
+        var data: [UInt8]?
         if count != -1 {
             guard let bytes = reader.bytes(Int(count)) else { throw .tooShort }
             data = Array(bytes)
         }
         guard reader.isAtEnd else { throw .tooLong }
+        return data
     }
 }
 
