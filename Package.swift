@@ -54,9 +54,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Authentication", "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
-                "Configuration", "Transport",
-                "Audit",
-                "CLinux",
+                "Configuration", "Transport", "TLSEngine", "Audit", "CLinux",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -44,7 +44,7 @@ package struct ClientAuthentication: ~Copyable {
 
     /// The AuthenticationSASL message.
     package var request: [UInt8] {
-        WireWriter.authenticationSASL(
+        WireWriter.saslOffer(
             mechanisms: subject.endPoint == nil
                 ? [ScramClient.mechanism] : [ScramClient.bindingMechanism, ScramClient.mechanism])
     }

@@ -38,7 +38,7 @@ package struct ConfigurationReader {
 
     private static let keys = [
         "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
-        "max_statement", "embedded", "catalog", "log", "audit", "guard", "tag", "rule",
+        "max_statement", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -48,7 +48,7 @@ package struct ConfigurationReader {
         root.rejectKeys(besides: Self.keys)
         let listeners = listeners()
         let audit = root.section("audit")
-        return ProxyConfiguration(
+        var configuration = ProxyConfiguration(
             listeners: listeners, server: server(), embedded: embedded(),
             loopCount: root.integer("loops", in: 0...256, otherwise: 0),
             maximumClients: root.integer("max_clients", in: 1...1_000_000, otherwise: 1000),
@@ -59,6 +59,9 @@ package struct ConfigurationReader {
                 "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte),
             catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: ruleSet(listeners: listeners, audit: audit, version: version))
+        configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
+        configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
+        return configuration
     }
 
     private func listeners() -> [ListenAddress] {

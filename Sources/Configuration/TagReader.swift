@@ -5,9 +5,10 @@ struct TagReader {
     let listeners: [ListenAddress]
 
     static let keys = [
-        "name", "database", "user", "application_name", "client", "listener", "trust_application_name",
+        "name", "database", "user", "application_name", "client", "listener", "certificate",
+        "trust_application_name",
     ]
-    private static let conditions = ["database", "user", "application_name", "client", "listener"]
+    private static let conditions = ["database", "user", "application_name", "client", "listener", "certificate"]
 
     func read(_ block: SectionReader) -> TagRule? {
         block.rejectKeys(besides: Self.keys)
@@ -16,7 +17,8 @@ struct TagReader {
             tag: name ?? Tag.production, databases: globs("database", in: block, example: "*_test"),
             users: globs("user", in: block, example: "ci"),
             applicationNames: globs("application_name", in: block, example: "pytest*"), clients: clients(in: block),
-            listeners: listeners(in: block))
+            listeners: listeners(in: block),
+            certificates: globs("certificate", in: block, example: "CN=ci,*"))
         let trustsApplicationName = block.boolean("trust_application_name") ?? false
         guard let name else { return nil }
         if !Self.conditions.contains(where: block.has) {

@@ -35,6 +35,7 @@ package final class ProxyServer {
     ) throws(ProxyError) {
         self.configuration = configuration
         self.logger = logger
+        let encryption = try EncryptionPolicy(configuration)
         var listeners: [(name: String, listener: Listener)] = []
         for wanted in configuration.listeners { listeners += try Self.open(wanted) }
         addresses = listeners.map(\.listener.address.text)
@@ -85,7 +86,7 @@ package final class ProxyServer {
                     serverUnreachable: { resolver.resolveSoon() }, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } }),
-                settings: LoopSettings(configuration))
+                settings: LoopSettings(configuration, encryption: encryption))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, maximumClients: { maximumClients.value }, logger: logger)
         } catch {
@@ -110,7 +111,9 @@ package final class ProxyServer {
     /// Takes over what of a new `proxy.conf` can change while sessions are open.
     ///
     /// - Returns: the settings that wait for a restart, as messages.
-    package func reload(_ changed: ProxyConfiguration) -> [String] {
+    /// - Throws: ``ProxyError`` if a file that the settings name cannot be used; nothing has changed then.
+    package func reload(_ changed: ProxyConfiguration) throws(ProxyError) -> [String] {
+        let encryption = try EncryptionPolicy(changed)
         var waiting: [String] = []
         if changed.listeners != configuration.listeners { waiting.append("listen") }
         if changed.server != configuration.server || changed.embedded != configuration.embedded {
@@ -122,7 +125,7 @@ package final class ProxyServer {
         if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
         configuration = changed
         maximumClients.value = changed.maximumClients
-        group.apply(LoopSettings(changed))
+        group.apply(LoopSettings(changed, encryption: encryption))
         audit.append([AuditBridge.record(.reload)])
         return waiting
     }

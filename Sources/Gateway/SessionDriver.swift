@@ -5,6 +5,7 @@ import Logging
 import Policy
 import PostgresWire
 import Session
+import TLSEngine
 import Transport
 
 /// One session's two sockets: **the only place where a machine's steps touch sockets.**
@@ -15,8 +16,14 @@ final class SessionDriver {
     enum Phase {
         /// Waits for the startup packet.
         case startup
+        /// The client's TLS handshake is under way; then `startup` again.
+        case securingClient
         /// Waits for the server to accept the connection; the startup packet is held.
         case connecting
+        /// Waits for the server's one byte: whether it has TLS.
+        case askingServerForTLS
+        /// The server's TLS handshake is under way.
+        case securingServer
         /// A cancel request was passed on; waits for the server to close.
         case cancelling
         case relaying
@@ -37,13 +44,22 @@ final class SessionDriver {
     var server: Transport.Stream?
     var toServer = Flow()
     var toClient = Flow()
-    var startup = StartupMachine()
+    var startup: StartupMachine
     var machine: MachineBox?
     var subject: Subject?
     var rulesVersion = 0
     var bridge: AuditBridge?
     var deadline: Int64?
     var remainingAddresses: [SocketAddress] = []
+    /// Where the connection to the server goes, or has been tried last.
+    var serverAddress: SocketAddress?
+    /// The client's first byte has been looked at.
+    var hasPeeked = false
+    /// The client began with TLS, without an SSLRequest.
+    var isDirectTLS = false
+    var clientCertificate: PeerCertificate?
+    /// TLS with the server has failed, and need not be.
+    var isWithoutTLS = false
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -102,6 +118,7 @@ final class SessionDriver {
         self.peer = peer
         self.listener = listener
         self.isOverLimit = isOverLimit
+        startup = StartupMachine(offersTLS: loop.settings.encryption.clientContext != nil && !peer.isUnix)
     }
 
     // MARK: - Events
@@ -164,7 +181,7 @@ final class SessionDriver {
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
     func timerFired(deadline fired: Int64) {
-        if fired == drainDeadline, phase == .relaying || phase == .connecting {
+        if fired == drainDeadline, phase == .relaying || isReachingServer {
             return sayLastWords(.shuttingDown)
         }
         if fired == retryDeadline, phase == .connecting, !hasServer {
@@ -175,7 +192,9 @@ final class SessionDriver {
         switch phase {
         case .startup:
             sayLastWords(.loginTimeout)
-        case .connecting:
+        case .securingClient:
+            close("the client did not finish the TLS handshake in time")
+        case .connecting, .askingServerForTLS, .securingServer:
             connectionFailed("timed out")
         case .cancelling, .lingering:
             close("waited long enough")
@@ -187,7 +206,7 @@ final class SessionDriver {
     /// The proxy is going down: end now if nothing is running, else as soon as nothing is.
     func drain(deadline: Int64) {
         switch phase {
-        case .startup, .connecting:
+        case .startup, .securingClient, .connecting, .askingServerForTLS, .securingServer:
             sayLastWords(.shuttingDown)
         case .relaying:
             let left = max(0, deadline - linux_clock_monotonic())
@@ -239,7 +258,10 @@ final class SessionDriver {
     func advance() {
         switch phase {
         case .startup: readStartup()
+        case .securingClient: secureClient()
         case .connecting: finishConnecting()
+        case .askingServerForTLS: readServersAnswer()
+        case .securingServer: continueServerHandshake()
         case .cancelling, .relaying: relay()
         case .lingering: linger()
         case .closed: break
@@ -247,6 +269,7 @@ final class SessionDriver {
     }
 
     func readStartup() {
+        if beganDirectly() { return }
         while phase == .startup {
             if toServer.buffer.count >= toServer.needed {
                 do throws(WireFault) {
@@ -258,6 +281,11 @@ final class SessionDriver {
                         toServer.needed = 1
                         // One byte into an empty socket buffer: it is taken, or the client is gone.
                         _ = answer.withUnsafeBytes { client.send($0) }
+                    case .beginTLS(let answer, let consumed):
+                        toServer.buffer.drop(consumed)
+                        toServer.needed = 1
+                        _ = answer.withUnsafeBytes { client.send($0) }
+                        beginClientTLS()
                     case .cancel(let byteCount):
                         open(packet: byteCount)
                         phase = .connecting
@@ -268,6 +296,7 @@ final class SessionDriver {
                         openSession(parameters)
                     }
                 } catch {
+                    if refusedDirectTLS() { return }
                     sayLastWords(ErrorFields(severity: "FATAL", sqlState: error.sqlState, message: error.message))
                 }
                 continue
@@ -292,9 +321,11 @@ final class SessionDriver {
 
     func openSession(_ parameters: StartupParameters) {
         guard !isOverLimit else { return sayLastWords(.tooManyClients) }
+        if let fault = encryptionFault(of: parameters) { return sayLastWords(fault) }
         let subject = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
-            clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener)
+            clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener,
+            certificate: clientCertificate?.subject)
         let rules = loop.settings.rules.rules(for: subject)
         self.subject = subject
         rulesVersion = loop.settings.rules.version
@@ -342,6 +373,7 @@ final class SessionDriver {
                 let stream = try Stream.connecting(to: address)
                 try loop.selector.add(stream.number, value: owner | 1)
                 server = consume stream
+                serverAddress = address
                 return
             } catch {
                 failure = "\(error.address): \(error.reason)"
@@ -362,21 +394,37 @@ final class SessionDriver {
             server = nil
             return connectNext(failure: TransportError.text(code))
         }
+        secureServer()
+    }
+
+    /// Whether the server is not reached yet.
+    var isReachingServer: Bool {
+        switch phase {
+        case .connecting, .askingServerForTLS, .securingServer: true
+        case .startup, .securingClient, .cancelling, .relaying, .lingering, .closed: false
+        }
+    }
+
+    /// The server can be spoken to: the first packet goes out.
+    func serverReady() {
         deadline = nil
         retryDeadline = nil
+        machine?.value.hidesChannelBinding = client.tls == nil && server?.tls != nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
         relay()
     }
 
-    func connectionFailed(_ reason: String) {
+    func connectionFailed(
+        _ reason: String, hint: String = "Is the server running there? The address is \"server\" in proxy.conf."
+    ) {
         loop.context.serverUnreachable()
         loop.context.logger.error("the server at \(loop.context.upstream.name) cannot be reached: \(reason)")
         sayLastWords(
             ErrorFields(
                 severity: "FATAL", sqlState: "08006",
                 message: "holdfast cannot reach the PostgreSQL server at \(loop.context.upstream.name): \(reason)",
-                hint: "Is the server running there? The address is \"server\" in proxy.conf."))
+                hint: hint))
     }
 
     // MARK: - The end
@@ -415,7 +463,10 @@ final class SessionDriver {
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
     func sayLastWords(_ fields: ErrorFields) {
         guard phase != .closed, phase != .lingering else { return }
-        if machine?.value.isServerAtBoundary ?? true, toClient.approved == 0, toClient.injection.isEmpty {
+        // In the middle of a handshake there is no place for it either.
+        if phase != .securingClient, machine?.value.isServerAtBoundary ?? true, toClient.approved == 0,
+            toClient.injection.isEmpty
+        {
             _ = WireWriter.errorResponse(fields).withUnsafeBytes { client.send($0) }
         }
         startLingering()
@@ -434,10 +485,10 @@ final class SessionDriver {
 
     func linger() {
         var reads = 0
-        while client.isReadable, !client.hasEnded {
+        while !client.hasEnded {
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if client.receive(into: loop.scratch) == 0 { break }
+            if client.discard(into: loop.scratch) == 0 { break }
         }
         if client.hasEnded { close("the session ended") }
     }

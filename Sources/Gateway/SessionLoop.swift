@@ -30,8 +30,10 @@ package struct LoopSettings: Sendable {
     package var connectTimeout: Duration
     package var loginTimeout: Duration
     package var maximumStatementBytes: Int
+    package var encryption: EncryptionPolicy
 
-    package init(_ configuration: ProxyConfiguration) {
+    package init(_ configuration: ProxyConfiguration, encryption: EncryptionPolicy) {
+        self.encryption = encryption
         rules = configuration.rules
         connectTimeout = configuration.connectTimeout
         loginTimeout = configuration.loginTimeout
@@ -207,7 +209,8 @@ package final class SessionLoop {
     private func adopt(_ socket: Int32, _ peer: SocketAddress, _ listener: String, _ isOverLimit: Bool) {
         let owner = newOwner()
         let session = SessionDriver(
-            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket)), peer: peer, listener: listener,
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket), isUnix: peer.isUnix), peer: peer,
+            listener: listener,
             isOverLimit: isOverLimit)
         slots[Int(owner >> 32)].session = session
         session.begin()

@@ -10,6 +10,15 @@ package enum WireWriter {
         fieldsMessage(BackendType.noticeResponse, fields)
     }
 
+    /// AuthenticationSASL: code 10, the mechanisms, an empty one.
+    package static func saslOffer(mechanisms: [String]) -> [UInt8] {
+        message(BackendType.authentication) {
+            $0.append(contentsOf: [0, 0, 0, 10])
+            for mechanism in mechanisms { $0.append(string: mechanism) }
+            $0.append(0)
+        }
+    }
+
     /// A Query with ASCII text.
     package static func query(_ text: String) -> [UInt8] {
         message(FrontendType.query.rawValue) { $0.append(string: text) }
@@ -70,6 +79,11 @@ package enum WireWriter {
 
     /// A Flush.
     package static let flush: [UInt8] = [FrontendType.flush.rawValue, 0, 0, 0, 4]
+
+    /// An SSLRequest: a length and the code, no type.
+    package static let sslRequest: [UInt8] =
+        [0, 0, 0, 8]
+        + stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: StartupRequest.sslCode >> $0) }
 
     /// A Terminate.
     package static let terminate: [UInt8] = [FrontendType.terminate.rawValue, 0, 0, 0, 4]

@@ -48,6 +48,7 @@ extension SessionMachine {
         let needsBody =
             switch header.type {
             case BackendType.readyForQuery, BackendType.parameterStatus, BackendType.backendKeyData: true
+            case BackendType.authentication: hidesChannelBinding && !isAuthenticated
             case BackendType.commandComplete: ledger.firstHasNote
             case BackendType.errorResponse:
                 ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty
@@ -58,6 +59,11 @@ extension SessionMachine {
         }
         if let notice = pendingNotice(before: header) { return .substitute(dropping: 0, with: notice) }
         let message = UnsafeRawBufferPointer(rebasing: rest.prefix(header.byteCount))
+        if header.type == BackendType.authentication, message.count == header.byteCount,
+            let offer = offerWithoutChannelBinding(message)
+        {
+            return .substitute(dropping: header.byteCount, with: offer)
+        }
         serverRemaining = header.byteCount
         if header.type != BackendType.readyForQuery { noteAnswer(header.type) }
         switch header.type {
@@ -92,6 +98,23 @@ extension SessionMachine {
             break
         }
         return nil
+    }
+
+    /// AuthenticationSASL's code (manual, "Message Formats").
+    private static let saslOffer: Int32 = 10
+
+    /// The server's offer without the mechanisms that bind to TLS, for a client that has none: libpq takes such an offer
+    /// for an attack (`pg_SASL_init`, interfaces/libpq/fe-auth.c).
+    private func offerWithoutChannelBinding(_ message: UnsafeRawBufferPointer) -> [UInt8]? {
+        guard hidesChannelBinding, !isAuthenticated else { return nil }
+        var reader = WireReader(message, from: FrameSplitter.headerByteCount)
+        guard reader.int32() == Self.saslOffer else { return nil }
+        var kept: [String] = []
+        var isBound = false
+        while let mechanism = reader.string()?.text, !mechanism.isEmpty {
+            if mechanism.hasSuffix("-PLUS") { isBound = true } else { kept.append(mechanism) }
+        }
+        return isBound && !kept.isEmpty ? WireWriter.saslOffer(mechanisms: kept) : nil
     }
 
     /// Anything but an asynchronous message belongs to what is owed.

@@ -78,14 +78,18 @@ struct ServeCommand: ParsableCommand {
         do {
             let changed = try ConfigurationFile.load(path: config, version: version)
             for warning in changed.warnings { logger.warning("\(warning)") }
+            let waiting = try proxy.reload(changed)
             LogSetup.level = changed.log.level
-            let waiting = proxy.reload(changed)
             logger.notice("proxy.conf was read again; its rules hold from every session's next statement on")
             if !waiting.isEmpty {
                 logger.warning("these settings wait for a restart: \(waiting.joined(separator: ", "))")
             }
         } catch {
-            for issue in error.issues { logger.error("\(issue)") }
+            if let error = error as? ConfigurationError {
+                for issue in error.issues { logger.error("\(issue)") }
+            } else {
+                logger.error("\(error)")
+            }
             logger.error("proxy.conf was not taken over; the rules in force stay as they were")
         }
     }

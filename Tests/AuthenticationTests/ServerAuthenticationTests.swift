@@ -31,7 +31,7 @@ import Testing
         _ machine: inout ServerAuthentication, against server: inout Login, offering mechanisms: [String]
     ) -> [String] {
         var said: [String] = []
-        var message = WireWriter.authenticationSASL(mechanisms: mechanisms)
+        var message = WireWriter.saslOffer(mechanisms: mechanisms)
         while true {
             switch message.withUnsafeBytes({ machine.step($0) }) {
             case .reply(let bytes, let consumed):
@@ -123,7 +123,7 @@ import Testing
     func aServerThatLetsInBeforeItHasProvenItselfIsNotBelieved(isAnswered: Bool) throws {
         var machine = try Self.machine()
         var server = Login()
-        var message = WireWriter.authenticationSASL(mechanisms: ["SCRAM-SHA-256"])
+        var message = WireWriter.saslOffer(mechanisms: ["SCRAM-SHA-256"])
         for _ in 0..<(isAnswered ? 2 : 1) {
             guard case .reply(let answer, _) = message.withUnsafeBytes({ machine.step($0) }),
                 case .reply(let challenge, _) = answer.withUnsafeBytes({ server.machine.step($0) })
@@ -139,7 +139,7 @@ import Testing
     @Test func aForgedSignatureIsNotBelieved() throws {
         var machine = try Self.machine()
         var server = Login()
-        var message = WireWriter.authenticationSASL(mechanisms: ["SCRAM-SHA-256"])
+        var message = WireWriter.saslOffer(mechanisms: ["SCRAM-SHA-256"])
         if case .reply(let answer, _) = message.withUnsafeBytes({ machine.step($0) }),
             case .reply(let challenge, _) = answer.withUnsafeBytes({ server.machine.step($0) }),
             case .reply = challenge.withUnsafeBytes({ machine.step($0) })
@@ -175,7 +175,7 @@ import Testing
     ])
     func aMalformedChallengeIsRefused(challenge: String) throws {
         var machine = try Self.machine()
-        let offer = WireWriter.authenticationSASL(mechanisms: ["SCRAM-SHA-256"])
+        let offer = WireWriter.saslOffer(mechanisms: ["SCRAM-SHA-256"])
         _ = offer.withUnsafeBytes { machine.step($0) }
         let message = Self.request(code: 11, challenge)
         guard case .refused(_, .badServer) = message.withUnsafeBytes({ machine.step($0) }) else {
@@ -199,7 +199,7 @@ import Testing
     }
 
     @Test func theServersMessagesArriveInAnyPieces() throws {
-        let offer = WireWriter.authenticationSASL(mechanisms: ["SCRAM-SHA-256"])
+        let offer = WireWriter.saslOffer(mechanisms: ["SCRAM-SHA-256"])
         var machine = try Self.machine()
         for count in 0..<offer.count {
             let part = Array(offer[..<count])

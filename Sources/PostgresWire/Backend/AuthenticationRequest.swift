@@ -41,14 +41,6 @@ package enum AuthenticationRequest: Sendable, Hashable {
 }
 
 extension WireWriter {
-    /// An AuthenticationSASL.
-    package static func authenticationSASL(mechanisms: [String]) -> [UInt8] {
-        authentication(code: 10) {
-            for mechanism in mechanisms { $0.append(string: mechanism) }
-            $0.append(0)
-        }
-    }
-
     /// An AuthenticationSASLContinue.
     package static func authenticationSASLContinue(_ data: [UInt8]) -> [UInt8] {
         authentication(code: 11) { $0 += data }
