@@ -69,3 +69,11 @@ extension ScramVerifier: CustomStringConvertible, CustomDebugStringConvertible, 
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: []) }
 }
+
+extension ScramVerifier {
+    /// Something that only who has the verifier can know, and from which the verifier cannot be found: the secret of mock
+    /// exchanges, the same for all who have the verifier.
+    package var commonSecret: [UInt8] {
+        Digest.hmac(key: storedKey + serverKey, Array("holdfast mock secret".utf8))
+    }
+}

@@ -32,6 +32,13 @@ package struct UsersFile: Sendable {
 
     package var count: Int { verifiers.count }
 
+    /// Something that only who has the file can know; the same on every machine that has the same file. nil if it is empty.
+    package var commonSecret: [UInt8]? {
+        if verifiers.isEmpty { return nil }
+        let all = verifiers.sorted { $0.key < $1.key }.flatMap { Array($0.key.utf8) + $0.value.commonSecret }
+        return Digest.sha256(all)
+    }
+
     package func verifier(of user: String) -> ScramVerifier? { verifiers[user] }
 
     private static func entry(_ line: String, _ number: Int) throws(Fault) -> (user: String, secret: String)? {

@@ -38,7 +38,8 @@ package struct ConfigurationReader {
 
     private static let keys = [
         "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
-        "max_statement", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "tag", "rule",
+        "max_statement", "auth", "users", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard",
+        "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -59,6 +60,7 @@ package struct ConfigurationReader {
                 "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte),
             catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: ruleSet(listeners: listeners, audit: audit, version: version))
+        configuration.authentication = AuthenticationReader.settings(root)
         configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
         configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
         return configuration

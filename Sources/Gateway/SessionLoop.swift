@@ -31,9 +31,14 @@ package struct LoopSettings: Sendable {
     package var loginTimeout: Duration
     package var maximumStatementBytes: Int
     package var encryption: EncryptionPolicy
+    /// nil if the server checks the passwords.
+    package var authentication: AuthenticationPolicy?
 
-    package init(_ configuration: ProxyConfiguration, encryption: EncryptionPolicy) {
+    package init(
+        _ configuration: ProxyConfiguration, encryption: EncryptionPolicy, authentication: AuthenticationPolicy? = nil
+    ) {
         self.encryption = encryption
+        self.authentication = authentication
         rules = configuration.rules
         connectTimeout = configuration.connectTimeout
         loginTimeout = configuration.loginTimeout
@@ -51,6 +56,8 @@ package enum LoopLetter: Sendable {
     case grantAnswered(owner: UInt64)
     /// The catalog of the session's database has been read, or could not be.
     case catalogRead(owner: UInt64)
+    /// What can be known of the user who wants in.
+    case userFound(owner: UInt64, UserLookup)
     case settings(LoopSettings)
     /// Give sessions with this share (0 to 1) of the loop's work to another loop.
     case handOver(share: Double, to: LoopAddress)
@@ -190,6 +197,8 @@ package final class SessionLoop {
                 session(owner: owner)?.grantAnswered()
             case .catalogRead(let owner):
                 session(owner: owner)?.catalogRead()
+            case .userFound(let owner, let lookup):
+                session(owner: owner)?.userFound(lookup)
             case .settings(let changed):
                 settings = changed
             case .handOver(let share, let other):
