@@ -29,6 +29,7 @@ struct ScramAttributes {
 
     /// Any attribute, and the comma behind it.
     mutating func any() throws(ScramFault) -> (name: UInt8, value: [UInt8]) {
+        guard !isAtEnd else { throw .malformed("Attribute expected, but found end of string.") }
         let name = next
         guard (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(name | 0x20), name < 0x80 else {
             throw .malformed("Attribute expected, but found invalid character \"\(Self.shown(name))\".")

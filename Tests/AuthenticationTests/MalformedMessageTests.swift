@@ -49,11 +49,11 @@ import Testing
         ("c=biws", "08P01 | malformed SCRAM message | Expected attribute \"r\" but found \"0x00\"."),
         (
             "c=biws,r=\(nonce)",
-            "08P01 | malformed SCRAM message | Attribute expected, but found invalid character \"0x00\"."
+            "08P01 | malformed SCRAM message | Attribute expected, but found end of string."
         ),
         (
             "c=biws,r=\(nonce),x=1",
-            "08P01 | malformed SCRAM message | Attribute expected, but found invalid character \"0x00\"."
+            "08P01 | malformed SCRAM message | Attribute expected, but found end of string."
         ),
         ("c=biws,r=\(nonce),p=", "08P01 | malformed SCRAM message | Malformed proof in client-final-message."),
         ("c=biws,r=\(nonce),p=YWJj", "08P01 | malformed SCRAM message | Malformed proof in client-final-message."),

@@ -80,7 +80,9 @@ struct Login: ~Copyable {
 
     /// A whole login; the server's last word.
     mutating func run(_ client: PasswordClient, mechanism: String = "SCRAM-SHA-256") -> Answer {
-        guard case .says(let challenge) = choose(client.first, mechanism: mechanism) else { return .says("no challenge") }
+        guard case .says(let challenge) = choose(client.first, mechanism: mechanism) else {
+            return .says("no challenge")
+        }
         return respond(client.final(challenge).message)
     }
 

@@ -46,6 +46,7 @@ class ProxySettings:
     embedded: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=dict)
+    users: dict[str, Any] = field(default_factory=dict)
     client_tls: dict[str, Any] = field(default_factory=dict)
     server_tls: dict[str, Any] = field(default_factory=dict)
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
@@ -56,7 +57,7 @@ class ProxySettings:
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
-            ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
+            ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
         ]  # fmt: skip
         tables += [("[[tag]]", tag) for tag in self.tags] + [("[[rule]]", rule) for rule in self.rules]
         for header, table in tables:
