@@ -46,6 +46,7 @@ let package = Package(
         // The outer ring.
         .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: strict),
+        .target(name: "Telemetry", swiftSettings: strict),
         .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
@@ -54,7 +55,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Authentication", "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
-                "Configuration", "Transport", "TLSEngine", "Audit", "CLinux",
+                "Configuration", "Transport", "TLSEngine", "Audit", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -6,6 +6,9 @@ package struct ScramFault: Error, Sendable, Hashable {
     package var message: String
     package var detail: String?
 
+    /// Whoever it was could not prove to know the password.
+    package var isPasswordFailure: Bool { sqlState == "28P01" }
+
     /// What the client is sent.
     package var fields: ErrorFields {
         ErrorFields(severity: "FATAL", sqlState: sqlState, message: message, detail: detail)

@@ -18,7 +18,7 @@ package final class ProxyServer {
     private let watches: [UnseenWatch]
     private let grants: GrantService?
     private let catalog: CatalogService?
-    private let maximumClients: Box<Int>
+    private let limits: Limits
     private var authentication: AuthenticationPolicy?
     private var configuration: ProxyConfiguration
 
@@ -77,8 +77,8 @@ package final class ProxyServer {
         catalog = Self.catalogConnection(configuration, server: server).map {
             CatalogService(connection: $0, settings: configuration.catalog, logger: logger)
         }
-        let maximumClients = Box(configuration.maximumClients)
-        self.maximumClients = maximumClients
+        let limits = Limits(configuration, descriptorLimit: limit)
+        self.limits = limits
         do throws(TransportError) {
             let loopCount =
                 configuration.loopCount > 0 ? configuration.loopCount : ProcessInfo.processInfo.activeProcessorCount
@@ -88,10 +88,10 @@ package final class ProxyServer {
                     upstream: upstream, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
-                    statementsEnded: { for watch in watches { watch.ddlPassed() } }),
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, limits: limits),
                 settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
             acceptor = try Acceptor(
-                listeners: listeners, group: group, maximumClients: { maximumClients.value }, logger: logger)
+                listeners: listeners, group: group, limits: limits, logger: logger)
         } catch {
             for watch in watches { watch.stop() }
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
@@ -129,11 +129,19 @@ package final class ProxyServer {
         if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
         configuration = changed
-        maximumClients.value = changed.maximumClients
+        limits.apply(changed)
         group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
         former?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload)])
         return waiting
+    }
+
+    /// Writes what has happened since the start into the log.
+    package func logCounters() {
+        logger.notice(
+            "counters",
+            metadata: Dictionary(
+                uniqueKeysWithValues: limits.counters.nonZero.map { ($0.name, "\($0.value)") }))
     }
 
     /// Stops accepting, lets running transactions end (at most `drain_timeout`; a second signal cuts that short), then
@@ -157,6 +165,7 @@ package final class ProxyServer {
         grants?.stop()
         for watch in watches { watch.stop() }
         catalog?.stop()
+        logCounters()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
     }

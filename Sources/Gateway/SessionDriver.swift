@@ -41,7 +41,6 @@ final class SessionDriver {
     var eventCount = 0
     let peer: SocketAddress
     let listener: String
-    let isOverLimit: Bool
 
     var phase = Phase.startup
     var client: Transport.Stream
@@ -83,6 +82,7 @@ final class SessionDriver {
     /// The intents whose grants are open.
     var openGrants: [String] = []
     var catalog = CatalogUse()
+    var limits = LimitUse()
 
     /// One direction.
     struct Flow: ~Copyable {
@@ -115,15 +115,13 @@ final class SessionDriver {
     static let readsPerTurn = 8
 
     init(
-        loop: SessionLoop, owner: UInt64, client: consuming Transport.Stream, peer: SocketAddress, listener: String,
-        isOverLimit: Bool
+        loop: SessionLoop, owner: UInt64, client: consuming Transport.Stream, peer: SocketAddress, listener: String
     ) {
         self.loop = loop
         self.owner = owner
         self.client = client
         self.peer = peer
         self.listener = listener
-        self.isOverLimit = isOverLimit
         startup = StartupMachine(offersTLS: loop.settings.encryption.clientContext != nil && !peer.isUnix)
     }
 
@@ -133,12 +131,12 @@ final class SessionDriver {
     func begin() {
         if !peer.isUnix { Stream.tune(client.number) }
         client.isWritable = true
-        deadline = loop.addTimer(loop.settings.loginTimeout, owner: owner)
         do {
             try loop.selector.add(client.number, value: owner)
         } catch {
-            close("cannot watch the client's socket: \(error.reason)")
+            return close("cannot watch the client's socket: \(error.reason)")
         }
+        beginLogin()
         if loop.isDraining { sayLastWords(.shuttingDown) }
     }
 
@@ -146,6 +144,7 @@ final class SessionDriver {
     func ready(isServer: Bool, events: UInt32) {
         eventCount &+= 1
         if isServer { server?.note(events: events) } else { client.note(events: events) }
+        if limits.watch.wantsWake { wakeWatch() }
         advance()
     }
 
@@ -183,6 +182,7 @@ final class SessionDriver {
     /// Whether the timer still matters to the session.
     func waitsFor(deadline timed: Int64) -> Bool {
         timed == deadline || timed == drainDeadline || timed == retryDeadline || timed == catalog.deadline
+            || timed == limits.loginDeadline || timed == limits.watch.deadline
     }
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
@@ -194,19 +194,15 @@ final class SessionDriver {
             return connectNext(failure: "it accepts no connection")
         }
         if fired == catalog.deadline { return catalogRead(isLate: true) }
+        if fired == limits.loginDeadline { return loginTimedOut() }
+        if fired == limits.watch.deadline { return lookAtWatch() }
         guard fired == deadline else { return }
         switch phase {
-        case .startup:
-            sayLastWords(.loginTimeout)
-        case .securingClient:
-            close("the client did not finish the TLS handshake in time")
-        case .authenticating, .loggingIn:
-            sayLastWords(.authenticationTimeout)
         case .connecting, .askingServerForTLS, .securingServer:
             connectionFailed("timed out")
         case .cancelling, .lingering:
             close("waited long enough")
-        case .relaying, .closed:
+        case .startup, .securingClient, .authenticating, .loggingIn, .relaying, .closed:
             break
         }
     }
@@ -230,7 +226,7 @@ final class SessionDriver {
     /// Whether nothing on its way (a timer, a turn, the trail's answer) is addressed to the session on this loop.
     var canMove: Bool {
         phase == .relaying && hasServer && deadline == nil && drainDeadline == nil && !isQueuedForTurn
-            && !toServer.isPaused && !catalog.isAwaited
+            && !toServer.isPaused && !catalog.isAwaited && limits.letsMove
     }
 
     /// Events since the last call.
@@ -254,8 +250,9 @@ final class SessionDriver {
             try loop.selector.add(client.number, value: owner)
             if let number = server?.number { try loop.selector.add(number, value: owner | 1) }
         } catch {
-            close("cannot watch a socket: \(error.reason)")
+            return close("cannot watch a socket: \(error.reason)")
         }
+        limitsChanged()
     }
 
     /// The loop ends: close without a word.
@@ -297,6 +294,7 @@ final class SessionDriver {
                         _ = answer.withUnsafeBytes { client.send($0) }
                         beginClientTLS()
                     case .cancel(let byteCount):
+                        loop.context.limits.counters.add(.cancelRequests)
                         open(packet: byteCount)
                         phase = .connecting
                         isCancel = true
@@ -331,13 +329,13 @@ final class SessionDriver {
     }
 
     func openSession(_ parameters: StartupParameters) {
-        guard !isOverLimit else { return sayLastWords(.tooManyClients) }
         if let fault = encryptionFault(of: parameters) { return sayLastWords(fault) }
         let subject = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
             clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener,
             certificate: clientCertificate?.subject)
         let rules = loop.settings.rules.rules(for: subject)
+        guard admit(subject, tag: rules.tag) else { return }
         self.subject = subject
         rulesVersion = loop.settings.rules.version
         machine = MachineBox(
@@ -388,6 +386,7 @@ final class SessionDriver {
                 return
             } catch {
                 failure = "\(error.address): \(error.reason)"
+                if error.code == EMFILE || error.code == ENFILE { return noDescriptorForServer() }
                 if error.code == EAGAIN {
                     // A Unix-domain server whose backlog is full: it makes room as it accepts.
                     remainingAddresses.append(address)
@@ -420,7 +419,7 @@ final class SessionDriver {
     func serverReady() {
         deadline = nil
         retryDeadline = nil
-        if let authentication { return beginLogin(authentication) }
+        if let authentication { return beginServerLogin(authentication) }
         machine?.value.hidesChannelBinding = client.tls == nil && server?.tls != nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
@@ -431,6 +430,7 @@ final class SessionDriver {
         _ reason: String, hint: String = "Is the server running there? The address is \"server\" in proxy.conf."
     ) {
         loop.context.serverUnreachable()
+        loop.context.limits.counters.add(.serverUnreachable)
         loop.context.logger.error("the server at \(loop.context.upstream.name) cannot be reached: \(reason)")
         sayLastWords(
             ErrorFields(
@@ -451,7 +451,9 @@ final class SessionDriver {
     func finishEnded() {
         guard phase == .relaying || phase == .cancelling else { return }
         if server?.hasEnded == true, toClient.isSpent { return endAfterServer() }
-        if client.hasFailed { return close("the client is gone") }
+        // A paused session does not read, and so does not see the end of a client that is gone; nobody waits for the
+        // answers. One that has only said its last may still hear them.
+        if client.hasFailed || (toServer.isPaused && client.isBroken) { return close("the client is gone") }
         if client.hasEnded, toServer.approved == 0, toServer.injection.isEmpty, !toServer.isPaused {
             // What is left is the beginning of a message that will never be whole.
             server?.shutDownWriting()
@@ -468,8 +470,7 @@ final class SessionDriver {
         guard phase == .relaying, machine?.value.isIdle == true, toServer.buffer.isEmpty, toClient.isSpent else {
             return
         }
-        _ = WireWriter.terminate.withUnsafeBytes { server?.send($0) }
-        sayLastWords(.shuttingDown)
+        sayGoodbye(.shuttingDown)
     }
 
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
@@ -508,6 +509,7 @@ final class SessionDriver {
     func endMachine() {
         authentication = nil
         endCatalog()
+        leaveSessionTable()
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
         closeGrants()
@@ -521,7 +523,9 @@ final class SessionDriver {
         guard phase != .closed else { return }
         endMachine()
         phase = .closed
+        client.sayEnd()
         server = nil
+        leaveLimits()
         loop.context.logger.debug("session closed: \(reason)", metadata: ["session": "\(id)"])
         loop.release(self)
     }

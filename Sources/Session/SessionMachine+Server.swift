@@ -51,7 +51,7 @@ extension SessionMachine {
             case BackendType.authentication: hidesChannelBinding && !isAuthenticated
             case BackendType.commandComplete: ledger.firstHasNote
             case BackendType.errorResponse:
-                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty
+                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty || cancelHint != nil
             default: false
             }
         if needsBody && rest.count < header.byteCount && header.byteCount <= Self.readableByteCount {
@@ -73,9 +73,14 @@ extension SessionMachine {
             parameterStatus(message)
         case BackendType.backendKeyData:
             var reader = WireReader(message, from: FrameSplitter.headerByteCount)
-            if !isAuthenticated { backendProcessID = reader.int32() }
+            if !isAuthenticated {
+                backendProcessID = reader.int32()
+                cancelKey = Array(message.dropFirst(FrameSplitter.headerByteCount).prefix(FrameLimits.cancelKey))
+            }
         case BackendType.errorResponse:
-            if let replacement = errorResponse(message, now: now), message.count == header.byteCount {
+            if let replacement = errorResponse(message, now: now) ?? cancelAnswered(by: message),
+                message.count == header.byteCount
+            {
                 serverRemaining = 0
                 return .substitute(dropping: header.byteCount, with: replacement)
             }
@@ -155,6 +160,7 @@ extension SessionMachine {
     }
 
     private mutating func commandComplete(_ message: UnsafeRawBufferPointer, now: () -> Int64) {
+        activityEpoch &+= 1
         guard let kind = ledger.firstKind else { return }
         guard kind == .query || kind == .execute else { return lostTrack() }
         if ledger.firstHasNote, let note = ledger.first?.note {
@@ -258,6 +264,8 @@ extension SessionMachine {
     mutating func readyForQuery(_ message: UnsafeRawBufferPointer) {
         let status = message.count > 5 ? TransactionStatus(rawValue: message[5]) : nil
         defer { hasAnswered = false }
+        activityEpoch &+= 1
+        if cancelHint != nil { cancelHint = nil }
         if isAuthenticated {
             if !hasAnswered, ledger.explainsIdleReady() { return }
             switch ledger.firstKind {

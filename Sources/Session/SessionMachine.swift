@@ -43,6 +43,13 @@ package struct SessionMachine: ~Copyable {
     /// until the server has let the client in.
     package internal(set) var backendProcessID: Int32?
 
+    /// The body of BackendKeyData: what a CancelRequest for this session must hold. Empty while it is not known.
+    package internal(set) var cancelKey: [UInt8] = []
+    /// Another number whenever the server has completed a statement or is ready.
+    package internal(set) var activityEpoch: UInt64 = 0
+    /// Holdfast has had the message that runs cancelled: the hint for the client.
+    var cancelHint: String?
+
     var ledger = ReplyLedger()
     var statements = NameLedger()
     var portals = NameLedger()

@@ -4,7 +4,8 @@ import COpenSSL
 package struct PeerCertificate: Sendable, Hashable {
     /// The distinguished name as RFC 2253 writes it: `CN=alice,OU=payments,O=Example`.
     package var subject: String
-    /// The last common name; nil if there is none, or it has a NUL in it (which nothing honest has).
+    /// The first common name in the certificate's own order, as PostgreSQL takes it (`be_tls_open_server`); nil if there is
+    /// none, or it has a NUL in it (which nothing honest has).
     package var commonName: String?
 
     init(_ certificate: OpaquePointer) {
@@ -25,8 +26,7 @@ package struct PeerCertificate: Sendable, Hashable {
 
     private static func commonName(_ name: OpaquePointer?) -> String? {
         guard let name else { return nil }
-        var index: Int32 = -1
-        while case let next = X509_NAME_get_index_by_NID(name, NID_commonName, index), next >= 0 { index = next }
+        let index = X509_NAME_get_index_by_NID(name, NID_commonName, -1)
         guard index >= 0, let value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, index)) else { return nil }
         var bytes: UnsafeMutablePointer<UInt8>?
         let count = ASN1_STRING_to_UTF8(&bytes, value)

@@ -24,6 +24,8 @@ package final class TLSConnection {
     private let context: TLSContext
     private var isBroken = false
     private let expectedHost: String?
+    /// The name in the certificate that did not pass: OpenSSL keeps no such certificate.
+    private var refusedName: String?
 
     /// Lays TLS over the socket; call ``handshake()`` until it is done.
     ///
@@ -45,7 +47,10 @@ package final class TLSConnection {
             SSL_set_connect_state(connection)
         }
         if let sentName, openssl_set_host_name(connection, sentName) != 1 { throw .noted("cannot send the name") }
-        if let host { try expect(host) }
+        if let host {
+            try expect(host)
+            watchVerification()
+        }
     }
 
     deinit { SSL_free(connection) }
@@ -57,6 +62,21 @@ package final class TLSConnection {
         if X509_VERIFY_PARAM_set1_ip_asc(parameters, host) == 1 { return }
         ERR_clear_error()
         guard X509_VERIFY_PARAM_set1_host(parameters, host, 0) == 1 else { throw .noted("cannot expect \(host)") }
+    }
+
+    /// Has ``refusedName`` noted while the handshake runs.
+    private func watchVerification() {
+        openssl_set_owner(connection, Unmanaged.passUnretained(self).toOpaque())
+        SSL_set_verify(connection, SSL_VERIFY_PEER) { isGood, store in
+            guard isGood == 0, X509_STORE_CTX_get_error_depth(store) == 0,
+                let certificate = X509_STORE_CTX_get_current_cert(store),
+                let owner = openssl_owner(store)
+            else { return isGood }
+            let shown = PeerCertificate(certificate)
+            let connection = Unmanaged<TLSConnection>.fromOpaque(owner).takeUnretainedValue()
+            connection.refusedName = shown.commonName ?? shown.subject
+            return isGood
+        }
     }
 
     // MARK: - Moving on
@@ -132,8 +152,7 @@ package final class TLSConnection {
         if verification == Int(X509_V_ERR_HOSTNAME_MISMATCH) || verification == Int(X509_V_ERR_IP_ADDRESS_MISMATCH),
             let expectedHost
         {
-            let name = peerCertificate.map { "\"\($0.commonName ?? $0.subject)\"" } ?? "another name"
-            return "server certificate for \(name) does not match host name \"\(expectedHost)\""
+            return "server certificate for \"\(refusedName ?? "")\" does not match host name \"\(expectedHost)\""
         }
         return "certificate verify failed: \(String(cString: X509_verify_cert_error_string(verification)))"
     }

@@ -13,6 +13,8 @@ package struct Stream: ~Copyable {
     package var isWritable = false
     /// The other side has said that it will send no more (or the socket failed): a short read is not the last.
     package var isHungUp = false
+    /// The socket has failed (a reset, a peer that has vanished), whatever is still to be read from it.
+    package private(set) var isBroken = false
     /// A read found the end, or failed.
     package private(set) var hasEnded = false
     package private(set) var hasShutDown = false
@@ -65,6 +67,7 @@ package struct Stream: ~Copyable {
         if events & (LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isReadable = true }
         if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 { isWritable = true }
         if events & (LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isHungUp = true }
+        if events & LINUX_EPOLL_ERR != 0 { isBroken = true }
     }
 
     /// Reads once. 0: nothing now, or the end (`hasEnded`).
@@ -119,6 +122,11 @@ package struct Stream: ~Copyable {
         hasShutDown = true
         tls?.sendEnd()
         _ = shutdown(number, Int32(SHUT_WR))
+    }
+
+    /// Tells a peer behind TLS that nothing more comes, before the socket is closed: else it takes the end for a cut.
+    package func sayEnd() {
+        if !hasShutDown, !hasFailed { tls?.sendEnd() }
     }
 
     /// The next byte without taking it; nil if none is there yet.

@@ -12,7 +12,7 @@ struct ServeCommand: ParsableCommand {
         abstract: "Run the proxy.",
         discussion: """
             Listens, as proxy.conf says, for clients that speak the PostgreSQL protocol, and passes them on to the \
-            server. SIGHUP reads proxy.conf again, SIGTERM lets running transactions end and stops.
+            server. SIGHUP reads proxy.conf again, SIGUSR1 logs what has been counted, SIGTERM lets running transactions end and stops.
 
             Examples:
               holdfast serve
@@ -67,6 +67,8 @@ struct ServeCommand: ParsableCommand {
             case .reload:
                 version += 1
                 reload(proxy, version: version, logger: logger)
+            case .report:
+                proxy.logCounters()
             case .other, .timeout:
                 break
             }

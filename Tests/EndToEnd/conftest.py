@@ -10,6 +10,7 @@ import pytest
 from support.certificates import Certificates
 from support.postgres import PostgresServer, open_folder
 from support.proxy import Holdfast, ProxySettings
+from support.tls_matrix import start_server
 
 StartHoldfast = Callable[..., Holdfast]
 numbers = itertools.count(1)
@@ -31,6 +32,14 @@ def certificates() -> Iterator[Certificates]:
     folder = open_folder("holdfast-certificates-")
     yield Certificates(folder)
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def tls_postgres(certificates: Certificates) -> Iterator[PostgresServer]:
+    """A server with TLS, for `localhost`, and the roles and databases of the TLS matrix."""
+    server = start_server(certificates)
+    yield server
+    server.remove()
 
 
 @pytest.fixture

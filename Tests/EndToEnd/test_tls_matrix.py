@@ -43,15 +43,10 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(certificates: Certificates) -> Iterator[Bench]:
-    servers: list[PostgresServer] = []
-    try:
-        servers.append(start_server(certificates))
-        servers.append(start_server(None))
-        yield Bench(certificates, *servers)
-    finally:
-        for server in servers:
-            server.remove()
+def bench(certificates: Certificates, tls_postgres: PostgresServer) -> Iterator[Bench]:
+    without_tls = start_server(None)
+    yield Bench(certificates, tls_postgres, without_tls)
+    without_tls.remove()
 
 
 def assert_same(seen: Cells, wanted: Cells) -> None:

@@ -58,3 +58,10 @@ static inline unsigned long openssl_rfc2253(void) { return XN_FLAG_RFC2253; }
 
 /// What BIO_s_mem has gathered.
 static inline long openssl_memory(BIO *memory, char **bytes) { return BIO_get_mem_data(memory, bytes); }
+
+/// Whom a connection belongs to, for callbacks that are given the connection only, or the store that verifies for it.
+static inline void openssl_set_owner(SSL *connection, void *owner) { SSL_set_app_data(connection, owner); }
+static inline void *openssl_owner(X509_STORE_CTX *store) {
+    const SSL *connection = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
+    return connection ? SSL_get_app_data(connection) : NULL;
+}

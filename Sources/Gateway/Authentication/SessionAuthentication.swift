@@ -8,8 +8,6 @@ final class SessionAuthentication {
     let parameters: StartupParameters
     /// The startup packet, held back until the client is known.
     let packet: [UInt8]
-    /// When the whole login must be over (monotonic nanoseconds).
-    let loginDeadline: Int64
 
     var exchange: ClientAuthentication?
     /// Why the exchange cannot succeed, for the log.
@@ -19,10 +17,9 @@ final class SessionAuthentication {
     var keys: ScramKeys?
     var login: ServerAuthentication?
 
-    init(policy: AuthenticationPolicy, parameters: StartupParameters, packet: [UInt8], loginDeadline: Int64) {
+    init(policy: AuthenticationPolicy, parameters: StartupParameters, packet: [UInt8]) {
         self.policy = policy
         self.parameters = parameters
         self.packet = packet
-        self.loginDeadline = loginDeadline
     }
 }

@@ -1,5 +1,4 @@
 import Authentication
-import CLinux
 import Logging
 import PostgresWire
 import Session
@@ -17,10 +16,6 @@ extension SessionDriver {
     /// - Returns: false if the server is to check the password.
     func beganAuthentication(_ parameters: StartupParameters, packet byteCount: Int) -> Bool {
         guard let policy = loop.settings.authentication else { return false }
-        guard !isOverLimit else {
-            sayLastWords(.tooManyClients)
-            return true
-        }
         if let fault = encryptionFault(of: parameters) {
             sayLastWords(fault)
             return true
@@ -33,7 +28,7 @@ extension SessionDriver {
         toServer.buffer.drop(byteCount)
         toServer.needed = 1
         authentication = SessionAuthentication(
-            policy: policy, parameters: parameters, packet: packet, loginDeadline: deadline ?? .max)
+            policy: policy, parameters: parameters, packet: packet)
         phase = .authenticating
         let (mailbox, owner) = (loop.mailbox, owner)
         policy.find(parameters.user) { mailbox.post(.userFound(owner: owner, $0)) }
@@ -90,11 +85,24 @@ extension SessionDriver {
                 _ = flushToClient()
                 openSession(authentication.parameters)
             case .refused(let fault):
-                authentication.policy.forget(authentication.parameters.user)
-                logLogin(.notice, "login refused: \(authentication.reason ?? fault.message)", authentication)
-                sayLastWords(fault.fields)
+                loginRefused(fault, authentication)
             }
         }
+    }
+
+    private func loginRefused(_ fault: ScramFault, _ authentication: SessionAuthentication) {
+        authentication.policy.forget(authentication.parameters.user)
+        let limits = loop.context.limits
+        if fault.isPasswordFailure {
+            limits.counters.add(.refusedPassword)
+            // Each of them, as PostgreSQL does: who watches for guessed passwords counts these lines.
+            logLogin(.notice, "login refused: \(authentication.reason ?? fault.message)", authentication)
+        } else {
+            limits.note(
+                .clientViolations, "login refused: \(fault.message)", loginMetadata(authentication),
+                logger: loop.context.logger)
+        }
+        sayLastWords(fault.fields)
     }
 
     private func endIfClientFailed() {
@@ -104,7 +112,7 @@ extension SessionDriver {
     // MARK: - The server
 
     /// The server can be spoken to.
-    func beginLogin(_ authentication: SessionAuthentication) {
+    func beginServerLogin(_ authentication: SessionAuthentication) {
         guard let keys = authentication.keys else { return close("the client is not known") }
         authentication.login = ServerAuthentication(
             ServerAuthentication.Subject(
@@ -112,8 +120,8 @@ extension SessionDriver {
                 usesTLS: server?.tls != nil, endPoint: server?.tls?.peerEndPoint))
         toServer.injection = authentication.packet
         toClient.needed = 1
-        let left = authentication.loginDeadline - linux_clock_monotonic()
-        deadline = loop.addTimer(.nanoseconds(max(left, 0)), owner: owner)
+        deadline = nil
+        retryDeadline = nil
         phase = .loggingIn
         logIn()
     }
@@ -148,6 +156,7 @@ extension SessionDriver {
                 endLogin()
             case .refused(let fields, let reason):
                 if reason == .otherVerifier { authentication.policy.forget(authentication.parameters.user) }
+                if reason == .badServer { loop.context.limits.counters.add(.serverViolations) }
                 logLogin(.error, fields.message, authentication)
                 sayLastWords(fields)
             }
@@ -157,7 +166,6 @@ extension SessionDriver {
     /// From here on everything is the session's.
     private func endLogin() {
         authentication = nil
-        deadline = nil
         toClient.needed = 1
         phase = .relaying
         relay()
@@ -170,12 +178,14 @@ extension SessionDriver {
 
     /// Nothing of a secret: names, places and reasons only.
     private func logLogin(_ level: Logger.Level, _ message: String, _ authentication: SessionAuthentication) {
-        loop.context.logger.log(
-            level: level, "\(message)",
-            metadata: [
-                "session": "\(id)", "client": "\(peer.text)", "user": "\(authentication.parameters.user)",
-                "database": "\(authentication.parameters.database)",
-            ])
+        loop.context.logger.log(level: level, "\(message)", metadata: loginMetadata(authentication))
+    }
+
+    private func loginMetadata(_ authentication: SessionAuthentication) -> Logger.Metadata {
+        [
+            "session": "\(id)", "client": "\(peer.text)", "user": "\(authentication.parameters.user)",
+            "database": "\(authentication.parameters.database)",
+        ]
     }
 }
 
@@ -192,9 +202,4 @@ extension ErrorFields {
     fileprivate static let serverLeft = ErrorFields(
         severity: "FATAL", sqlState: "08006", message: "server closed the connection unexpectedly",
         hint: "It did so while Holdfast logged in; its log may say why.")
-
-    /// `ProcessInterrupts` (tcop/postgres.c).
-    static let authenticationTimeout = ErrorFields(
-        severity: "FATAL", sqlState: "57014", message: "canceling authentication due to timeout",
-        hint: "The limit is login_timeout in Holdfast's proxy.conf.")
 }

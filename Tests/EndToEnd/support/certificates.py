@@ -224,7 +224,8 @@ class Certificates:
 
     def client(self, role: str) -> Identity:
         """Whose common name is the role."""
-        return self.issuer.issued.get(f"client-{role}") or self.issuer.client(role)
+        file = "client-" + role.replace("/", "-")
+        return self.issuer.issued.get(file) or self.issuer.client(role, file)
 
     @cached_property
     def expired_client(self) -> Identity:

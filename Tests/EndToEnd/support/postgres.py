@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 
 from .certificates import Identity
-from .programs import program, run, unprivileged
+from .programs import eventually, program, run, unprivileged
 
 # One role for each way to log in; everybody else is trusted.
 PASSWORD_ROLES = {"ann_password": "password", "bob_md5": "md5", "cid_scram": "scram-sha-256"}
@@ -82,7 +82,7 @@ class PostgresServer:
         (self.data / "pg_hba.conf").write_text(access)
 
     def use_tls(self, identity: Identity, client_ca: Path, crl: Path | None = None) -> None:
-        """Gives a server that does not run yet, or is restarted next, its certificate and whom it trusts."""
+        """Its certificate and whom it trusts, from the next start or reload on."""
         files = {"server.crt": identity.certificate, "server.key": identity.key, "clients.crt": client_ca}
         settings = "ssl = on\nssl_ca_file = 'clients.crt'\n"
         if crl:
@@ -117,6 +117,12 @@ class PostgresServer:
     def stop(self, mode: str = "fast") -> None:
         run(program("pg_ctl"), "--pgdata", self.data, "--mode", mode, "--wait", "stop", cwd="/", **unprivileged())
 
+    def reload(self) -> None:
+        """New connections see what the files say now."""
+        before = self.log.stat().st_size
+        run(program("pg_ctl"), "--pgdata", self.data, "reload", cwd="/", **unprivileged())
+        eventually(lambda: "reloading configuration files" in self.log.read_text()[before:], what="the reload")
+
     def remove(self) -> None:
         if (self.data / "postmaster.pid").exists():
             self.stop("immediate")
@@ -137,6 +143,10 @@ class PostgresServer:
 
     def value(self, query: str, database: str = "postgres") -> Any:
         return self.rows(query, database)[0][0]
+
+    def sessions(self, database: str) -> int:
+        """How many client connections the server has in the database."""
+        return self.value(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'")
 
     def create_roles(self) -> None:
         for role, method in PASSWORD_ROLES.items():

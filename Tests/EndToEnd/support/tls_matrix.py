@@ -56,6 +56,9 @@ Cells = dict[tuple[str, str], Outcome]
 
 # Where a server lets everybody in by `host` lines, and where by `hostssl` lines only.
 ANY_DATABASE, ENCRYPTED_DATABASE = "matrix", "matrix_tls"
+# Where everybody is trusted, and where those who show a certificate are.
+OPEN_DATABASE = "open"
+CERTIFICATE_DATABASES = {"verify-ca": "certificate_ca", "verify-full": "certificate_full"}
 
 
 def access() -> str:
@@ -63,7 +66,9 @@ def access() -> str:
 
     Holdfast's certificate may log in as the role of the certificate.
     """
-    lines = ["local all all trust", "host postgres,template1 postgres all trust"]
+    lines = ["local all all trust", f"host postgres,template1,{OPEN_DATABASE} all all trust"]
+    methods = {"verify-ca": "trust clientcert=verify-ca", "verify-full": "cert"}
+    lines += [f"hostssl {name} all all {methods[mode]}" for mode, name in CERTIFICATE_DATABASES.items()]
     for kind, database in (("host", ANY_DATABASE), ("hostssl", ENCRYPTED_DATABASE)):
         for role, method in {TRUSTED: "trust", **PASSWORD_ROLES}.items():
             lines.append(f"{kind} {database} {role} all {method}")
@@ -83,7 +88,7 @@ def start_server(certificates: Certificates | None) -> PostgresServer:
     server.create_roles()
     for role in (TRUSTED, CERTIFIED):
         server.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
-    for database in (ANY_DATABASE, ENCRYPTED_DATABASE):
+    for database in (ANY_DATABASE, ENCRYPTED_DATABASE, OPEN_DATABASE, *CERTIFICATE_DATABASES.values()):
         server.execute(f"CREATE DATABASE {database}")
     return server
 
