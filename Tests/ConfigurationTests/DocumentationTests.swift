@@ -31,6 +31,8 @@ import Testing
 
     @Test func `names every key`() throws {
         let text = try #require(Self.text)
-        for key in TagReader.keys + RuleReader.keys { #expect(text.contains("`\(key)`"), "\(key)") }
+        for key in TagReader.keys + RuleReader.keys + AuthenticationReader.keys + ["auth"] {
+            #expect(text.contains("`\(key)`"), "\(key)")
+        }
     }
 }
