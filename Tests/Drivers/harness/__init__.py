@@ -1,0 +1,1 @@
+"""What the driver suites run on: servers, proxies, ways to them, and the comparison of results."""
