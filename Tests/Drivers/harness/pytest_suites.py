@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
-from .results import Result, SuiteRun
+from .results import Result, SuiteRun, newly_failing
 from .ways import Way
 
 HERE = Path(__file__).resolve().parent
@@ -33,6 +33,13 @@ class PytestSuite:
         found = sorted((work / "sources").glob(self.folder))
         return found[-1] if found else None
 
+    def unlike(self, direct: SuiteRun, other: SuiteRun) -> list[str]:
+        return newly_failing(direct, other)
+
+    def unexplained(self, direct: SuiteRun, production: SuiteRun, stand_in: SuiteRun) -> list[str]:
+        """Tests that fail on production although the refused statements alone would let them pass."""
+        return sorted(set(newly_failing(direct, production)) - set(newly_failing(direct, stand_in)))
+
     def prepare(self, way: Way) -> None:
         for statement in self.statements:
             way.server.execute(statement)
@@ -43,8 +50,8 @@ class PytestSuite:
         outcomes = work / f"{self.name}-{way.name}.jsonl"
         outcomes.unlink(missing_ok=True)
         command = [
-            sys.executable, "-P", "-m", "pytest", "-p", "outcomes_plugin", "-p", "no:cacheprovider", "-q", "--tb=short",
-            "--timeout=120", "-p", "no:randomly", *(["-k", only] if only else []), *self.tests, *self.arguments(way),
+            sys.executable, "-P", "-m", "pytest", "-p", "outcomes_plugin", "-q", "--tb=short",
+            "--timeout=120", *(["-k", only] if only else []), *self.tests, *self.arguments(way),
         ]  # fmt: skip
         environment = {**way.environment, "HOLDFAST_OUTCOMES": str(outcomes), "PYTHONPATH": str(HERE), **self.environment}
         with open(work / f"{self.name}-{way.name}.log", "wb") as log:
@@ -55,12 +62,12 @@ class PytestSuite:
             for line in outcomes.read_text().splitlines():
                 found = json.loads(line)
                 test = found.pop("test")
-                run.results[test] = Result(**found)
+                run.results[test] = Result(found["outcome"], found["text"])
         return run
 
 
-# "The tests of servers that they start themselves are left out: no proxy stands in front of those."
-ASYNCPG_SKIPPED = "not test_flake8 and not test_mypy"
+# Checks of the sources themselves, no tests of a connection.
+ASYNCPG_TESTS = "not test_flake8 and not test_mypy"
 
 SUITES = [
     PytestSuite(
@@ -72,7 +79,7 @@ SUITES = [
         environment={"PSYCOPG_IMPL": "binary"},
     ),
     PytestSuite(
-        "asyncpg", "asyncpg", "asyncpg-*", ["tests", "-k", ASYNCPG_SKIPPED],
+        "asyncpg", "asyncpg", "asyncpg-*", ["tests", "-k", ASYNCPG_TESTS],
         statements=["CREATE DATABASE asyncpg_tests"],
         environment={"PGDATABASE": "asyncpg_tests"},
     ),
