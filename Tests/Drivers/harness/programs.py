@@ -79,4 +79,24 @@ def normal(text: str) -> str:
     return text
 
 
-SUITES: list[ProgramSuite] = []
+JDBC = "/usr/share/java/postgresql.jar"
+SUITES = [
+    ProgramSuite(
+        "jdbc", ["java", "-cp", f"{JDBC}:{{out}}", "Wire"], "libpostgresql-jdbc-java",
+        build=[["javac", "-cp", JDBC, "-d", "{out}", "Wire.java"]],
+    ),
+    # node-pg and what it needs, unpacked by scripts/test-drivers: its packages do not go with every Node.js.
+    ProgramSuite(
+        "node", ["node", "wire.js"], "node-pg",
+        environment={"NODE_PATH": "{out}/usr/share/nodejs:/usr/share/nodejs"},
+    ),
+    ProgramSuite(
+        "go", ["{out}/wire"], "golang-github-jackc-pgx-v4-dev",
+        build=[["go", "build", "-o", "{out}/wire", "wire.go"]],
+        environment={"GOPATH": "/usr/share/gocode", "GO111MODULE": "off", "GOCACHE": "{out}/cache", "GOFLAGS": ""},
+    ),
+    ProgramSuite("ruby", ["ruby", "wire.rb"], "ruby-pg"),
+    ProgramSuite("php", ["php", "wire.php"], "php8.2-pgsql"),
+    ProgramSuite("perl", ["perl", "wire.pl"], "libdbd-pg-perl"),
+    ProgramSuite("odbc", ["/usr/bin/python3", "wire.py"], "odbc-postgresql"),
+]  # fmt: skip

@@ -2,21 +2,15 @@
 
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "EndToEnd"))
 
 from support.audit import AuditTrail
 from support.postgres import PostgresServer, open_folder
-from support.proxy import Holdfast, ProxySettings, TAGS
+from support.proxy import Holdfast, ProxySettings, RULES
 
 WAYS = ("direct", "recording", "production")
-# A tag that no shipped rule names: whatever it says is recorded, nothing is refused.
-RECORDING = {"name": "recording", "database": ["*"]}
 
 
 @dataclass
@@ -51,9 +45,9 @@ def way(name: str, settings: str = "", access: str = "") -> Iterator[Way]:
         holdfast = Holdfast(folder, ProxySettings(
             server=server.address,
             catalog={"connection": f"host={server.host} port={server.port} user=postgres"},
-            tags=[RECORDING] if name == "recording" else
-            # Production whatever the database is called: suites like the name "test".
-            [{"name": "production", "database": ["*"]}, *TAGS],
+            # Whatever the database is called: suites like the name "test".
+            tags=[{"name": name, "database": ["*"]}],
+            rules=[] if name == "recording" else RULES,
         ))  # fmt: skip
         holdfast.start()
         yield Way(name, server, holdfast.host, holdfast.port, holdfast.trail, holdfast)
