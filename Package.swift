@@ -30,6 +30,7 @@ let package = Package(
             linkerSettings: [.linkedLibrary("pg_query")]),
 
         .target(name: "CLibPQ", linkerSettings: [.linkedLibrary("pq")]),
+        .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // The pure ring: no sockets, files, clocks, threads, randomness or logging.
         .target(name: "PostgresWire", swiftSettings: strict),
@@ -42,7 +43,9 @@ let package = Package(
             swiftSettings: strict),
 
         // The outer ring.
-        .target(name: "Transport", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: strict),
+        .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: strict),
+        .target(name: "Telemetry", swiftSettings: strict),
         .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
@@ -51,8 +54,7 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport",
-                "Audit",
-                "CLinux",
+                "TLSEngine", "Audit", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -3,6 +3,7 @@
 #include "CLinux.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -39,6 +41,12 @@ int linux_eventfd_signal(int descriptor) { return result(eventfd_write(descripto
 int linux_eventfd_clear(int descriptor) {
     eventfd_t value;
     return result(eventfd_read(descriptor, &value));
+}
+
+int linux_timer_create(void) { return result(timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC)); }
+int linux_timer_set(int timer, int64_t deadline) {
+    struct itimerspec when = {.it_value = {.tv_sec = deadline / 1000000000, .tv_nsec = deadline % 1000000000}};
+    return result(timerfd_settime(timer, TFD_TIMER_ABSTIME, &when, NULL));
 }
 
 int linux_accept(int listener, struct sockaddr *address, socklen_t *length) {
@@ -107,3 +115,5 @@ uint64_t linux_raise_descriptor_limit(void) {
     }
     return limit.rlim_cur;
 }
+
+int linux_open_reserve(void) { return result(open("/dev/null", O_RDONLY | O_CLOEXEC)); }

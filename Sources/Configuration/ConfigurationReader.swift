@@ -38,7 +38,8 @@ package struct ConfigurationReader {
 
     private static let keys = [
         "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
-        "max_statement", "embedded", "catalog", "log", "audit", "guard", "tag", "rule",
+        "max_statement", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit",
+        "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -48,17 +49,23 @@ package struct ConfigurationReader {
         root.rejectKeys(besides: Self.keys)
         let listeners = listeners()
         let audit = root.section("audit")
-        return ProxyConfiguration(
+        let maximumStatementBytes = root.size(
+            "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte)
+        let rules = ruleSet(listeners: listeners, audit: audit, version: version)
+        let tags = Set(rules.tagRules.map(\.tag)).union([Tag.production])
+        var configuration = ProxyConfiguration(
             listeners: listeners, server: server(), embedded: embedded(),
             loopCount: root.integer("loops", in: 0...256, otherwise: 0),
             maximumClients: root.integer("max_clients", in: 1...1_000_000, otherwise: 1000),
             drainTimeout: root.duration("drain_timeout", in: 0...24 * Self.hour, otherwise: 30 * Self.second),
             connectTimeout: root.duration("connect_timeout", in: 100...10 * Self.minute, otherwise: 10 * Self.second),
             loginTimeout: root.duration("login_timeout", in: Self.second...Self.hour, otherwise: Self.minute),
-            maximumStatementBytes: root.size(
-                "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte),
+            maximumStatementBytes: maximumStatementBytes,
             catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
-            rules: ruleSet(listeners: listeners, audit: audit, version: version))
+            rules: rules, limits: LimitReader(tags: tags).read(root, maximumStatementBytes: maximumStatementBytes))
+        configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
+        configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
+        return configuration
     }
 
     private func listeners() -> [ListenAddress] {

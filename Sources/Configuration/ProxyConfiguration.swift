@@ -14,15 +14,18 @@ package struct ProxyConfiguration: Sendable {
     package var drainTimeout: Duration
     /// How long a connection to the server may take to open.
     package var connectTimeout: Duration
-    /// How long a client may take to say who it is.
+    /// How long it may take from a client's connection until the server has let it in.
     package var loginTimeout: Duration
     /// The longest statement that is held whole to be judged, in bytes; longer ones have the class `oversized`.
     package var maximumStatementBytes: Int
+    package var clientTLS = ClientTLSSettings()
+    package var serverTLS = ServerTLSSettings()
     package var catalog: CatalogSettings
     package var log: LogSettings
     package var audit: AuditSettings
     package var guardSettings: GuardSettings
     package var rules: RuleSet
+    package var limits: LimitSettings
     /// What works but looks like a mistake; `holdfast check` and `serve` show it.
     package var warnings: [ConfigurationIssue] = []
     /// The folder of the file, absolute; empty when the text came from no file.
@@ -32,7 +35,7 @@ package struct ProxyConfiguration: Sendable {
         listeners: [ListenAddress], server: ServerAddress, embedded: EmbeddedServerSettings, loopCount: Int,
         maximumClients: Int, drainTimeout: Duration, connectTimeout: Duration, loginTimeout: Duration,
         maximumStatementBytes: Int, catalog: CatalogSettings, log: LogSettings, audit: AuditSettings,
-        guardSettings: GuardSettings, rules: RuleSet
+        guardSettings: GuardSettings, rules: RuleSet, limits: LimitSettings
     ) {
         self.listeners = listeners
         self.server = server
@@ -48,6 +51,7 @@ package struct ProxyConfiguration: Sendable {
         self.audit = audit
         self.guardSettings = guardSettings
         self.rules = rules
+        self.limits = limits
     }
 
     /// A path of the file made absolute: relative ones start in the file's folder.

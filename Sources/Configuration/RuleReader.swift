@@ -8,7 +8,6 @@ struct RuleReader {
 
     static let keys = ["name", "tags", "classes", "objects", "except", "action", "message", "hint"]
     static let exceptionKeys = ["users", "databases", "objects"]
-    static let maximumNameBytes = 100
     static let maximumTextBytes = 1000
 
     func read(_ block: SectionReader) -> Rule? {
@@ -22,7 +21,7 @@ struct RuleReader {
         }
         let classes = Self.classes("classes", in: block)
         let rule = Rule(
-            name: name ?? "", tags: tags(of: block), classes: classes ?? [], objects: objects("objects", in: block),
+            name: name ?? "", tags: block.has("tags") ? PatternReader.tags("tags", in: block, known: tags) : [Glob("*")], classes: classes ?? [], objects: objects("objects", in: block),
             exceptions: exceptions(of: block), action: action ?? .block, message: text("message", in: block),
             hint: text("hint", in: block))
         return name == nil || action == nil || classes == nil ? nil : rule
@@ -50,22 +49,9 @@ struct RuleReader {
     }
 
     private func name(of block: SectionReader) -> String? {
-        guard block.has("name") else {
-            block.log.error(
-                atKey: block.path, "a [[rule]] block has no name",
-                "write name = \"keep tables\": refusals and the audit trail show it")
-            return nil
-        }
-        guard let entry = block.string("name", example: "keep tables") else { return nil }
-        let isFit =
-            !entry.text.isEmpty && entry.text.utf8.count <= Self.maximumNameBytes
-            && entry.text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
-        guard isFit else {
-            block.log.error(
-                at: entry.path, "\"\(SectionReader.shown(entry.text))\" is no name for a rule",
-                "write 1 to \(Self.maximumNameBytes) bytes on one line")
-            return nil
-        }
+        let entry = PatternReader.name(
+            of: block, kind: "rule", example: "keep tables", reason: "refusals and the audit trail show it")
+        guard let entry else { return nil }
         guard !entry.text.hasPrefix("holdfast:") else {
             block.log.error(
                 at: entry.path, "names that begin with \"holdfast:\" are Holdfast's own", "choose another name")
@@ -82,20 +68,6 @@ struct RuleReader {
             return nil
         }
         return block.word("action", among: ["block", "warn", "allow"]).flatMap(RuleAction.init(rawValue:))
-    }
-
-    /// A tag that no block gives is most likely a slip, and then the rule protects nothing.
-    private func tags(of block: SectionReader) -> [Glob] {
-        guard let entries = block.strings("tags", example: Tag.production) else { return [Glob("*")] }
-        return entries.compactMap { entry in
-            guard let glob = PatternReader.glob(entry, log: block.log) else { return nil }
-            if !tags.contains(where: { glob.matches($0) }) {
-                block.log.warning(
-                    at: entry.path, "no [[tag]] block gives the tag \"\(SectionReader.shown(entry.text))\"",
-                    Nearest.suggestion(for: entry.text, among: tags.sorted()))
-            }
-            return glob
-        }
     }
 
     private func objects(_ key: String, in block: SectionReader) -> [ObjectPattern] {

@@ -34,6 +34,18 @@ package enum ShippedConfiguration {
         max_statement = "16MB"      # longer statements are not held whole but read while they pass, without their long literals
                                     # and rows; where that leaves too much, their class is "oversized"
 
+        [client_tls]                # TLS between clients and Holdfast: docs/tls.md
+        mode = "off"                # off; allow or prefer: as the client wants; require: nobody comes by TCP without TLS
+        # certificate = "server.crt"          # PEM, with its intermediates; read again at a reload
+        # key = "server.key"                  # PEM, without a passphrase, readable for nobody else
+        # client_ca = "clients-ca.crt"        # authorities of clients' certificates
+        # client_certificates = "verify-full" # off, optional, verify-ca, or verify-full: the common name is the role
+        minimum_version = "1.2"     # or "1.3"
+
+        [server_tls]                # TLS between Holdfast and the server, with libpq's words
+        mode = "disable"            # disable, prefer, require, verify-ca, or verify-full: the certificate is the server's
+        # ca = "server-ca.crt"                # authorities of the server's certificate; left out: the system's
+
         [embedded]
         data = "var/embedded"       # its data folder; relative paths start in the folder of this file
         user = "postgres"           # the system user it runs as when Holdfast is started by root
@@ -77,6 +89,7 @@ package enum ShippedConfiguration {
         #   application_name   what the client calls itself, in the same way
         #   client             client addresses: "10.1.2.3", "10.0.0.0/8", "fd00::/8", or "local" for a Unix-domain socket
         #   listener           which of the addresses under "listen" the client came in by, written as there
+        #   certificate        the subject of the client's certificate ([client_tls]), as "CN=ci,*"
         #
         # A client chooses its application_name freely. A block with no other condition could be used by anybody to step out of
         # "production", so it is an error unless the block says trust_application_name = true.

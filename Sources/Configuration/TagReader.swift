@@ -5,9 +5,10 @@ struct TagReader {
     let listeners: [ListenAddress]
 
     static let keys = [
-        "name", "database", "user", "application_name", "client", "listener", "trust_application_name",
+        "name", "database", "user", "application_name", "client", "listener", "certificate",
+        "trust_application_name",
     ]
-    private static let conditions = ["database", "user", "application_name", "client", "listener"]
+    private static let conditions = ["database", "user", "application_name", "client", "listener", "certificate"]
 
     func read(_ block: SectionReader) -> TagRule? {
         block.rejectKeys(besides: Self.keys)
@@ -16,7 +17,8 @@ struct TagReader {
             tag: name ?? Tag.production, databases: globs("database", in: block, example: "*_test"),
             users: globs("user", in: block, example: "ci"),
             applicationNames: globs("application_name", in: block, example: "pytest*"), clients: clients(in: block),
-            listeners: listeners(in: block))
+            listeners: listeners(in: block),
+            certificates: globs("certificate", in: block, example: "CN=ci,*"))
         let trustsApplicationName = block.boolean("trust_application_name") ?? false
         guard let name else { return nil }
         if !Self.conditions.contains(where: block.has) {
@@ -97,8 +99,43 @@ struct TagReader {
     }
 }
 
-/// Reads patterns that tags and rules share.
+/// Reads what tags, rules and limits share.
 enum PatternReader {
+    static let maximumNameBytes = 100
+
+    /// The name of a `[[rule]]` or `[[limit]]` block.
+    static func name(of block: SectionReader, kind: String, example: String, reason: String) -> SectionReader.Entry? {
+        guard block.has("name") else {
+            block.log.error(
+                atKey: block.path, "a [[\(kind)]] block has no name", "write name = \"\(example)\": \(reason)")
+            return nil
+        }
+        guard let entry = block.string("name", example: example) else { return nil }
+        let isFit =
+            !entry.text.isEmpty && entry.text.utf8.count <= maximumNameBytes
+            && entry.text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+        guard isFit else {
+            block.log.error(
+                at: entry.path, "\"\(SectionReader.shown(entry.text))\" is no name for a \(kind)",
+                "write 1 to \(maximumNameBytes) bytes on one line")
+            return nil
+        }
+        return entry
+    }
+
+    /// Patterns over tags. A tag that no block gives is most likely a slip, and then the block concerns nobody.
+    static func tags(_ key: String, in block: SectionReader, known: Set<String>) -> [Glob] {
+        (block.strings(key, example: Tag.production) ?? []).compactMap { entry in
+            guard let glob = glob(entry, log: block.log) else { return nil }
+            if !known.contains(where: { glob.matches($0) }) {
+                block.log.warning(
+                    at: entry.path, "no [[tag]] block gives the tag \"\(SectionReader.shown(entry.text))\"",
+                    Nearest.suggestion(for: entry.text, among: known.sorted()))
+            }
+            return glob
+        }
+    }
+
     static func glob(_ entry: SectionReader.Entry, log: IssueLog) -> Glob? {
         guard !entry.text.isEmpty else {
             log.error(at: entry.path, "an empty pattern matches nothing", "write a name, or \"*\" for every name")

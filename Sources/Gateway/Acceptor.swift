@@ -12,10 +12,8 @@ package final class Acceptor: Sendable {
     /// Starts to accept.
     ///
     /// - Parameter listeners: with the name of each in `proxy.conf`; closed when the acceptor stops.
-    package init(
-        listeners: sending [(name: String, listener: Listener)], group: LoopGroup,
-        maximumClients: @escaping @Sendable () -> Int,
-        logger: Logger
+    init(
+        listeners: sending [(name: String, listener: Listener)], group: LoopGroup, limits: Limits, logger: Logger
     ) throws(TransportError) {
         wake = linux_eventfd()
         guard wake >= 0 else { throw TransportError(operation: "create", address: "eventfd", code: -wake) }
@@ -24,7 +22,7 @@ package final class Acceptor: Sendable {
         let run = AcceptorRun(listeners: listeners, wake: wake)
         let thread = Thread {
             linux_name_thread("acceptor")
-            run.accept(into: group, maximumClients: maximumClients, logger: logger)
+            run.accept(into: group, limits: limits, logger: logger)
             ended.leave()
         }
         thread.start()
@@ -50,26 +48,25 @@ private final class AcceptorRun: @unchecked Sendable {
         self.wake = wake
     }
 
-    func accept(into group: LoopGroup, maximumClients: () -> Int, logger: Logger) {
+    func accept(into group: LoopGroup, limits: Limits, logger: Logger) {
         defer { listeners = [] }
-        var isOutOfDescriptors = false
+        var shortage = DescriptorShortage()
         while true {
-            // Out of descriptors, a listener stays readable: look away for a moment, then try again.
-            let watched = isOutOfDescriptors ? [] : listeners
+            // While nothing can be accepted, a listener stays readable: look away for a moment, then try again.
+            let watched = shortage.delay > 0 ? [] : listeners
             var polled = watched.map { pollfd(fd: $0.listener.descriptor, events: Int16(POLLIN), revents: 0) }
             polled.append(pollfd(fd: wake, events: Int16(POLLIN), revents: 0))
-            let count = poll(&polled, nfds_t(polled.count), isOutOfDescriptors ? 100 : -1)
-            isOutOfDescriptors = false
+            let count = poll(&polled, nfds_t(polled.count), shortage.delay > 0 ? shortage.delay : -1)
+            shortage.delay = 0
             if count < 0 && errno != EINTR { return logger.critical("accepting ended: \(TransportError.text(errno))") }
             if polled.last.map({ $0.revents != 0 }) == true { return }
             for (entry, result) in zip(watched, polled) where result.revents != 0 {
                 var failure: Int32 = 0
                 if let (socket, peer) = entry.listener.accept(failure: &failure) {
-                    let isOverLimit = group.sessionCount >= maximumClients()
-                    group.adopt(socket: socket, peer: peer, listener: entry.name, isOverLimit: isOverLimit)
+                    group.adopt(socket: socket, peer: peer, listener: entry.name)
+                    shortage.accepted(logger: logger)
                 } else if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(failure) {
-                    logger.error("cannot accept a client: \(TransportError.text(failure))")
-                    isOutOfDescriptors = true
+                    shortage.failed(failure, at: entry.listener, limits: limits, logger: logger)
                 }
             }
         }

@@ -23,11 +23,15 @@ package final class LoopGroup: Sendable {
             guard selector >= 0 else {
                 throw TransportError(operation: "create", address: "epoll", code: -selector)
             }
+            let timer = linux_timer_create()
+            guard timer >= 0 else { throw TransportError(operation: "create", address: "timerfd", code: -timer) }
             running.enter()
             let thread = Thread {
                 linux_name_thread("loop-\(index)")
                 load.beginThread()
-                SessionLoop(context: context, settings: settings, mailbox: mailbox, load: load, epoll: selector).run()
+                SessionLoop(
+                    context: context, settings: settings, mailbox: mailbox, load: load, epoll: selector, timer: timer
+                ).run()
                 running.leave()
             }
             thread.stackSize = 4 << 20
@@ -47,12 +51,12 @@ package final class LoopGroup: Sendable {
     package var idleDescriptor: Int32 { allIdle.descriptor }
 
     /// Gives a client to the first loop that has time for it.
-    package func adopt(socket: Int32, peer: SocketAddress, listener: String, isOverLimit: Bool) {
+    package func adopt(socket: Int32, peer: SocketAddress, listener: String) {
         let home = loops[
             LoopBalance.home(
                 for: loops.map { LoopBalance.Load(utilization: $0.load.utilization, sessions: $0.load.sessions) })]
         home.load.sessionAdded()
-        home.mailbox.post(.adopt(socket: socket, peer: peer, listener: listener, isOverLimit: isOverLimit))
+        home.mailbox.post(.adopt(socket: socket, peer: peer, listener: listener))
     }
 
     package func apply(_ settings: LoopSettings) {

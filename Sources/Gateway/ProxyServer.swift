@@ -18,7 +18,7 @@ package final class ProxyServer {
     private let watches: [UnseenWatch]
     private let grants: GrantService?
     private let catalog: CatalogService?
-    private let maximumClients: Box<Int>
+    private let limits: Limits
     private var configuration: ProxyConfiguration
 
     /// What clients can connect to, each as an address with the port that is really bound.
@@ -35,6 +35,7 @@ package final class ProxyServer {
     ) throws(ProxyError) {
         self.configuration = configuration
         self.logger = logger
+        let encryption = try EncryptionPolicy(configuration)
         var listeners: [(name: String, listener: Listener)] = []
         for wanted in configuration.listeners { listeners += try Self.open(wanted) }
         addresses = listeners.map(\.listener.address.text)
@@ -73,8 +74,8 @@ package final class ProxyServer {
         catalog = Self.catalogConnection(configuration, server: server).map {
             CatalogService(connection: $0, settings: configuration.catalog, logger: logger)
         }
-        let maximumClients = Box(configuration.maximumClients)
-        self.maximumClients = maximumClients
+        let limits = Limits(configuration, descriptorLimit: limit)
+        self.limits = limits
         do throws(TransportError) {
             let loopCount =
                 configuration.loopCount > 0 ? configuration.loopCount : ProcessInfo.processInfo.activeProcessorCount
@@ -84,10 +85,10 @@ package final class ProxyServer {
                     upstream: upstream, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
-                    statementsEnded: { for watch in watches { watch.ddlPassed() } }),
-                settings: LoopSettings(configuration))
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, limits: limits),
+                settings: LoopSettings(configuration, encryption: encryption))
             acceptor = try Acceptor(
-                listeners: listeners, group: group, maximumClients: { maximumClients.value }, logger: logger)
+                listeners: listeners, group: group, limits: limits, logger: logger)
         } catch {
             for watch in watches { watch.stop() }
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
@@ -110,7 +111,9 @@ package final class ProxyServer {
     /// Takes over what of a new `proxy.conf` can change while sessions are open.
     ///
     /// - Returns: the settings that wait for a restart, as messages.
-    package func reload(_ changed: ProxyConfiguration) -> [String] {
+    /// - Throws: ``ProxyError`` if a file that the settings name cannot be used; nothing has changed then.
+    package func reload(_ changed: ProxyConfiguration) throws(ProxyError) -> [String] {
+        let encryption = try EncryptionPolicy(changed)
         var waiting: [String] = []
         if changed.listeners != configuration.listeners { waiting.append("listen") }
         if changed.server != configuration.server || changed.embedded != configuration.embedded {
@@ -121,10 +124,18 @@ package final class ProxyServer {
         if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
         configuration = changed
-        maximumClients.value = changed.maximumClients
-        group.apply(LoopSettings(changed))
+        limits.apply(changed)
+        group.apply(LoopSettings(changed, encryption: encryption))
         audit.append([AuditBridge.record(.reload)])
         return waiting
+    }
+
+    /// Writes what has happened since the start into the log.
+    package func logCounters() {
+        logger.notice(
+            "counters",
+            metadata: Dictionary(
+                uniqueKeysWithValues: limits.counters.nonZero.map { ($0.name, "\($0.value)") }))
     }
 
     /// Stops accepting, lets running transactions end (at most `drain_timeout`; a second signal cuts that short), then
@@ -147,6 +158,7 @@ package final class ProxyServer {
         grants?.stop()
         for watch in watches { watch.stop() }
         catalog?.stop()
+        logCounters()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
     }

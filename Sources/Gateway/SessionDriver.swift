@@ -5,6 +5,7 @@ import Logging
 import Policy
 import PostgresWire
 import Session
+import TLSEngine
 import Transport
 
 /// One session's two sockets: **the only place where a machine's steps touch sockets.**
@@ -15,8 +16,14 @@ final class SessionDriver {
     enum Phase {
         /// Waits for the startup packet.
         case startup
+        /// The client's TLS handshake is under way; then `startup` again.
+        case securingClient
         /// Waits for the server to accept the connection; the startup packet is held.
         case connecting
+        /// Waits for the server's one byte: whether it has TLS.
+        case askingServerForTLS
+        /// The server's TLS handshake is under way.
+        case securingServer
         /// A cancel request was passed on; waits for the server to close.
         case cancelling
         case relaying
@@ -30,20 +37,28 @@ final class SessionDriver {
     var eventCount = 0
     let peer: SocketAddress
     let listener: String
-    let isOverLimit: Bool
 
     var phase = Phase.startup
     var client: Transport.Stream
     var server: Transport.Stream?
     var toServer = Flow()
     var toClient = Flow()
-    var startup = StartupMachine()
+    var startup: StartupMachine
     var machine: MachineBox?
     var subject: Subject?
     var rulesVersion = 0
     var bridge: AuditBridge?
     var deadline: Int64?
     var remainingAddresses: [SocketAddress] = []
+    /// Where the connection to the server goes, or has been tried last.
+    var serverAddress: SocketAddress?
+    /// The client's first byte has been looked at.
+    var hasPeeked = false
+    /// The client began with TLS, without an SSLRequest.
+    var isDirectTLS = false
+    var clientCertificate: PeerCertificate?
+    /// TLS with the server has failed, and need not be.
+    var isWithoutTLS = false
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -61,6 +76,7 @@ final class SessionDriver {
     /// The intents whose grants are open.
     var openGrants: [String] = []
     var catalog = CatalogUse()
+    var limits = LimitUse()
 
     /// One direction.
     struct Flow: ~Copyable {
@@ -93,15 +109,14 @@ final class SessionDriver {
     static let readsPerTurn = 8
 
     init(
-        loop: SessionLoop, owner: UInt64, client: consuming Transport.Stream, peer: SocketAddress, listener: String,
-        isOverLimit: Bool
+        loop: SessionLoop, owner: UInt64, client: consuming Transport.Stream, peer: SocketAddress, listener: String
     ) {
         self.loop = loop
         self.owner = owner
         self.client = client
         self.peer = peer
         self.listener = listener
-        self.isOverLimit = isOverLimit
+        startup = StartupMachine(offersTLS: loop.settings.encryption.clientContext != nil && !peer.isUnix)
     }
 
     // MARK: - Events
@@ -110,12 +125,12 @@ final class SessionDriver {
     func begin() {
         if !peer.isUnix { Stream.tune(client.number) }
         client.isWritable = true
-        deadline = loop.addTimer(loop.settings.loginTimeout, owner: owner)
         do {
             try loop.selector.add(client.number, value: owner)
         } catch {
-            close("cannot watch the client's socket: \(error.reason)")
+            return close("cannot watch the client's socket: \(error.reason)")
         }
+        beginLogin()
         if loop.isDraining { sayLastWords(.shuttingDown) }
     }
 
@@ -123,6 +138,7 @@ final class SessionDriver {
     func ready(isServer: Bool, events: UInt32) {
         eventCount &+= 1
         if isServer { server?.note(events: events) } else { client.note(events: events) }
+        if limits.watch.wantsWake { wakeWatch() }
         advance()
     }
 
@@ -160,26 +176,27 @@ final class SessionDriver {
     /// Whether the timer still matters to the session.
     func waitsFor(deadline timed: Int64) -> Bool {
         timed == deadline || timed == drainDeadline || timed == retryDeadline || timed == catalog.deadline
+            || timed == limits.loginDeadline || timed == limits.watch.deadline
     }
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
     func timerFired(deadline fired: Int64) {
-        if fired == drainDeadline, phase == .relaying || phase == .connecting {
+        if fired == drainDeadline, phase == .relaying || isReachingServer {
             return sayLastWords(.shuttingDown)
         }
         if fired == retryDeadline, phase == .connecting, !hasServer {
             return connectNext(failure: "it accepts no connection")
         }
         if fired == catalog.deadline { return catalogRead(isLate: true) }
+        if fired == limits.loginDeadline { return loginTimedOut() }
+        if fired == limits.watch.deadline { return lookAtWatch() }
         guard fired == deadline else { return }
         switch phase {
-        case .startup:
-            sayLastWords(.loginTimeout)
-        case .connecting:
+        case .connecting, .askingServerForTLS, .securingServer:
             connectionFailed("timed out")
         case .cancelling, .lingering:
             close("waited long enough")
-        case .relaying, .closed:
+        case .startup, .securingClient, .relaying, .closed:
             break
         }
     }
@@ -187,7 +204,7 @@ final class SessionDriver {
     /// The proxy is going down: end now if nothing is running, else as soon as nothing is.
     func drain(deadline: Int64) {
         switch phase {
-        case .startup, .connecting:
+        case .startup, .securingClient, .connecting, .askingServerForTLS, .securingServer:
             sayLastWords(.shuttingDown)
         case .relaying:
             let left = max(0, deadline - linux_clock_monotonic())
@@ -203,7 +220,7 @@ final class SessionDriver {
     /// Whether nothing on its way (a timer, a turn, the trail's answer) is addressed to the session on this loop.
     var canMove: Bool {
         phase == .relaying && hasServer && deadline == nil && drainDeadline == nil && !isQueuedForTurn
-            && !toServer.isPaused && !catalog.isAwaited
+            && !toServer.isPaused && !catalog.isAwaited && limits.letsMove
     }
 
     /// Events since the last call.
@@ -227,8 +244,9 @@ final class SessionDriver {
             try loop.selector.add(client.number, value: owner)
             if let number = server?.number { try loop.selector.add(number, value: owner | 1) }
         } catch {
-            close("cannot watch a socket: \(error.reason)")
+            return close("cannot watch a socket: \(error.reason)")
         }
+        limitsChanged()
     }
 
     /// The loop ends: close without a word.
@@ -239,7 +257,10 @@ final class SessionDriver {
     func advance() {
         switch phase {
         case .startup: readStartup()
+        case .securingClient: secureClient()
         case .connecting: finishConnecting()
+        case .askingServerForTLS: readServersAnswer()
+        case .securingServer: continueServerHandshake()
         case .cancelling, .relaying: relay()
         case .lingering: linger()
         case .closed: break
@@ -247,6 +268,7 @@ final class SessionDriver {
     }
 
     func readStartup() {
+        if beganDirectly() { return }
         while phase == .startup {
             if toServer.buffer.count >= toServer.needed {
                 do throws(WireFault) {
@@ -258,7 +280,13 @@ final class SessionDriver {
                         toServer.needed = 1
                         // One byte into an empty socket buffer: it is taken, or the client is gone.
                         _ = answer.withUnsafeBytes { client.send($0) }
+                    case .beginTLS(let answer, let consumed):
+                        toServer.buffer.drop(consumed)
+                        toServer.needed = 1
+                        _ = answer.withUnsafeBytes { client.send($0) }
+                        beginClientTLS()
                     case .cancel(let byteCount):
+                        loop.context.limits.counters.add(.cancelRequests)
                         open(packet: byteCount)
                         phase = .connecting
                         isCancel = true
@@ -268,6 +296,7 @@ final class SessionDriver {
                         openSession(parameters)
                     }
                 } catch {
+                    if refusedDirectTLS() { return }
                     sayLastWords(ErrorFields(severity: "FATAL", sqlState: error.sqlState, message: error.message))
                 }
                 continue
@@ -291,11 +320,13 @@ final class SessionDriver {
     }
 
     func openSession(_ parameters: StartupParameters) {
-        guard !isOverLimit else { return sayLastWords(.tooManyClients) }
+        if let fault = encryptionFault(of: parameters) { return sayLastWords(fault) }
         let subject = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
-            clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener)
+            clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener,
+            certificate: clientCertificate?.subject)
         let rules = loop.settings.rules.rules(for: subject)
+        guard admit(subject, tag: rules.tag) else { return }
         self.subject = subject
         rulesVersion = loop.settings.rules.version
         machine = MachineBox(
@@ -342,9 +373,11 @@ final class SessionDriver {
                 let stream = try Stream.connecting(to: address)
                 try loop.selector.add(stream.number, value: owner | 1)
                 server = consume stream
+                serverAddress = address
                 return
             } catch {
                 failure = "\(error.address): \(error.reason)"
+                if error.code == EMFILE || error.code == ENFILE { return noDescriptorForServer() }
                 if error.code == EAGAIN {
                     // A Unix-domain server whose backlog is full: it makes room as it accepts.
                     remainingAddresses.append(address)
@@ -362,21 +395,38 @@ final class SessionDriver {
             server = nil
             return connectNext(failure: TransportError.text(code))
         }
+        secureServer()
+    }
+
+    /// Whether the server is not reached yet.
+    var isReachingServer: Bool {
+        switch phase {
+        case .connecting, .askingServerForTLS, .securingServer: true
+        case .startup, .securingClient, .cancelling, .relaying, .lingering, .closed: false
+        }
+    }
+
+    /// The server can be spoken to: the first packet goes out.
+    func serverReady() {
         deadline = nil
         retryDeadline = nil
+        machine?.value.hidesChannelBinding = client.tls == nil && server?.tls != nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
         relay()
     }
 
-    func connectionFailed(_ reason: String) {
+    func connectionFailed(
+        _ reason: String, hint: String = "Is the server running there? The address is \"server\" in proxy.conf."
+    ) {
         loop.context.serverUnreachable()
+        loop.context.limits.counters.add(.serverUnreachable)
         loop.context.logger.error("the server at \(loop.context.upstream.name) cannot be reached: \(reason)")
         sayLastWords(
             ErrorFields(
                 severity: "FATAL", sqlState: "08006",
                 message: "holdfast cannot reach the PostgreSQL server at \(loop.context.upstream.name): \(reason)",
-                hint: "Is the server running there? The address is \"server\" in proxy.conf."))
+                hint: hint))
     }
 
     // MARK: - The end
@@ -391,7 +441,9 @@ final class SessionDriver {
     func finishEnded() {
         guard phase == .relaying || phase == .cancelling else { return }
         if server?.hasEnded == true, toClient.isSpent { return endAfterServer() }
-        if client.hasFailed { return close("the client is gone") }
+        // A paused session does not read, and so does not see the end of a client that is gone; nobody waits for the
+        // answers. One that has only said its last may still hear them.
+        if client.hasFailed || (toServer.isPaused && client.isBroken) { return close("the client is gone") }
         if client.hasEnded, toServer.approved == 0, toServer.injection.isEmpty, !toServer.isPaused {
             // What is left is the beginning of a message that will never be whole.
             server?.shutDownWriting()
@@ -408,14 +460,16 @@ final class SessionDriver {
         guard phase == .relaying, machine?.value.isIdle == true, toServer.buffer.isEmpty, toClient.isSpent else {
             return
         }
-        _ = WireWriter.terminate.withUnsafeBytes { server?.send($0) }
-        sayLastWords(.shuttingDown)
+        sayGoodbye(.shuttingDown)
     }
 
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
     func sayLastWords(_ fields: ErrorFields) {
         guard phase != .closed, phase != .lingering else { return }
-        if machine?.value.isServerAtBoundary ?? true, toClient.approved == 0, toClient.injection.isEmpty {
+        // In the middle of a handshake there is no place for it either.
+        if phase != .securingClient, machine?.value.isServerAtBoundary ?? true, toClient.approved == 0,
+            toClient.injection.isEmpty
+        {
             _ = WireWriter.errorResponse(fields).withUnsafeBytes { client.send($0) }
         }
         startLingering()
@@ -434,16 +488,17 @@ final class SessionDriver {
 
     func linger() {
         var reads = 0
-        while client.isReadable, !client.hasEnded {
+        while !client.hasEnded {
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if client.receive(into: loop.scratch) == 0 { break }
+            if client.discard(into: loop.scratch) == 0 { break }
         }
         if client.hasEnded { close("the session ended") }
     }
 
     func endMachine() {
         endCatalog()
+        leaveSessionTable()
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
         closeGrants()
@@ -457,7 +512,9 @@ final class SessionDriver {
         guard phase != .closed else { return }
         endMachine()
         phase = .closed
+        client.sayEnd()
         server = nil
+        leaveLimits()
         loop.context.logger.debug("session closed: \(reason)", metadata: ["session": "\(id)"])
         loop.release(self)
     }

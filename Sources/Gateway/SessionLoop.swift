@@ -1,6 +1,7 @@
 import Audit
 import CLinux
 import Configuration
+import Glibc
 import Logging
 import Policy
 import Session
@@ -22,6 +23,8 @@ package struct LoopContext: Sendable {
     package var recordsSessions = false
     /// Recorded statements have ended; what the server did then may be compared with them.
     package var statementsEnded: @Sendable () -> Void = {}
+    /// What is counted over all loops.
+    package var limits = Limits(maximumClients: .max)
 }
 
 /// What of `proxy.conf` a loop goes by: swapped whole at a reload.
@@ -30,25 +33,31 @@ package struct LoopSettings: Sendable {
     package var connectTimeout: Duration
     package var loginTimeout: Duration
     package var maximumStatementBytes: Int
+    package var limits: LimitSettings
+    package var encryption: EncryptionPolicy
 
-    package init(_ configuration: ProxyConfiguration) {
+    package init(_ configuration: ProxyConfiguration, encryption: EncryptionPolicy) {
+        self.encryption = encryption
         rules = configuration.rules
         connectTimeout = configuration.connectTimeout
         loginTimeout = configuration.loginTimeout
         maximumStatementBytes = configuration.maximumStatementBytes
+        limits = configuration.limits
     }
 }
 
 /// What may be said to a loop from outside.
 package enum LoopLetter: Sendable {
     /// A client's socket, which the loop owns from here on.
-    case adopt(socket: Int32, peer: SocketAddress, listener: String, isOverLimit: Bool)
+    case adopt(socket: Int32, peer: SocketAddress, listener: String)
     /// The audit trail has answered the session's intents; `fault` is nil if it has them.
     case trailAnswered(owner: UInt64, fault: String?)
     /// The guard has been told what may be lost, as far as it can be.
     case grantAnswered(owner: UInt64)
     /// The catalog of the session's database has been read, or could not be.
     case catalogRead(owner: UInt64)
+    /// The connection must go for others before it has logged in (``LoginTable``).
+    case endLogin(owner: UInt64)
     case settings(LoopSettings)
     /// Give sessions with this share (0 to 1) of the loop's work to another loop.
     case handOver(share: Double, to: LoopAddress)
@@ -87,6 +96,9 @@ package final class SessionLoop {
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var timers = TimerHeap()
+    /// What the timer descriptor is set to; nil if it will not become readable.
+    private var armedDeadline: Int64?
+    private let timer: OwnedDescriptor
     private var turnQueue: [SessionDriver] = []
     private let load: LoopLoad
     private var drainDeadline: Int64?
@@ -94,14 +106,21 @@ package final class SessionLoop {
     private var isStopping = false
 
     private static let mailboxValue = UInt64.max
+    private static let timerValue = UInt64.max - 1
 
-    /// - Parameter epoll: from `linux_epoll_create`; the loop owns it from here on.
-    init(context: LoopContext, settings: LoopSettings, mailbox: Mailbox<LoopLetter>, load: LoopLoad, epoll: Int32) {
+    /// - Parameters:
+    ///   - epoll: from `linux_epoll_create`; the loop owns it from here on.
+    ///   - timer: from `linux_timer_create`; likewise.
+    init(
+        context: LoopContext, settings: LoopSettings, mailbox: Mailbox<LoopLetter>, load: LoopLoad, epoll: Int32,
+        timer: Int32
+    ) {
         self.context = context
         self.settings = settings
         self.mailbox = mailbox
         self.load = load
         selector = EpollSelector(epoll: epoll)
+        self.timer = OwnedDescriptor(timer)
     }
 
     deinit { scratch.deallocate() }
@@ -110,14 +129,18 @@ package final class SessionLoop {
     func run() {
         do {
             try selector.addReadable(mailbox.descriptor, value: Self.mailboxValue)
+            try selector.addReadable(timer.number, value: Self.timerValue)
         } catch {
             // Unreachable short of a kernel out of memory: a loop that hears nothing must not get sessions.
             return context.logger.critical("an event loop cannot start: \(error.reason)")
         }
         while !isStopping {
-            selector.wait(milliseconds: timeToWait()) { value, events in
+            if !timers.isEmpty { armTimer() }
+            selector.wait(milliseconds: turnQueue.isEmpty ? -1 : 0) { value, events in
                 if value == Self.mailboxValue {
                     readMail()
+                } else if value == Self.timerValue {
+                    fireTimers()
                 } else if let session = session(owner: value & ~1) {
                     session.ready(isServer: value & 1 == 1, events: events)
                 }
@@ -127,7 +150,6 @@ package final class SessionLoop {
                 turnQueue.removeAll(keepingCapacity: true)
                 for session in turns { session.continueTurn() }
             }
-            if !timers.isEmpty { fireTimers() }
         }
     }
 
@@ -140,6 +162,30 @@ package final class SessionLoop {
         return deadline
     }
 
+    /// - Parameter deadline: monotonic nanoseconds.
+    func addTimer(deadline: Int64, owner: UInt64) { timers.add(deadline: deadline, owner: owner) }
+
+    /// Sends a CancelRequest of Holdfast's own.
+    ///
+    /// - Parameters:
+    ///   - packet: whole.
+    ///   - address: where the session to be cancelled is connected to.
+    ///   - ended: called on the loop's thread once the server has closed that connection, and so has passed the request on;
+    ///     or once it is known that it will not.
+    func cancel(_ packet: [UInt8], at address: SocketAddress, ended: @escaping () -> Void) {
+        // The client of this session is Holdfast: a socket whose other end is closed.
+        var pair: [Int32] = [-1, -1]
+        let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        guard socketpair(AF_UNIX, kind, 0, &pair) == 0 else { return ended() }
+        _ = Glibc.close(pair[1])
+        let owner = newOwner()
+        load.sessionAdded()
+        let session = SessionDriver(
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(pair[0]), isUnix: true), peer: address, listener: "")
+        slots[Int(owner >> 32)].session = session
+        session.beginCancel(packet, at: address, ended: ended)
+    }
+
     /// The session is over; its slot may be used again.
     func release(_ session: SessionDriver) {
         let index = Int(session.owner >> 32)
@@ -149,7 +195,7 @@ package final class SessionLoop {
         load.sessionEnded()
     }
 
-    private func session(owner: UInt64) -> SessionDriver? {
+    func session(owner: UInt64) -> SessionDriver? {
         let index = Int(owner >> 32)
         guard slots.indices.contains(index), slots[index].generation == UInt32(truncatingIfNeeded: owner) >> 1 else {
             return nil
@@ -157,19 +203,21 @@ package final class SessionLoop {
         return slots[index].session
     }
 
-    private func timeToWait() -> Int32 {
-        if timers.isEmpty { return turnQueue.isEmpty ? -1 : 0 }
-        // Most timers are of sessions that have long got past what they timed: with none left, nobody asks the clock.
+    /// Sees to it that the loop wakes for the earliest timer. No clock is asked: the kernel tells the time.
+    private func armTimer() {
+        // Most timers are of sessions that have long got past what they timed.
         while let timer = timers.first, session(owner: timer.owner)?.waitsFor(deadline: timer.deadline) != true {
             timers.removeFirst()
         }
-        if !turnQueue.isEmpty { return 0 }
-        guard let earliest = timers.first?.deadline else { return -1 }
-        let left = earliest - linux_clock_monotonic()
-        return left <= 0 ? 0 : Int32(clamping: left / 1_000_000 + 1)
+        guard let earliest = timers.first?.deadline, earliest < armedDeadline ?? .max else { return }
+        // 0 would be never.
+        _ = linux_timer_set(timer.number, max(earliest, 1))
+        armedDeadline = earliest
     }
 
     private func fireTimers() {
+        armedDeadline = nil
+        _ = linux_timer_set(timer.number, 0)
         let now = linux_clock_monotonic()
         while let timer = timers.first, timer.deadline <= now {
             timers.removeFirst()
@@ -180,16 +228,19 @@ package final class SessionLoop {
     private func readMail() {
         for letter in mailbox.drain() {
             switch letter {
-            case .adopt(let socket, let peer, let listener, let isOverLimit):
-                adopt(socket, peer, listener, isOverLimit)
+            case .adopt(let socket, let peer, let listener):
+                adopt(socket, peer, listener)
             case .trailAnswered(let owner, let fault):
                 session(owner: owner)?.trailAnswered(fault)
             case .grantAnswered(let owner):
                 session(owner: owner)?.grantAnswered()
             case .catalogRead(let owner):
                 session(owner: owner)?.catalogRead()
+            case .endLogin(let owner):
+                session(owner: owner)?.makeRoom()
             case .settings(let changed):
                 settings = changed
+                for slot in slots { slot.session?.limitsChanged() }
             case .handOver(let share, let other):
                 handOver(share, to: other)
             case .takeOver(let moving):
@@ -204,11 +255,11 @@ package final class SessionLoop {
         }
     }
 
-    private func adopt(_ socket: Int32, _ peer: SocketAddress, _ listener: String, _ isOverLimit: Bool) {
+    private func adopt(_ socket: Int32, _ peer: SocketAddress, _ listener: String) {
         let owner = newOwner()
         let session = SessionDriver(
-            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket)), peer: peer, listener: listener,
-            isOverLimit: isOverLimit)
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(socket), isUnix: peer.isUnix), peer: peer,
+            listener: listener)
         slots[Int(owner >> 32)].session = session
         session.begin()
     }

@@ -30,7 +30,8 @@ extension SessionDriver {
                 apply(next)
                 continue
             }
-            if toServer.isPaused || phase == .cancelling { return }
+            if toServer.isPaused || phase == .cancelling || limits.isCancelOpen { return }
+            if isOverMemory { return endOverMemory() }
             if toServer.buffer.count >= toServer.needed {
                 let bytes = toServer.buffer.bytes
                 guard let step = catalog.isAwaited ? consumeBeforeCatalog(bytes) : consumeClient(bytes) else { return }
@@ -167,6 +168,7 @@ extension SessionDriver {
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
         if let process = machine.value.backendProcessID, process != knownProcess { serverProcessKnown(process) }
+        if limits.loginTicket != nil, machine.value.isAuthenticated { loginCompleted() }
         if machine.value.hasNotes { takeNotes() }
         if machine.value.takeGrantsOver() { closeGrants() }
         return step
@@ -217,6 +219,7 @@ extension SessionDriver {
             toServer.needed = 1
             isWaitingForLedger = true
         case .close(let fault):
+            loop.context.limits.counters.add(.clientViolations)
             loop.context.logger.notice(
                 "protocol violation by the client: \(fault.message)",
                 metadata: ["session": "\(id)", "client": "\(peer.text)"])
@@ -233,6 +236,7 @@ extension SessionDriver {
             toClient.injection = replacement
             toClient.needed = 0
         case .close(let fault):
+            loop.context.limits.counters.add(.serverViolations)
             loop.context.logger.error("\(fault.message)", metadata: ["session": "\(id)"])
             sayLastWords(ErrorFields(severity: "FATAL", sqlState: fault.sqlState, message: fault.message))
         case .record, .pause:
@@ -259,6 +263,7 @@ extension SessionDriver {
         guard let bridge, let refusals = machine?.value.takeRefusals(), let outcomes = machine?.value.takeOutcomes()
         else { return }
         for refusal in refusals {
+            loop.context.limits.counters.add(.statementsRefused)
             loop.context.logger.notice(
                 "refused \(refusal.command)",
                 metadata: [

@@ -11,6 +11,8 @@ package final class SignalSource {
         case stop
         /// SIGHUP.
         case reload
+        /// SIGUSR1.
+        case report
         /// The other descriptor that was waited for is readable.
         case other
         /// The time is up.
@@ -18,7 +20,7 @@ package final class SignalSource {
     }
 
     package init() throws(TransportError) {
-        let signals = [SIGTERM, SIGINT, SIGHUP]
+        let signals = [SIGTERM, SIGINT, SIGHUP, SIGUSR1]
         descriptor = linux_signal_descriptor(signals, Int32(signals.count))
         guard descriptor >= 0 else {
             throw TransportError(operation: "create", address: "signalfd", code: -descriptor)
@@ -38,6 +40,7 @@ package final class SignalSource {
         while true {
             let signalNumber = linux_signal_read(descriptor)
             if signalNumber == SIGHUP { return .reload }
+            if signalNumber == SIGUSR1 { return .report }
             if signalNumber == SIGTERM || signalNumber == SIGINT { return .stop }
             var polled = [pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)]
             if let other { polled.append(pollfd(fd: other, events: Int16(POLLIN), revents: 0)) }

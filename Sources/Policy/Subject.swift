@@ -11,14 +11,19 @@ package struct Subject: Sendable, Hashable {
     package var clientAddress: NetworkAddress?
     /// The listener as written in `proxy.conf` (`127.0.0.1:6543`, `unix:/run/holdfast/.s.PGSQL.6543`).
     package var listener: String
+    /// The subject of the certificate that the client has proven to own, as RFC 2253 writes it (`CN=alice,O=Example`);
+    /// nil without one.
+    package var certificate: String?
 
     package init(
-        database: String, user: String, applicationName: String, clientAddress: NetworkAddress?, listener: String
+        database: String, user: String, applicationName: String, clientAddress: NetworkAddress?, listener: String,
+        certificate: String? = nil
     ) {
         self.database = database
         self.user = user
         self.applicationName = applicationName
         self.clientAddress = clientAddress
         self.listener = listener
+        self.certificate = certificate
     }
 }

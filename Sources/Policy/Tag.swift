@@ -14,10 +14,11 @@ package struct TagRule: Sendable, Hashable {
     package var applicationNames: [Glob]
     package var clients: [ClientPattern]
     package var listeners: [Glob]
+    package var certificates: [Glob]
 
     package init(
         tag: String, databases: [Glob] = [], users: [Glob] = [], applicationNames: [Glob] = [],
-        clients: [ClientPattern] = [], listeners: [Glob] = []
+        clients: [ClientPattern] = [], listeners: [Glob] = [], certificates: [Glob] = []
     ) {
         self.tag = tag
         self.databases = databases
@@ -25,6 +26,7 @@ package struct TagRule: Sendable, Hashable {
         self.applicationNames = applicationNames
         self.clients = clients
         self.listeners = listeners
+        self.certificates = certificates
     }
 
     package func matches(_ subject: Subject) -> Bool {
@@ -33,13 +35,14 @@ package struct TagRule: Sendable, Hashable {
             && (applicationNames.isEmpty || applicationNames.matches(subject.applicationName))
             && (clients.isEmpty || clients.contains { $0.matches(subject.clientAddress) })
             && (listeners.isEmpty || listeners.matches(subject.listener))
+            && (certificates.isEmpty || subject.certificate.map(certificates.matches) == true)
     }
 
     /// Whether only `application_name`, which every client chooses freely, decides. Conditions that everything
     /// fulfils (`*`, `0.0.0.0/0`) do not count.
     package var restsOnApplicationNameAlone: Bool {
         !applicationNames.isEmpty && !applicationNames.contains(where: \.matchesEverything)
-            && Self.isVoid(databases) && Self.isVoid(users) && Self.isVoid(listeners)
+            && Self.isVoid(databases) && Self.isVoid(users) && Self.isVoid(listeners) && certificates.isEmpty
             && (clients.isEmpty || clients.contains(where: \.matchesEverything))
     }
 

@@ -6,6 +6,8 @@ package enum FrameLimits {
     package static let shortestStartupPacket = 8
     /// A CancelRequest's shortest and longest form: a 4-byte key (protocol 3.0) to a 256-byte key (3.2).
     package static let cancelRequest = 16...268
+    /// The longest body of a BackendKeyData: a process ID and a key of 256 bytes (protocol 3.2).
+    package static let cancelKey = 260
     /// `PQ_SMALL_MESSAGE_LIMIT` (libpq/libpq.h), as `SocketBackend` (tcop/postgres.c) applies it.
     package static let smallMessage = 10_000
     /// `PQ_LARGE_MESSAGE_LIMIT` (libpq/libpq.h): `MaxAllocSize - 1`.

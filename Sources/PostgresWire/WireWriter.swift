@@ -5,9 +5,49 @@ package enum WireWriter {
         fieldsMessage(BackendType.errorResponse, fields)
     }
 
+    /// An ErrorResponse with the fields of another but for its message and its hint.
+    package static func errorResponse(
+        like error: UnsafeRawBufferPointer, message text: String, hint: String
+    ) -> [UInt8] {
+        var reader = WireReader(error, from: FrameSplitter.headerByteCount)
+        return message(BackendType.errorResponse) { body in
+            while let code = reader.byte(), code != 0, let value = reader.string() {
+                if code == UInt8(ascii: "H") { continue }
+                body.append(code)
+                if code == UInt8(ascii: "M") {
+                    body.append(string: text)
+                } else {
+                    body.append(contentsOf: value)
+                    body.append(0)
+                }
+            }
+            body.append(UInt8(ascii: "H"))
+            body.append(string: hint)
+            body.append(0)
+        }
+    }
+
+    /// A CancelRequest.
+    ///
+    /// - Parameter key: the body of the session's BackendKeyData.
+    package static func cancelRequest(key: [UInt8]) -> [UInt8] {
+        let length = UInt32(truncatingIfNeeded: 8 + key.count).bigEndian
+        let code = StartupRequest.cancelCode.bigEndian
+        return withUnsafeBytes(of: length) { Array($0) } + withUnsafeBytes(of: code) { Array($0) } + key
+    }
+
     /// A NoticeResponse.
     package static func noticeResponse(_ fields: ErrorFields) -> [UInt8] {
         fieldsMessage(BackendType.noticeResponse, fields)
+    }
+
+    /// AuthenticationSASL: code 10, the mechanisms, an empty one.
+    package static func saslOffer(mechanisms: [String]) -> [UInt8] {
+        message(BackendType.authentication) {
+            $0.append(contentsOf: [0, 0, 0, 10])
+            for mechanism in mechanisms { $0.append(string: mechanism) }
+            $0.append(0)
+        }
     }
 
     /// A Query with ASCII text.
@@ -70,6 +110,11 @@ package enum WireWriter {
 
     /// A Flush.
     package static let flush: [UInt8] = [FrontendType.flush.rawValue, 0, 0, 0, 4]
+
+    /// An SSLRequest: a length and the code, no type.
+    package static let sslRequest: [UInt8] =
+        [0, 0, 0, 8]
+        + stride(from: 24, through: 0, by: -8).map { UInt8(truncatingIfNeeded: StartupRequest.sslCode >> $0) }
 
     /// A Terminate.
     package static let terminate: [UInt8] = [FrontendType.terminate.rawValue, 0, 0, 0, 4]

@@ -17,7 +17,12 @@ package final class ServerConnection {
     package init(_ text: String, database: String? = nil, purpose: String) throws(ServerFault) {
         // A later keyword beats an earlier one, and a dbname that is a connection string is taken apart
         // (conninfo_array_parse, fe-connect.c): so the text comes first, then what overrides it.
-        var settings: [(String, String)] = [("dbname", text)]
+        // What comes before the text holds unless it says otherwise: a server that has vanished is noticed within half a
+        // minute, for statements of clients may wait for what is asked here.
+        var settings: [(String, String)] = [
+            ("keepalives_idle", "10"), ("keepalives_interval", "5"), ("keepalives_count", "3"),
+            ("tcp_user_timeout", "25000"), ("dbname", text),
+        ]
         // A database whose name looks like a connection string must not be taken for one: only the first dbname is
         // taken apart.
         if let database { settings.append(("dbname", database)) }

@@ -16,11 +16,23 @@ struct NameLedger: ~Copyable {
         var confirmed: RememberedStatement?
 
         var isEmpty: Bool { newest == nil && older.isEmpty && confirmed == nil }
+
+        /// The place itself, and what is remembered: a record that stands in several places counts in each.
+        var byteCount: Int {
+            var count = 160 + older.reduce(0) { $0 + $1.byteCount }
+            if let record = newest?.record { count += record.byteCount }
+            if let confirmed, confirmed !== newest?.record { count += confirmed.byteCount }
+            return count
+        }
     }
 
     private var slots: [[UInt8]: Slot] = [:]
     /// Candidates for every name, once replies and requests no longer fit together.
     private var suspects: [RememberedStatement] = []
+    /// The names whose slots may hold more than what was confirmed.
+    private var unsettled: Set<[UInt8]> = []
+    private var slotBytes = 0
+    private var suspectBytes = 0
 
     /// Nothing is held: every name is ordinary, and an ordinary definition changes nothing.
     var isEmpty: Bool { slots.isEmpty && suspects.isEmpty }
@@ -28,44 +40,61 @@ struct NameLedger: ~Copyable {
     /// The key of a name as it came on the wire.
     static func key(_ name: UnsafeRawBufferPointer) -> [UInt8] { Array(name.prefix(63)) }
 
+    /// About how many bytes are held.
+    var byteCount: Int { slotBytes + suspectBytes }
+
     /// A definition was forwarded.
     mutating func define(_ key: [UInt8], _ record: RememberedStatement?, segment: UInt64) {
         if record == nil && isEmpty { return }
-        var slot = slots[key] ?? Slot()
-        if let previous = slot.newest?.record { slot.older = Self.adding(previous, to: slot.older) }
-        slot.newest = (segment, record)
-        slots[key] = slot
+        change(key) { slot in
+            if let previous = slot.newest?.record { slot.older = Self.adding(previous, to: slot.older) }
+            slot.newest = (segment, record)
+        }
     }
 
     /// SQL text was forwarded that may define the name.
     mutating func mayDefine(_ key: [UInt8], _ record: RememberedStatement) {
-        slots[key, default: Slot()].older = Self.adding(record, to: slots[key]?.older ?? [])
+        change(key) { $0.older = Self.adding(record, to: $0.older) }
     }
 
     /// The server confirmed a definition.
     mutating func confirm(_ key: [UInt8], _ record: RememberedStatement?) {
         if record == nil && slots[key] == nil { return }
-        slots[key, default: Slot()].confirmed = record
+        change(key) { $0.confirmed = record }
     }
 
     /// The server confirmed that the name is free.
     mutating func remove(_ key: [UInt8]) {
-        guard !isEmpty else { return }
-        slots[key]?.confirmed = nil
-        if slots[key]?.isEmpty == true { slots[key] = nil }
+        guard !slots.isEmpty, slots[key] != nil else { return }
+        change(key) { $0.confirmed = nil }
     }
 
     /// The server confirmed that all names are free.
     mutating func removeAll() {
         guard !slots.isEmpty else { return }
-        for key in slots.keys { slots[key]?.confirmed = nil }
-        slots = slots.filter { !$0.value.isEmpty }
+        for key in Array(slots.keys) { change(key) { $0.confirmed = nil } }
     }
 
     /// Every reply has come: only what was confirmed holds.
     mutating func settle() {
-        guard !slots.isEmpty else { return }
-        slots = slots.compactMapValues { slot in slot.confirmed.map { Slot(confirmed: $0) } }
+        guard !unsettled.isEmpty else { return }
+        let keys = unsettled
+        unsettled.removeAll(keepingCapacity: keys.count <= 16)
+        for key in keys { update(key) { $0 = Slot(confirmed: $0.confirmed) } }
+    }
+
+    private mutating func change(_ key: [UInt8], _ body: (inout Slot) -> Void) {
+        unsettled.insert(key)
+        update(key, body)
+    }
+
+    private mutating func update(_ key: [UInt8], _ body: (inout Slot) -> Void) {
+        var slot = slots.removeValue(forKey: key) ?? Slot()
+        slotBytes -= slot.isEmpty ? 0 : slot.byteCount + key.count
+        body(&slot)
+        guard !slot.isEmpty else { return }
+        slotBytes += slot.byteCount + key.count
+        slots[key] = slot
     }
 
     /// What the name may stand for; nil if it is ordinary for certain.
@@ -92,6 +121,7 @@ struct NameLedger: ~Copyable {
                 suspects = Self.adding(record, to: suspects)
             }
         }
+        suspectBytes = suspects.reduce(0) { $0 + $1.byteCount }
     }
 
     private static func adding(_ record: RememberedStatement, to records: [RememberedStatement])

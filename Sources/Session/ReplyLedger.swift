@@ -30,6 +30,8 @@ package struct ReplyLedger: ~Copyable {
     private var entries: [Entry?] = Array(repeating: nil, count: 8)
     private var head = 0
     package private(set) var count = 0
+    /// Entries that have a note.
+    private var noteCount = 0
     /// An error was answered whose Sync has not been forwarded yet: the server throws away what comes.
     private(set) var isSkipping = false
     /// COPY FROM STDIN runs and its end has not been forwarded yet.
@@ -47,6 +49,8 @@ package struct ReplyLedger: ~Copyable {
     package init() {}
 
     package var isEmpty: Bool { count == 0 }
+    /// About how many bytes are held.
+    var byteCount: Int { entries.count * MemoryLayout<Entry?>.stride + noteCount * 512 }
     package var isFull: Bool { count >= Self.capacity }
 
     /// Nothing is owed but replies that come from no running statement: no COPY can begin before a message behind them.
@@ -113,6 +117,7 @@ package struct ReplyLedger: ~Copyable {
     private mutating func takeFirst() -> Entry? {
         guard count > 0 else { return nil }
         let entry = entries[head]
+        if entry?.note != nil { noteCount -= 1 }
         entries[head] = nil
         head = (head + 1) & (entries.count - 1)
         count -= 1
@@ -211,6 +216,7 @@ package struct ReplyLedger: ~Copyable {
             head = 0
         }
         entries[(head + count) & (entries.count - 1)] = entry
+        if entry.note != nil { noteCount += 1 }
         count += 1
     }
 }

@@ -58,6 +58,8 @@ final class RememberedStatement {
     let hasOneReading: Bool
     /// The server reads the names as they stand in the facts, whatever bytes are in them.
     let readsCertainly: Bool
+    /// About how much memory it takes.
+    let byteCount: Int
 
     init(
         facts: TextFacts, sql: String, parameterized: [ParameterizedText] = [], hasOneReading: Bool = false,
@@ -68,6 +70,9 @@ final class RememberedStatement {
         self.facts = facts
         self.sql = sql
         self.parameterized = parameterized
+        byteCount =
+            sql.utf8.count + parameterized.reduce(256) { $0 + $1.text.count + 96 }
+            + facts.statements.reduce(0) { $0 + 256 + $1.effects.count * 224 }
     }
 
     /// Several statements of which one is meant and nobody knows which: all that any of them does.

@@ -217,7 +217,7 @@ extension SessionMachine {
         let isOfSession =
             fields.isFatal || ["57", "40", "53", "55", "58", "XX"].contains(String(fields.sqlState.prefix(2)))
         guard !isOfSession, let refusal = open.refusal else {
-            return .substitute(dropping: message.count, with: Array(message))
+            return .substitute(dropping: message.count, with: cancelAnswered(by: message) ?? Array(message))
         }
         var judgement = refusal.judgement
         let remark = "The server could not be asked what the names mean: \(fields.message)"

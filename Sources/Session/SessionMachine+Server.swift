@@ -48,9 +48,10 @@ extension SessionMachine {
         let needsBody =
             switch header.type {
             case BackendType.readyForQuery, BackendType.parameterStatus, BackendType.backendKeyData: true
+            case BackendType.authentication: hidesChannelBinding && !isAuthenticated
             case BackendType.commandComplete: ledger.firstHasNote
             case BackendType.errorResponse:
-                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty
+                ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty || cancelHint != nil
             default: false
             }
         if needsBody && rest.count < header.byteCount && header.byteCount <= Self.readableByteCount {
@@ -58,6 +59,11 @@ extension SessionMachine {
         }
         if let notice = pendingNotice(before: header) { return .substitute(dropping: 0, with: notice) }
         let message = UnsafeRawBufferPointer(rebasing: rest.prefix(header.byteCount))
+        if header.type == BackendType.authentication, message.count == header.byteCount,
+            let offer = offerWithoutChannelBinding(message)
+        {
+            return .substitute(dropping: header.byteCount, with: offer)
+        }
         serverRemaining = header.byteCount
         if header.type != BackendType.readyForQuery { noteAnswer(header.type) }
         switch header.type {
@@ -67,9 +73,14 @@ extension SessionMachine {
             parameterStatus(message)
         case BackendType.backendKeyData:
             var reader = WireReader(message, from: FrameSplitter.headerByteCount)
-            if !isAuthenticated { backendProcessID = reader.int32() }
+            if !isAuthenticated {
+                backendProcessID = reader.int32()
+                cancelKey = Array(message.dropFirst(FrameSplitter.headerByteCount).prefix(FrameLimits.cancelKey))
+            }
         case BackendType.errorResponse:
-            if let replacement = errorResponse(message, now: now), message.count == header.byteCount {
+            if let replacement = errorResponse(message, now: now) ?? cancelAnswered(by: message),
+                message.count == header.byteCount
+            {
                 serverRemaining = 0
                 return .substitute(dropping: header.byteCount, with: replacement)
             }
@@ -92,6 +103,23 @@ extension SessionMachine {
             break
         }
         return nil
+    }
+
+    /// AuthenticationSASL's code (manual, "Message Formats").
+    private static let saslOffer: Int32 = 10
+
+    /// The server's offer without the mechanisms that bind to TLS, for a client that has none: libpq takes such an offer
+    /// for an attack (`pg_SASL_init`, interfaces/libpq/fe-auth.c).
+    private func offerWithoutChannelBinding(_ message: UnsafeRawBufferPointer) -> [UInt8]? {
+        guard hidesChannelBinding, !isAuthenticated else { return nil }
+        var reader = WireReader(message, from: FrameSplitter.headerByteCount)
+        guard reader.int32() == Self.saslOffer else { return nil }
+        var kept: [String] = []
+        var isBound = false
+        while let mechanism = reader.string()?.text, !mechanism.isEmpty {
+            if mechanism.hasSuffix("-PLUS") { isBound = true } else { kept.append(mechanism) }
+        }
+        return isBound && !kept.isEmpty ? WireWriter.saslOffer(mechanisms: kept) : nil
     }
 
     /// Anything but an asynchronous message belongs to what is owed.
@@ -132,6 +160,7 @@ extension SessionMachine {
     }
 
     private mutating func commandComplete(_ message: UnsafeRawBufferPointer, now: () -> Int64) {
+        activityEpoch &+= 1
         guard let kind = ledger.firstKind else { return }
         guard kind == .query || kind == .execute else { return lostTrack() }
         if ledger.firstHasNote, let note = ledger.first?.note {
@@ -235,6 +264,8 @@ extension SessionMachine {
     mutating func readyForQuery(_ message: UnsafeRawBufferPointer) {
         let status = message.count > 5 ? TransactionStatus(rawValue: message[5]) : nil
         defer { hasAnswered = false }
+        activityEpoch &+= 1
+        if cancelHint != nil { cancelHint = nil }
         if isAuthenticated {
             if !hasAnswered, ledger.explainsIdleReady() { return }
             switch ledger.firstKind {

@@ -35,10 +35,20 @@ package struct SessionMachine: ~Copyable {
     var serverRemaining = 0
     /// The server has let the client in.
     package internal(set) var isAuthenticated = false
+    /// The client comes without TLS and the server is reached by it: what the server offers that binds to TLS is kept from
+    /// the client. Set before the server's first byte.
+    package var hidesChannelBinding = false
     package private(set) var transactionStatus = TransactionStatus.idle
     /// The process of the server that the session talks to, as BackendKeyData said or, later, the server's own answer; nil
     /// until the server has let the client in.
     package internal(set) var backendProcessID: Int32?
+
+    /// The body of BackendKeyData: what a CancelRequest for this session must hold. Empty while it is not known.
+    package internal(set) var cancelKey: [UInt8] = []
+    /// Another number whenever the server has completed a statement or is ready.
+    package internal(set) var activityEpoch: UInt64 = 0
+    /// Holdfast has had the message that runs cancelled: the hint for the client.
+    var cancelHint: String?
 
     var ledger = ReplyLedger()
     var statements = NameLedger()

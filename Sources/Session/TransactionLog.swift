@@ -9,6 +9,9 @@ struct TransactionLog: ~Copyable {
 
     var isEmpty: Bool { open.isEmpty }
 
+    /// About how many bytes are held.
+    var byteCount: Int { open.count * 384 + savepoints.count * 96 }
+
     /// The server completed an audited statement, or failed it.
     mutating func finished(_ statement: AuditedStatement) { open.append(statement) }
 

@@ -7,6 +7,8 @@ package struct SocketAddress: Sendable, Hashable {
     package let bytes: [UInt8]
     /// As a person writes it: `127.0.0.1:5432`, `[::1]:5432`, `unix:/path`.
     package let text: String
+    /// The name that it was looked up by, for whoever has to check it against a certificate; nil if there was none.
+    package private(set) var host: String?
 
     package var family: Int32 {
         bytes.withUnsafeBytes {
@@ -62,7 +64,9 @@ package struct SocketAddress: Sendable, Hashable {
         while let info = next {
             if let address = info.pointee.ai_addr {
                 let raw = UnsafeRawBufferPointer(start: address, count: Int(info.pointee.ai_addrlen))
-                found.append(SocketAddress(bytes: Array(raw)))
+                var address = SocketAddress(bytes: Array(raw))
+                address.host = host
+                found.append(address)
             }
             next = info.pointee.ai_next
         }
@@ -83,9 +87,21 @@ package struct SocketAddress: Sendable, Hashable {
         }
     }
 
+    /// Whether a host is written as an IP address.
+    package static func isNumeric(_ host: String) -> Bool {
+        var space = in6_addr()
+        return inet_pton(AF_INET, host, &space) == 1 || inet_pton(AF_INET6, host, &space) == 1
+    }
+
     package var port: UInt16? {
         guard family == AF_INET || family == AF_INET6, bytes.count >= 4 else { return nil }
         return UInt16(bytes[2]) << 8 | UInt16(bytes[3])
+    }
+
+    /// The address without its port, as PostgreSQL writes it in messages; `[local]` for a Unix-domain socket.
+    package var hostText: String {
+        guard !isUnix, let colon = text.lastIndex(of: ":") else { return "[local]" }
+        return String(text[..<colon]).filter { $0 != "[" && $0 != "]" }
     }
 
     /// Hands the address to a system call.

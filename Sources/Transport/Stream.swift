@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import TLSEngine
 
 /// A connected, non-blocking stream socket, and what the selector last said of it.
 ///
@@ -12,14 +13,24 @@ package struct Stream: ~Copyable {
     package var isWritable = false
     /// The other side has said that it will send no more (or the socket failed): a short read is not the last.
     package var isHungUp = false
+    /// The socket has failed (a reset, a peer that has vanished), whatever is still to be read from it.
+    package private(set) var isBroken = false
     /// A read found the end, or failed.
     package private(set) var hasEnded = false
     package private(set) var hasShutDown = false
+    /// TLS over the socket, from the first byte of its handshake on.
+    package private(set) var tls: TLSConnection?
 
     package var number: Int32 { descriptor.number }
 
+    /// Whether the socket is a Unix-domain one.
+    package let isUnix: Bool
+
     /// Takes over a connected or connecting socket.
-    package init(_ descriptor: consuming OwnedDescriptor) { self.descriptor = descriptor }
+    package init(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) {
+        self.descriptor = descriptor
+        self.isUnix = isUnix
+    }
 
     /// Small messages go out at once, and a peer that has vanished is noticed.
     package static func tune(_ number: Int32) {
@@ -36,7 +47,7 @@ package struct Stream: ~Copyable {
         guard number >= 0 else {
             throw TransportError(operation: "open a socket for", address: address.text, code: errno)
         }
-        let stream = Stream(OwnedDescriptor(number))
+        let stream = Stream(OwnedDescriptor(number), isUnix: address.isUnix)
         if !address.isUnix { tune(number) }
         if address.withSockaddr({ connect(number, $0, $1) }) != 0, errno != EINPROGRESS {
             throw TransportError(operation: "connect to", address: address.text, code: errno)
@@ -56,11 +67,13 @@ package struct Stream: ~Copyable {
         if events & (LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isReadable = true }
         if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 { isWritable = true }
         if events & (LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isHungUp = true }
+        if events & LINUX_EPOLL_ERR != 0 { isBroken = true }
     }
 
     /// Reads once. 0: nothing now, or the end (`hasEnded`).
     package mutating func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int {
         guard isReadable, !hasEnded, buffer.count > 0 else { return 0 }
+        if let tls { return receive(into: buffer, tls) }
         let count = linux_receive(number, buffer.baseAddress, buffer.count)
         if count > 0 {
             // A short read has emptied the socket, and more to come is a new edge (epoll(7)), unless the end is there.
@@ -73,9 +86,20 @@ package struct Stream: ~Copyable {
         return 0
     }
 
+    /// Reads once what nobody wants any more, as it comes from the socket: with TLS that has failed, too. 0: nothing now, or
+    /// the end (`hasEnded`).
+    package mutating func discard(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        let count = linux_receive(number, buffer.baseAddress, buffer.count)
+        if count > 0 { return count }
+        isReadable = false
+        if count != -Int(EAGAIN) { hasEnded = true }
+        return 0
+    }
+
     /// Writes once; how much the socket took. A failed socket takes everything: the read side tells of the failure.
     package mutating func send(_ bytes: UnsafeRawBufferPointer) -> Int {
         guard isWritable, bytes.count > 0 else { return 0 }
+        if let tls { return send(bytes, tls) }
         let count = linux_send(number, bytes.baseAddress, bytes.count)
         if count >= 0 {
             if count < bytes.count { isWritable = false }
@@ -96,6 +120,86 @@ package struct Stream: ~Copyable {
     package mutating func shutDownWriting() {
         guard !hasShutDown else { return }
         hasShutDown = true
+        tls?.sendEnd()
         _ = shutdown(number, Int32(SHUT_WR))
+    }
+
+    /// Tells a peer behind TLS that nothing more comes, before the socket is closed: else it takes the end for a cut.
+    package func sayEnd() {
+        if !hasShutDown, !hasFailed { tls?.sendEnd() }
+    }
+
+    /// The next byte without taking it; nil if none is there yet.
+    package mutating func peek() -> UInt8? {
+        guard isReadable, !hasEnded else { return nil }
+        var byte: UInt8 = 0
+        let count = recv(number, &byte, 1, Int32(MSG_PEEK))
+        if count == 1 { return byte }
+        if count < 0, errno == EAGAIN || errno == EINTR {
+            isReadable = errno == EINTR
+            return nil
+        }
+        isReadable = false
+        hasEnded = true
+        return nil
+    }
+
+    // MARK: - TLS
+
+    /// Lays TLS over the socket. Nothing that belongs to TLS may have been read.
+    package mutating func begin(_ connection: TLSConnection) { tls = connection }
+
+    /// How far a handshake is.
+    package enum Handshake: Sendable, Hashable {
+        case done
+        /// Call again after the next event.
+        case underWay
+        case failed(String)
+    }
+
+    /// Takes the handshake on.
+    package mutating func handshake() -> Handshake {
+        guard let tls else { return .failed("TLS has not begun") }
+        switch tls.handshake() {
+        case .done:
+            // OpenSSL may have read on past the handshake, before the selector told of those bytes; then no event comes.
+            isReadable = true
+            return .done
+        case .wantsRead:
+            isReadable = false
+            return .underWay
+        case .wantsWrite:
+            isWritable = false
+            return .underWay
+        case .ended: return .failed("the connection was closed")
+        case .failed(let reason): return .failed(reason)
+        }
+    }
+
+    /// A short read says nothing here: OpenSSL may hold more than it gave.
+    private mutating func receive(into buffer: UnsafeMutableRawBufferPointer, _ tls: TLSConnection) -> Int {
+        switch tls.receive(into: buffer) {
+        case .done(let count): return count
+        case .wantsRead: isReadable = false
+        case .wantsWrite: isWritable = false
+        case .ended, .failed:
+            isReadable = false
+            hasEnded = true
+        }
+        return 0
+    }
+
+    private mutating func send(_ bytes: UnsafeRawBufferPointer, _ tls: TLSConnection) -> Int {
+        switch tls.send(bytes) {
+        case .done(let count):
+            if count < bytes.count { isWritable = false }
+            return count
+        case .wantsWrite, .wantsRead:
+            isWritable = false
+            return 0
+        case .ended, .failed:
+            hasFailed = true
+            return bytes.count
+        }
     }
 }

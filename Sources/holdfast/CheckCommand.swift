@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import Gateway
 import Policy
 import SQLParsing
 
@@ -23,6 +24,12 @@ struct CheckCommand: ParsableCommand {
 
     func run() throws {
         let configuration = try ConfigurationOption.load(config)
+        do {
+            _ = try EncryptionPolicy(configuration)
+        } catch {
+            ConfigurationOption.printError("holdfast: \(error)")
+            throw ExitCode.failure
+        }
         let name = ConfigurationFile.locate(config) ?? "proxy.conf"
         print("\(name) is valid.\n")
         print(ConfigurationSummary(configuration).text, terminator: "")
@@ -62,6 +69,7 @@ struct ConfigurationSummary {
         var lines = [
             "listens on  " + configuration.listeners.map(\.text).joined(separator: ", "),
             "server      " + server,
+            "tls         " + encryption,
             "audit       " + audit,
             "catalog     " + catalogText,
             "guard       " + guardText,
@@ -88,6 +96,13 @@ struct ConfigurationSummary {
         case .tcp, .unix:
             configuration.server.text
         }
+    }
+
+    private var encryption: String {
+        let (client, server) = (configuration.clientTLS, configuration.serverTLS)
+        let asks =
+            client.clientCertificates == .off ? "" : " (certificates: \(client.clientCertificates.rawValue))"
+        return "with clients \(client.mode.rawValue)\(asks), with the server \(server.mode.rawValue)"
     }
 
     private var audit: String {
@@ -126,7 +141,7 @@ struct ConfigurationSummary {
         let conditions = [
             ("database", rule.databases.map(\.text)), ("user", rule.users.map(\.text)),
             ("application_name", rule.applicationNames.map(\.text)), ("client", clients),
-            ("listener", rule.listeners.map(\.text)),
+            ("listener", rule.listeners.map(\.text)), ("certificate", rule.certificates.map(\.text)),
         ]
         return conditions.filter { !$0.1.isEmpty }.map { $0.0 + " " + $0.1.joined(separator: " or ") }
             .joined(separator: ", and ")

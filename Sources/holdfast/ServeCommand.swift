@@ -12,7 +12,7 @@ struct ServeCommand: ParsableCommand {
         abstract: "Run the proxy.",
         discussion: """
             Listens, as proxy.conf says, for clients that speak the PostgreSQL protocol, and passes them on to the \
-            server. SIGHUP reads proxy.conf again, SIGTERM lets running transactions end and stops.
+            server. SIGHUP reads proxy.conf again, SIGUSR1 logs what has been counted, SIGTERM lets running transactions end and stops.
 
             Examples:
               holdfast serve
@@ -67,6 +67,8 @@ struct ServeCommand: ParsableCommand {
             case .reload:
                 version += 1
                 reload(proxy, version: version, logger: logger)
+            case .report:
+                proxy.logCounters()
             case .other, .timeout:
                 break
             }
@@ -78,14 +80,18 @@ struct ServeCommand: ParsableCommand {
         do {
             let changed = try ConfigurationFile.load(path: config, version: version)
             for warning in changed.warnings { logger.warning("\(warning)") }
+            let waiting = try proxy.reload(changed)
             LogSetup.level = changed.log.level
-            let waiting = proxy.reload(changed)
             logger.notice("proxy.conf was read again; its rules hold from every session's next statement on")
             if !waiting.isEmpty {
                 logger.warning("these settings wait for a restart: \(waiting.joined(separator: ", "))")
             }
         } catch {
-            for issue in error.issues { logger.error("\(issue)") }
+            if let error = error as? ConfigurationError {
+                for issue in error.issues { logger.error("\(issue)") }
+            } else {
+                logger.error("\(error)")
+            }
             logger.error("proxy.conf was not taken over; the rules in force stay as they were")
         }
     }

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from support.certificates import Certificates
 from support.postgres import PostgresServer, open_folder
 from support.proxy import Holdfast, ProxySettings
+from support.tls_matrix import start_server
 
 StartHoldfast = Callable[..., Holdfast]
 numbers = itertools.count(1)
@@ -23,6 +25,21 @@ def postgres() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.remove()
+
+
+@pytest.fixture(scope="session")
+def certificates() -> Iterator[Certificates]:
+    folder = open_folder("holdfast-certificates-")
+    yield Certificates(folder)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def tls_postgres(certificates: Certificates) -> Iterator[PostgresServer]:
+    """A server with TLS, for `localhost`, and the roles and databases of the TLS matrix."""
+    server = start_server(certificates)
+    yield server
+    server.remove()
 
 
 @pytest.fixture
@@ -82,3 +99,5 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lexer", "test_lexer_differential.py")
     group.addoption("--lexer-texts", type=int, default=20_000, help="texts in all (default 20000)")
     group.addoption("--lexer-seed", default="1", help="another seed makes other texts")
+    group = parser.getgroup("tls", "test_tls_matrix.py")
+    group.addoption("--write-tls-matrix", action="store_true", help="write docs/tls-matrix.md anew")

@@ -91,12 +91,13 @@ import Transport
         try upstream.resolve()
         let audit = try AuditWriter(path: folder + "/trail", durability: .write)
         defer { audit.close() }
+        let configuration = try ConfigurationReader.read("", file: "proxy.conf", version: 1)
         let group = try LoopGroup(
             count: 2,
             context: LoopContext(
                 upstream: upstream, audit: audit, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 serverUnreachable: {}),
-            settings: LoopSettings(ConfigurationReader.read("", file: "proxy.conf", version: 1)))
+            settings: LoopSettings(configuration, encryption: EncryptionPolicy(configuration)))
         let answered = Mutex<[Int]>([])
         let finished = DispatchGroup()
         for name in 0..<16 {

@@ -28,6 +28,10 @@ int linux_eventfd(void);
 int linux_eventfd_signal(int descriptor);
 int linux_eventfd_clear(int descriptor);
 
+// timerfd(2) on the monotonic clock: readable from a time (in nanoseconds) on until it is set again; 0 is never.
+int linux_timer_create(void);
+int linux_timer_set(int timer, int64_t deadline);
+
 // accept4(2): the new socket is non-blocking and close-on-exec.
 int linux_accept(int listener, struct sockaddr *address, socklen_t *length);
 
@@ -52,5 +56,8 @@ void linux_name_thread(const char *name);
 
 // Raises RLIMIT_NOFILE's soft limit to the hard one; returns the limit in force.
 uint64_t linux_raise_descriptor_limit(void);
+
+// A descriptor of /dev/null, kept to be closed when no other is left.
+int linux_open_reserve(void);
 
 #endif

@@ -15,6 +15,15 @@ enum Quantity {
             ])
     }
 
+    /// `50/s`, `600/m`: so many in so many milliseconds, 1 to 1,000,000; nil when the text is none.
+    static func rate(_ text: String) -> (count: Int, milliseconds: Int)? {
+        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[0].utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let count = Int(parts[0]),
+            (1...1_000_000).contains(count), let unit = ["s": 1000, "m": 60_000, "h": 3_600_000][parts[1]]
+        else { return nil }
+        return (count, unit)
+    }
+
     /// The shortest exact way to write it: `30s`, `1500ms`.
     static func text(milliseconds: Int) -> String {
         for (unit, factor) in [("h", 3_600_000), ("m", 60_000), ("s", 1000)]

@@ -9,6 +9,8 @@ package struct ByteBuffer: ~Copyable {
     deinit { storage.deallocate() }
 
     package var count: Int { end - start }
+    /// The memory that is held, in bytes.
+    package var capacity: Int { storage.count }
     package var isEmpty: Bool { start == end }
 
     /// The bytes, valid until the next change.

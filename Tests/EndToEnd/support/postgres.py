@@ -11,7 +11,8 @@ from typing import Any
 
 import psycopg
 
-from .programs import program, run, unprivileged
+from .certificates import Identity
+from .programs import eventually, program, run, unprivileged
 
 # One role for each way to log in; everybody else is trusted.
 PASSWORD_ROLES = {"ann_password": "password", "bob_md5": "md5", "cid_scram": "scram-sha-256"}
@@ -49,7 +50,10 @@ class PostgresServer:
 
     host = "127.0.0.1"
 
-    def __init__(self, extra_settings: str = "", extra_access: str = "", parent: Path | None = None) -> None:
+    def __init__(
+        self, extra_settings: str = "", extra_access: str = "", parent: Path | None = None, access: str | None = None
+    ) -> None:
+        """`extra_access` stands before the lines that every test needs in pg_hba.conf, `access` instead of them."""
         self.folder = open_folder("holdfast-postgres-", parent)
         self.port = free_port()
         self.data = self.folder / "data"
@@ -69,12 +73,34 @@ class PostgresServer:
             settings.write(SETTINGS)
             settings.write(f"port = {self.port}\nlisten_addresses = '127.0.0.1,::1'\n")
             settings.write(f"unix_socket_directories = '{self.sockets}'\n{extra_settings}\n")
-        with open(self.data / "pg_hba.conf", "w") as access:
-            access.write(extra_access)
+        if access is None:
+            access = extra_access
             for role, method in PASSWORD_ROLES.items():
-                access.write(f"local all {role} {method}\nhost all {role} all {method}\n")
-            access.write("local all all trust\nhost all all all trust\n")
-            access.write("local replication all trust\nhost replication all all trust\n")
+                access += f"local all {role} {method}\nhost all {role} all {method}\n"
+            access += "local all all trust\nhost all all all trust\n"
+            access += "local replication all trust\nhost replication all all trust\n"
+        (self.data / "pg_hba.conf").write_text(access)
+
+    def use_tls(self, identity: Identity, client_ca: Path, crl: Path | None = None) -> None:
+        """Its certificate and whom it trusts, from the next start or reload on."""
+        files = {"server.crt": identity.certificate, "server.key": identity.key, "clients.crt": client_ca}
+        settings = "ssl = on\nssl_ca_file = 'clients.crt'\n"
+        if crl:
+            files["clients.crl"] = crl
+            settings += "ssl_crl_file = 'clients.crl'\n"
+        for name, source in files.items():
+            copy = self.data / name
+            copy.write_bytes(source.read_bytes())
+            copy.chmod(0o600)
+            if os.geteuid() == 0:
+                shutil.chown(copy, "postgres", "postgres")
+        with open(self.data / "postgresql.conf", "a") as configuration:
+            configuration.write(settings)
+
+    @property
+    def major(self) -> int:
+        """15, 16 …"""
+        return int((self.data / "PG_VERSION").read_text())
 
     @property
     def address(self) -> str:
@@ -90,6 +116,12 @@ class PostgresServer:
 
     def stop(self, mode: str = "fast") -> None:
         run(program("pg_ctl"), "--pgdata", self.data, "--mode", mode, "--wait", "stop", cwd="/", **unprivileged())
+
+    def reload(self) -> None:
+        """New connections see what the files say now."""
+        before = self.log.stat().st_size
+        run(program("pg_ctl"), "--pgdata", self.data, "reload", cwd="/", **unprivileged())
+        eventually(lambda: "reloading configuration files" in self.log.read_text()[before:], what="the reload")
 
     def remove(self) -> None:
         if (self.data / "postmaster.pid").exists():
@@ -111,6 +143,10 @@ class PostgresServer:
 
     def value(self, query: str, database: str = "postgres") -> Any:
         return self.rows(query, database)[0][0]
+
+    def sessions(self, database: str) -> int:
+        """How many client connections the server has in the database."""
+        return self.value(f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database}'")
 
     def create_roles(self) -> None:
         for role, method in PASSWORD_ROLES.items():

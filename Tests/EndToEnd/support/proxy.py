@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -46,6 +47,10 @@ class ProxySettings:
     embedded: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=dict)
+    client_tls: dict[str, Any] = field(default_factory=dict)
+    server_tls: dict[str, Any] = field(default_factory=dict)
+    limits: dict[str, Any] = field(default_factory=dict)
+    limit: list[dict[str, Any]] = field(default_factory=list)
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
     rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
 
@@ -54,7 +59,10 @@ class ProxySettings:
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
+            ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
+            ("[limits]", self.limits),
         ]  # fmt: skip
+        tables += [("[[limit]]", limit) for limit in self.limit]
         tables += [("[[tag]]", tag) for tag in self.tags] + [("[[rule]]", rule) for rule in self.rules]
         for header, table in tables:
             if table:
@@ -161,10 +169,25 @@ class Holdfast:
     def reload(self) -> None:
         self.process.send_signal(signal.SIGHUP)
 
+    def counters(self) -> dict[str, int]:
+        """What has been counted since the start (SIGUSR1)."""
+        since = len(self.log_text())
+        self.process.send_signal(signal.SIGUSR1)
+        eventually(lambda: re.search(r" counters\b.*\n", self.log_text()[since:]), what="the counters in the log")
+        (line,) = re.findall(r" counters\b(.*)\n", self.log_text()[since:])
+        return {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
+
+    def descriptors(self) -> int:
+        """How many files the process has open."""
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
     def peak_kilobytes(self) -> int:
         """The most memory that the process has had resident at once."""
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+
+    def descriptor_count(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
 
     def resident_kilobytes(self) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():

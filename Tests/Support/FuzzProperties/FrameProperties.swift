@@ -78,7 +78,12 @@ enum FrameProperties {
 extension FrameProperties {
     /// A connection's first packets: what is consumed was there, and each answer comes once.
     private static func startup(_ stream: [UInt8], pieceSize: Int) -> String? {
-        var machine = StartupMachine()
+        startup(stream, pieceSize: pieceSize, offersTLS: false)
+            ?? startup(stream, pieceSize: pieceSize, offersTLS: true)
+    }
+
+    private static func startup(_ stream: [UInt8], pieceSize: Int, offersTLS: Bool) -> String? {
+        var machine = StartupMachine(offersTLS: offersTLS)
         var held: [UInt8] = []
         var replies = 0
         for start in stride(from: 0, to: stream.count, by: pieceSize) {
@@ -95,6 +100,10 @@ extension FrameProperties {
                 case .success(.reply(_, let consumed)):
                     replies += 1
                     if consumed != held.count || replies > 2 { return "\(consumed) of \(held.count) bytes answered" }
+                    held = []
+                case .success(.beginTLS(_, let consumed)):
+                    if !offersTLS || consumed != held.count { return "TLS with \(held.count - consumed) bytes left" }
+                    machine.encryptionBegan()
                     held = []
                 case .success(.cancel(let byteCount)), .success(.open(_, let byteCount)):
                     return byteCount <= held.count ? nil : "takes \(byteCount) of \(held.count) bytes"
