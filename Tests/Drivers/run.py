@@ -69,6 +69,7 @@ def compare(suite, work: Path, only: str | None) -> Comparison:
             runs[name] = run(suite, found, work, only)
             if name == "production" and found.trail:
                 records = found.trail.records()
+                (work / f"{suite.name}.trail").write_text(found.trail.path.read_text())
     direct, recording, production = runs["direct"], runs["recording"], runs["production"]
     result = Comparison(
         suite.name, direct.version, len(direct.results), direct.count("failed"), recording.count("failed"),

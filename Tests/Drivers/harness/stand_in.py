@@ -13,6 +13,8 @@ from collections import defaultdict, deque
 from support.audit import Record
 from support.wire import GSSENC_REQUEST, SSL_REQUEST
 
+# How many of the trail's records may be skipped.
+LOOK_AHEAD = 4
 PLACE_HOLDER = "\"refused\""
 
 
@@ -21,17 +23,17 @@ class StandIn:
 
     def __init__(self, host: str, port: int, records: list[Record]) -> None:
         self._server = (host, port)
-        # For each program and each text, in order: was it refused?
-        self._verdicts: dict[tuple[str, str], deque[bool]] = defaultdict(deque)
+        # For each program what the trail says of it, in order: the text, and whether it was refused.
+        self._verdicts: dict[str, deque[tuple[str, bool]]] = defaultdict(deque)
         for record in records:
             if record["event"] in ("intent", "refusal") and "sql" in record:
                 refused = record["event"] == "refusal"
-                self._verdicts[record["application_name"], normal(record["sql"])].append(refused)
+                self._verdicts[record["application_name"]].append((normal(record["sql"]), refused))
 
     @property
     def left(self) -> int:
         """Refusals whose statement never came: a sign that the runs went apart."""
-        return sum(sum(queue) for queue in self._verdicts.values())
+        return sum(sum(refused for _, refused in queue) for queue in self._verdicts.values())
 
     async def start(self) -> int:
         self._listener = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -76,15 +78,30 @@ class StandIn:
     def _judge(self, application: str, kind: bytes, body: bytes) -> tuple[bytes, bytes]:
         before = b"" if kind == b"Q" else body[: body.index(b"\0") + 1]
         sql, after = body[len(before):].split(b"\0", 1)
-        queue = self._verdicts.get((application, normal(sql.decode("utf-8", "replace"))))
-        if queue and queue.popleft():
+        if self._is_refused(application, normal(sql.decode("utf-8", "replace"))):
             body = before + PLACE_HOLDER.encode() + b"\0" + after
         return kind + struct.pack("!I", len(body) + 4), body
 
+    def _is_refused(self, application: str, sql: str) -> bool:
+        """The trail does not hold every statement, and the same text can be passed once and refused later (the function
+        that it calls became known in between): so the order decides. The trail's next few are looked at, as some that it
+        holds are no texts (function calls by number)."""
+        queue = self._verdicts.get(application)
+        if not queue:
+            return False
+        for index in range(min(LOOK_AHEAD, len(queue))):
+            if queue[index][0] == sql:
+                refused = queue[index][1]
+                for _ in range(index + 1):
+                    queue.popleft()
+                return refused
+        return False
+
 
 def normal(sql: str) -> str:
-    """Trails show a statement without what surrounds it, and no passwords."""
-    return re.sub(r"(?i)\b(password)\s*'[^']*'", r"\1", " ".join(sql.split()).rstrip("; "))
+    """Trails show a statement without what surrounds it, and no passwords; psqlODBC's savepoints have addresses."""
+    sql = re.sub(r"(?i)\b(password)\s*'[^']*'", r"\1", " ".join(sql.split()).rstrip("; "))
+    return re.sub(r"\b_EXEC_SVP_\w+", "_EXEC_SVP", sql)
 
 
 async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
