@@ -14,7 +14,7 @@ from support.audit import Record
 from support.wire import GSSENC_REQUEST, SSL_REQUEST
 
 # How many of the trail's records may be skipped.
-LOOK_AHEAD = 4
+LOOK_AHEAD = 8
 PLACE_HOLDER = "\"refused\""
 
 
@@ -95,6 +95,9 @@ class StandIn:
                 for _ in range(index + 1):
                     queue.popleft()
                 return refused
+        # A text of several statements that passed has a record for each of them.
+        while queue and not queue[0][1] and queue[0][0] in sql:
+            queue.popleft()
         return False
 
 
