@@ -271,7 +271,7 @@ def test_a_client_that_does_not_finish_its_handshake_is_not_waited_for(start_sec
         assert talking.rest() == []
     with client(holdfast) as talking:
         talking.secure()
-        assert [error["C"] for error in errors(talking.rest())] == ["08P01"]
+        assert [error["C"] for error in errors(talking.rest())] == ["57014"]
 
 
 def test_a_query_is_cancelled_by_a_request_through_tls(start_secure: StartSecure, certificates: Certificates) -> None:
