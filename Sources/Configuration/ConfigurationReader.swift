@@ -38,8 +38,8 @@ package struct ConfigurationReader {
 
     private static let keys = [
         "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "max_clients",
-        "drain_timeout", "connect_timeout", "login_timeout",
-        "max_statement", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit",
+        "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users", "client_tls", "server_tls",
+        "embedded", "catalog", "log", "audit", "guard", "limits", "limit",
         "tag", "rule",
     ]
 
@@ -76,6 +76,7 @@ package struct ConfigurationReader {
         }
         configuration.dnsRefresh = root.duration(
             "dns_refresh", in: Self.second...Self.hour, otherwise: 30 * Self.second)
+        configuration.authentication = AuthenticationReader.settings(root)
         configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
         configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
         return configuration
