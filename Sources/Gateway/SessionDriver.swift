@@ -324,6 +324,8 @@ final class SessionDriver {
     }
 
     var isCancel = false
+    /// Until when the session waits for a server that is what is wanted (`target`).
+    var targetDeadline: Int64?
     var cancelRounds: CancelRounds?
     /// As it stands in the table of cancel keys.
     var registeredKey: [UInt8]?

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Logging
 import PostgresWire
@@ -16,24 +17,30 @@ extension SessionDriver {
 
     func connect() {
         remainingAddresses = upstream.addresses
-        if remainingAddresses.isEmpty, upstream.isProbed {
-            loop.context.probes?.askSoon(upstream)
-            deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner)
-            return awaitTarget()
-        }
+        if upstream.isProbed { targetDeadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
         connectNext(failure: "no address is known for it")
     }
 
-    /// None of the servers is known to be what is wanted: after a failover that takes a moment.
-    private func awaitTarget() { retryDeadline = loop.addTimer(.milliseconds(50), owner: owner) }
+    /// None of the servers that can be reached is known to be what is wanted: after a failover that takes a moment, and
+    /// clients that come meanwhile wait for it.
+    ///
+    /// - Returns: false if they have waited for as long as a connection may take.
+    private func awaitsTarget() -> Bool {
+        guard let targetDeadline, linux_clock_monotonic() < targetDeadline else { return false }
+        loop.context.probes?.askSoon(upstream)
+        deadline = targetDeadline
+        serverAddress = nil
+        phase = .connecting
+        retryDeadline = loop.addTimer(.milliseconds(50), owner: owner)
+        return true
+    }
 
     func connectAgain() {
-        if remainingAddresses.isEmpty, upstream.isProbed, serverAddress == nil {
-            remainingAddresses = upstream.addresses
-            if remainingAddresses.isEmpty { return awaitTarget() }
-        }
-        connectNext(failure: "it accepts no connection")
+        if remainingAddresses.isEmpty, targetDeadline != nil { remainingAddresses = upstream.addresses }
+        connectNext(failure: remainingAddresses.isEmpty && upstream.isProbed ? noTarget : "it accepts no connection")
     }
+
+    private var noTarget: String { "none of the servers is known to be a \(upstream.settings.target.rawValue)" }
 
     /// Each address gets the whole of `connect_timeout`, as libpq gives it.
     func connectNext(failure: String) {
@@ -60,17 +67,16 @@ extension SessionDriver {
                 }
             }
         }
-        connectionFailed(failure)
+        if !awaitsTarget() { connectionFailed(failure) }
     }
 
     /// The server at `serverAddress` does not answer in time.
     func connectionTimedOut() {
-        let isLast = remainingAddresses.isEmpty
         server = nil
         if serverAddress == nil, upstream.isProbed {
-            return connectionFailed("none of the servers is known to be a \(upstream.settings.target.rawValue)")
+            return connectionFailed(noTarget)
         }
-        isLast ? connectionFailed("timed out") : connectNext(failure: "timed out")
+        connectNext(failure: "timed out")
     }
 
     func connectionFailed(_ reason: String, hint: String? = nil) {
