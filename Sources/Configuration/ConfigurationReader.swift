@@ -38,7 +38,8 @@ package struct ConfigurationReader {
 
     private static let keys = [
         "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "max_clients",
-        "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users", "client_tls", "server_tls",
+        "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users", "client_tls",
+        "server_tls",
         "embedded", "catalog", "log", "audit", "guard", "limits", "limit",
         "tag", "rule",
     ]

@@ -55,7 +55,9 @@ struct ServeCommand: ParsableCommand {
         let proxy = try ProxyServer(
             configuration: settings, server: server, auditPath: settings.resolve(settings.audit.path), logger: logger)
         announce(proxy.addresses, isEmbedded: embedded != nil)
-        logger.info("serving", metadata: ["config": "\(path)", "server": "\(settings.isEmbedded ? server.text : settings.upstream.text)"])
+        logger.info(
+            "serving",
+            metadata: ["config": "\(path)", "server": "\(settings.isEmbedded ? server.text : settings.upstream.text)"])
 
         var version = 1
         while true {

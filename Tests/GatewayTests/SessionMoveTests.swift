@@ -95,7 +95,8 @@ import Transport
         let group = try LoopGroup(
             count: 2,
             context: LoopContext(
-                upstreams: Upstreams(standard: upstream), audit: audit, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                upstreams: Upstreams(standard: upstream), audit: audit,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 serverUnreachable: {}),
             settings: LoopSettings(configuration, encryption: EncryptionPolicy(configuration)))
         let answered = Mutex<[Int]>([])
