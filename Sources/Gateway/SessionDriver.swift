@@ -131,6 +131,7 @@ final class SessionDriver {
             return close("cannot watch the client's socket: \(error.reason)")
         }
         beginLogin()
+        clientAddressKnown()
         if loop.isDraining { sayLastWords(.shuttingDown) }
     }
 
