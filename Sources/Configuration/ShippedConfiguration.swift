@@ -31,8 +31,14 @@ package enum ShippedConfiguration {
         connect_timeout = "10s"     # how long opening a connection to the server may take
         login_timeout = "1m"        # how long it may take until the server has let the client in
         drain_timeout = "30s"       # how long a stop (SIGTERM) waits for running transactions
+        auth = "pass-through"       # "pass-through": the server checks passwords; "scram": Holdfast does, see [users]
         max_statement = "16MB"      # longer statements are not held whole but read while they pass, without their long literals
                                     # and rows; where that leaves too much, their class is "oversized"
+
+        [users]                     # for auth = "scram", which lets TLS bind passwords to the channel: docs/authentication.md
+        file = ""                   # lines of "user" "SCRAM-SHA-256$…", as pg_authid has them; read again at a reload
+        connection = ""             # and, or instead: libpq connection string of a role that may read pg_authid, or run "query"
+        cache = "0s"                # how long what the connection answered is believed
 
         [client_tls]                # TLS between clients and Holdfast: docs/tls.md
         mode = "off"                # off; allow or prefer: as the client wants; require: nobody comes by TCP without TLS

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Foundation
 import Gateway
+import Logging
 import Policy
 import SQLParsing
 
@@ -26,6 +27,7 @@ struct CheckCommand: ParsableCommand {
         let configuration = try ConfigurationOption.load(config)
         do {
             _ = try EncryptionPolicy(configuration)
+            _ = try AuthenticationPolicy(configuration, logger: Logger(label: "holdfast"))
         } catch {
             ConfigurationOption.printError("holdfast: \(error)")
             throw ExitCode.failure
@@ -70,6 +72,7 @@ struct ConfigurationSummary {
             "listens on  " + configuration.listeners.map(\.text).joined(separator: ", "),
             "server      " + server,
             "tls         " + encryption,
+            "passwords   " + authentication,
             "audit       " + audit,
             "catalog     " + catalogText,
             "guard       " + guardText,
@@ -105,6 +108,17 @@ struct ConfigurationSummary {
         let asks =
             client.clientCertificates == .off ? "" : " (certificates: \(client.clientCertificates.rawValue))"
         return "with clients \(client.mode.rawValue)\(asks), with the server \(server.mode.rawValue)"
+    }
+
+    /// The connection string is not shown: a password may stand in it.
+    private var authentication: String {
+        let settings = configuration.authentication
+        guard settings.method == .scram else { return "checked by the server" }
+        let sources = [
+            settings.usersPath.isEmpty ? nil : configuration.resolve(settings.usersPath),
+            settings.connection.isEmpty ? nil : "a query at the server",
+        ]
+        return "checked by Holdfast (SCRAM), users from " + sources.compactMap(\.self).joined(separator: " and ")
     }
 
     private var audit: String {

@@ -1,5 +1,6 @@
 """Holdfast itself: a proxy.conf, the process, its addresses, its trail."""
 
+import contextlib
 import json
 import os
 import re
@@ -47,6 +48,7 @@ class ProxySettings:
     embedded: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=dict)
+    users: dict[str, Any] = field(default_factory=dict)
     client_tls: dict[str, Any] = field(default_factory=dict)
     server_tls: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
@@ -61,7 +63,7 @@ class ProxySettings:
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
-            ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
+            ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
             ("[limits]", self.limits),
         ]  # fmt: skip
         tables += [("[[limit]]", limit) for limit in self.limit]
@@ -190,8 +192,13 @@ class Holdfast:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
-    def descriptor_count(self) -> int:
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+    def socket_count(self) -> int:
+        """Listeners and the sockets of sessions."""
+        count = 0
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += os.readlink(descriptor).startswith("socket:")
+        return count
 
     def resident_kilobytes(self) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
