@@ -139,6 +139,7 @@ final class SessionDriver {
             return close("cannot watch the client's socket: \(error.reason)")
         }
         beginLogin()
+        clientAddressKnown()
         if loop.isDraining { sayLastWords(.shuttingDown) }
     }
 

@@ -37,17 +37,12 @@ extension SessionDriver {
         limits.loginTicket = entered.ticket
         loop.context.limits.counters.add(.connectionsAccepted)
         if let victim = entered.victim { victim.mailbox.post(.endLogin(owner: victim.owner)) }
-        countConnection()
     }
 
-    /// The client's address has turned out to be another than its socket's (PROXY protocol): call before its first packet is
-    /// looked at.
-    func clientAddressChanged() {
+    /// `peer` is the client, and not only what it came in by (PROXY protocol): call once, before its first packet is looked
+    /// at. Whoever has come too often is told so.
+    func clientAddressKnown() {
         if let ticket = limits.loginTicket { loop.context.limits.logins.move(ticket, to: AddressKey(peer)) }
-        countConnection()
-    }
-
-    private func countConnection() {
         guard let rate = loop.settings.limits.connectRate,
             !loop.context.limits.rates.allows(AddressKey(peer), rate: rate, now: linux_clock_monotonic())
         else { return }
