@@ -188,7 +188,8 @@ package final class SessionLoop {
         let owner = newOwner()
         load.sessionAdded()
         let session = SessionDriver(
-            loop: self, owner: owner, client: Stream(OwnedDescriptor(pair[0]), isUnix: true), peer: address, listener: "")
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(pair[0]), isUnix: true), peer: address,
+            listener: "")
         slots[Int(owner >> 32)].session = session
         session.beginCancel(packet, at: address, ended: ended)
     }

@@ -25,8 +25,6 @@ package enum Counter: String, CaseIterable, Sendable {
     case refusedServerDescriptors = "refused_server_descriptors"
     /// Refused with 28P01 by Holdfast itself (`auth = "scram"`): wrong password, unknown user …
     case refusedPassword = "refused_password"
-    /// Refused with 57P01: the proxy was shutting down.
-    case refusedShuttingDown = "refused_shutting_down"
     /// Ended with 53200: `session_memory`.
     case endedSessionMemory = "ended_session_memory"
 

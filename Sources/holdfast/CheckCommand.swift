@@ -89,6 +89,8 @@ struct ConfigurationSummary {
             lines.append("  \(index + 1). \"\(rule.name)\": \(Self.sentence(of: rule))")
         }
         lines.append("  \(configuration.rules.rules.count + 1). everything else: allow")
+        lines += ["", "Limits:", "  max_clients: \(configuration.maximumClients) sessions"]
+        lines += configuration.limits.blocks.map { "  \"\($0.name)\": \(Self.sentence(of: $0))" }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -171,6 +173,23 @@ struct ConfigurationSummary {
         ]
         for (kind, names) in exceptions where !names.isEmpty { text += ", except \(kind) \(list(names))" }
         return text
+    }
+
+    private static func sentence(of limit: SessionLimit) -> String {
+        var effects: [String] = []
+        if let clients = limit.maximumClients {
+            effects.append("\(clients) sessions" + (limit.each.map { " for each \($0.rawValue)" } ?? ""))
+        }
+        let timeouts = [
+            ("idle_timeout", limit.idleTimeout), ("idle_in_transaction_timeout", limit.idleInTransactionTimeout),
+            ("query_timeout", limit.queryTimeout),
+        ]
+        for case (let name, let timeout?) in timeouts {
+            effects.append(name + (timeout > 0 ? " \(Duration.nanoseconds(timeout))" : " off"))
+        }
+        let conditions = [("tags", limit.tags), ("users", limit.users), ("databases", limit.databases)]
+            .filter { !$0.1.isEmpty }.map { "\($0.0) \($0.1.map(\.text).joined(separator: " or "))" }
+        return list(effects) + (conditions.isEmpty ? ", all sessions" : ", " + conditions.joined(separator: ", "))
     }
 
     private static func list(_ names: [String]) -> String { names.joined(separator: ", ") }

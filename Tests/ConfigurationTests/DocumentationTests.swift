@@ -31,7 +31,9 @@ import Testing
 
     @Test func `names every key`() throws {
         let text = try #require(Self.text)
-        for key in TagReader.keys + RuleReader.keys + AuthenticationReader.keys + ["auth"] {
+        for key in TagReader.keys + RuleReader.keys + LimitReader.sectionKeys + LimitReader.keys
+            + AuthenticationReader.keys + ["auth"]
+        {
             #expect(text.contains("`\(key)`"), "\(key)")
         }
     }

@@ -53,6 +53,8 @@ class ProxySettings:
     server_tls: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     limit: list[dict[str, Any]] = field(default_factory=list)
+    # How many files the process may have open; 0 is as many as this one.
+    descriptor_limit: int = 0
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
     rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
 
@@ -92,9 +94,11 @@ class Holdfast:
 
     def start(self, timeout: float = 30) -> None:
         """Returns when every listener has told its address."""
+        files = self.settings.descriptor_limit
+        prefix = ["prlimit", f"--nofile={files}:{files}"] if files else []
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [str(binary()), "serve", "--config", str(self.configuration)],
+                [*prefix, str(binary()), "serve", "--config", str(self.configuration)],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
         threading.Thread(target=self._read_output, daemon=True).start()
