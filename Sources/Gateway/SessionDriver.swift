@@ -306,7 +306,12 @@ final class SessionDriver {
                     }
                 } catch {
                     if refusedDirectTLS() { return }
-                    sayLastWords(ErrorFields(severity: "FATAL", sqlState: error.sqlState, message: error.message))
+                    let fields = ErrorFields(severity: "FATAL", sqlState: error.sqlState, message: error.message)
+                    if case .protocolVersion(1...2, _) = error {
+                        sayLastWords(WireWriter.errorBeforeProtocol3(fields))
+                    } else {
+                        sayLastWords(fields)
+                    }
                 }
                 continue
             }
@@ -474,13 +479,15 @@ final class SessionDriver {
     }
 
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
-    func sayLastWords(_ fields: ErrorFields) {
+    func sayLastWords(_ fields: ErrorFields) { sayLastWords(WireWriter.errorResponse(fields)) }
+
+    private func sayLastWords(_ words: [UInt8]) {
         guard phase != .closed, phase != .lingering else { return }
         // In the middle of a handshake there is no place for it either.
         if phase != .securingClient, machine?.value.isServerAtBoundary ?? true, toClient.approved == 0,
             toClient.injection.isEmpty
         {
-            _ = WireWriter.errorResponse(fields).withUnsafeBytes { client.send($0) }
+            _ = words.withUnsafeBytes { client.send($0) }
         }
         startLingering()
     }

@@ -5,6 +5,12 @@ package enum WireWriter {
         fieldsMessage(BackendType.errorResponse, fields)
     }
 
+    /// An error for a client of protocol 2.0 or 1.0, which knows no fields and no lengths: `E`, one line of text and a
+    /// NUL (`send_message_to_frontend` of utils/error/elog.c).
+    package static func errorBeforeProtocol3(_ fields: ErrorFields) -> [UInt8] {
+        [BackendType.errorResponse] + Array("\(fields.severity):  \(fields.message)\n".utf8) + [0]
+    }
+
     /// An ErrorResponse with the fields of another but for its message and its hint.
     package static func errorResponse(
         like error: UnsafeRawBufferPointer, message text: String, hint: String
