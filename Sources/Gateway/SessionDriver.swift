@@ -18,12 +18,16 @@ final class SessionDriver {
         case startup
         /// The client's TLS handshake is under way; then `startup` again.
         case securingClient
+        /// Holdfast checks the client's password itself.
+        case authenticating
         /// Waits for the server to accept the connection; the startup packet is held.
         case connecting
         /// Waits for the server's one byte: whether it has TLS.
         case askingServerForTLS
         /// The server's TLS handshake is under way.
         case securingServer
+        /// The client is known; the server is given what it has proven.
+        case loggingIn
         /// A cancel request was passed on; waits for the server to close.
         case cancelling
         case relaying
@@ -59,6 +63,8 @@ final class SessionDriver {
     var clientCertificate: PeerCertificate?
     /// TLS with the server has failed, and need not be.
     var isWithoutTLS = false
+    /// nil unless Holdfast checks the password, and until the server has let the client in.
+    var authentication: SessionAuthentication?
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -196,7 +202,7 @@ final class SessionDriver {
             connectionFailed("timed out")
         case .cancelling, .lingering:
             close("waited long enough")
-        case .startup, .securingClient, .relaying, .closed:
+        case .startup, .securingClient, .authenticating, .loggingIn, .relaying, .closed:
             break
         }
     }
@@ -204,7 +210,7 @@ final class SessionDriver {
     /// The proxy is going down: end now if nothing is running, else as soon as nothing is.
     func drain(deadline: Int64) {
         switch phase {
-        case .startup, .securingClient, .connecting, .askingServerForTLS, .securingServer:
+        case .startup, .securingClient, .authenticating, .connecting, .askingServerForTLS, .securingServer, .loggingIn:
             sayLastWords(.shuttingDown)
         case .relaying:
             let left = max(0, deadline - linux_clock_monotonic())
@@ -258,9 +264,11 @@ final class SessionDriver {
         switch phase {
         case .startup: readStartup()
         case .securingClient: secureClient()
+        case .authenticating: authenticate()
         case .connecting: finishConnecting()
         case .askingServerForTLS: readServersAnswer()
         case .securingServer: continueServerHandshake()
+        case .loggingIn: logIn()
         case .cancelling, .relaying: relay()
         case .lingering: linger()
         case .closed: break
@@ -292,12 +300,18 @@ final class SessionDriver {
                         isCancel = true
                         connect()
                     case .open(let parameters, let byteCount):
+                        if beganAuthentication(parameters, packet: byteCount) { return }
                         open(packet: byteCount)
                         openSession(parameters)
                     }
                 } catch {
                     if refusedDirectTLS() { return }
-                    sayLastWords(ErrorFields(severity: "FATAL", sqlState: error.sqlState, message: error.message))
+                    let fields = ErrorFields(severity: "FATAL", sqlState: error.sqlState, message: error.message)
+                    if case .protocolVersion(1...2, _) = error {
+                        sayLastWords(WireWriter.errorBeforeProtocol3(fields))
+                    } else {
+                        sayLastWords(fields)
+                    }
                 }
                 continue
             }
@@ -401,8 +415,8 @@ final class SessionDriver {
     /// Whether the server is not reached yet.
     var isReachingServer: Bool {
         switch phase {
-        case .connecting, .askingServerForTLS, .securingServer: true
-        case .startup, .securingClient, .cancelling, .relaying, .lingering, .closed: false
+        case .connecting, .askingServerForTLS, .securingServer, .loggingIn: true
+        case .startup, .securingClient, .authenticating, .cancelling, .relaying, .lingering, .closed: false
         }
     }
 
@@ -410,6 +424,7 @@ final class SessionDriver {
     func serverReady() {
         deadline = nil
         retryDeadline = nil
+        if let authentication { return beginServerLogin(authentication) }
         machine?.value.hidesChannelBinding = client.tls == nil && server?.tls != nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
@@ -464,13 +479,15 @@ final class SessionDriver {
     }
 
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
-    func sayLastWords(_ fields: ErrorFields) {
+    func sayLastWords(_ fields: ErrorFields) { sayLastWords(WireWriter.errorResponse(fields)) }
+
+    private func sayLastWords(_ words: [UInt8]) {
         guard phase != .closed, phase != .lingering else { return }
         // In the middle of a handshake there is no place for it either.
         if phase != .securingClient, machine?.value.isServerAtBoundary ?? true, toClient.approved == 0,
             toClient.injection.isEmpty
         {
-            _ = WireWriter.errorResponse(fields).withUnsafeBytes { client.send($0) }
+            _ = words.withUnsafeBytes { client.send($0) }
         }
         startLingering()
     }
@@ -497,6 +514,7 @@ final class SessionDriver {
     }
 
     func endMachine() {
+        authentication = nil
         endCatalog()
         leaveSessionTable()
         machine?.value.connectionEnded()

@@ -5,6 +5,12 @@ package enum WireWriter {
         fieldsMessage(BackendType.errorResponse, fields)
     }
 
+    /// An error for a client of protocol 2.0 or 1.0, which knows no fields and no lengths: `E`, one line of text and a
+    /// NUL (`send_message_to_frontend` of utils/error/elog.c).
+    package static func errorBeforeProtocol3(_ fields: ErrorFields) -> [UInt8] {
+        [BackendType.errorResponse] + Array("\(fields.severity):  \(fields.message)\n".utf8) + [0]
+    }
+
     /// An ErrorResponse with the fields of another but for its message and its hint.
     package static func errorResponse(
         like error: UnsafeRawBufferPointer, message text: String, hint: String
@@ -136,7 +142,7 @@ package enum WireWriter {
         }
     }
 
-    private static func message(_ type: UInt8, _ fill: (inout [UInt8]) -> Void) -> [UInt8] {
+    static func message(_ type: UInt8, _ fill: (inout [UInt8]) -> Void) -> [UInt8] {
         var bytes: [UInt8] = [type, 0, 0, 0, 0]
         fill(&bytes)
         let length = UInt32(truncatingIfNeeded: bytes.count - 1)
@@ -147,7 +153,7 @@ package enum WireWriter {
 
 extension [UInt8] {
     /// The text without any NUL, then a NUL.
-    fileprivate mutating func append(string: String) {
+    mutating func append(string: String) {
         append(contentsOf: string.utf8.lazy.filter { $0 != 0 })
         append(0)
     }

@@ -51,9 +51,12 @@ class PostgresServer:
     host = "127.0.0.1"
 
     def __init__(
-        self, extra_settings: str = "", extra_access: str = "", parent: Path | None = None, access: str | None = None
+        self, extra_settings: str = "", extra_access: str = "", parent: Path | None = None, access: str | None = None,
+        programs: Path | None = None,
     ) -> None:
-        """`extra_access` stands before the lines that every test needs in pg_hba.conf, `access` instead of them."""
+        """`extra_access` stands before the lines that every test needs in pg_hba.conf, `access` instead of them.
+        `programs` is the folder of another PostgreSQL than the other tests'."""
+        self.programs = programs
         self.folder = open_folder("holdfast-postgres-", parent)
         self.port = free_port()
         self.data = self.folder / "data"
@@ -66,7 +69,7 @@ class PostgresServer:
             for owned in (self.data, self.sockets, self.log):
                 shutil.chown(owned, "postgres", "postgres")
         run(
-            program("initdb"), "--pgdata", self.data, "--username=postgres", "--encoding=UTF8",
+            self.program("initdb"), "--pgdata", self.data, "--username=postgres", "--encoding=UTF8",
             "--locale=C.UTF-8", "--auth=trust", "--no-sync", cwd="/", **unprivileged(),
         )  # fmt: skip
         with open(self.data / "postgresql.conf", "a") as settings:
@@ -102,6 +105,9 @@ class PostgresServer:
         """15, 16 …"""
         return int((self.data / "PG_VERSION").read_text())
 
+    def program(self, name: str) -> str:
+        return str(self.programs / name) if self.programs else program(name)
+
     @property
     def address(self) -> str:
         """As proxy.conf names it."""
@@ -112,15 +118,15 @@ class PostgresServer:
         return self.sockets / f".s.PGSQL.{self.port}"
 
     def start(self) -> None:
-        run(program("pg_ctl"), "--pgdata", self.data, "--log", self.log, "--wait", "start", cwd="/", **unprivileged())
+        run(self.program("pg_ctl"), "--pgdata", self.data, "--log", self.log, "--wait", "start", cwd="/", **unprivileged())
 
     def stop(self, mode: str = "fast") -> None:
-        run(program("pg_ctl"), "--pgdata", self.data, "--mode", mode, "--wait", "stop", cwd="/", **unprivileged())
+        run(self.program("pg_ctl"), "--pgdata", self.data, "--mode", mode, "--wait", "stop", cwd="/", **unprivileged())
 
     def reload(self) -> None:
         """New connections see what the files say now."""
         before = self.log.stat().st_size
-        run(program("pg_ctl"), "--pgdata", self.data, "reload", cwd="/", **unprivileged())
+        run(self.program("pg_ctl"), "--pgdata", self.data, "reload", cwd="/", **unprivileged())
         eventually(lambda: "reloading configuration files" in self.log.read_text()[before:], what="the reload")
 
     def remove(self) -> None:
