@@ -167,6 +167,7 @@ extension SessionMachine {
             var reader = WireReader(message, from: FrameSplitter.headerByteCount)
             completed(note, tag: reader.string()?.text ?? "", now: now)
         }
+        ledger.statementCompleted()
         if kind == .execute { ledger.pop() }
     }
 
