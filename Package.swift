@@ -37,6 +37,7 @@ let package = Package(
         .target(name: "SQLParsing", dependencies: ["CPgQuery"], swiftSettings: parseTreeHeaders),
         .target(name: "Policy", dependencies: ["SQLParsing"], swiftSettings: strict),
         .target(name: "Session", dependencies: ["PostgresWire", "Policy", "SQLParsing"], swiftSettings: strict),
+        .target(name: "Authentication", dependencies: ["COpenSSL", "PostgresWire"], swiftSettings: strict),
         .target(
             name: "Configuration",
             dependencies: ["Policy", "SQLParsing", .product(name: "TOMLKit", package: "TOMLKit")],
@@ -53,8 +54,8 @@ let package = Package(
         .target(
             name: "Gateway",
             dependencies: [
-                "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing", "Configuration", "Transport",
-                "TLSEngine", "Audit", "CLinux", "Telemetry",
+                "Authentication", "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
+                "Configuration", "Transport", "TLSEngine", "Audit", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -86,7 +87,11 @@ let package = Package(
         .testTarget(
             name: "PolicyTests", dependencies: ["Policy", "SQLParsing", "Configuration"], exclude: ["Verdicts"],
             swiftSettings: strict),
+        .testTarget(
+            name: "AuthenticationTests", dependencies: ["Authentication", "PostgresWire", "COpenSSL"],
+            swiftSettings: strict),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
+        .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
@@ -95,7 +100,8 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "Configuration", "Transport", "Audit", .product(name: "Logging", package: "swift-log"),
+                "Gateway", "Configuration", "Policy", "Transport", "Audit",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .testTarget(name: "FuzzTests", dependencies: ["FuzzProperties"], swiftSettings: strict),

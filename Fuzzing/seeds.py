@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGETS = ("frames", "lexer", "judge", "session", "stream")
+TARGETS = ("frames", "lexer", "judge", "session", "stream", "exchange")
 LONGEST = 1000
 
 

@@ -38,7 +38,8 @@ package struct ConfigurationReader {
 
     private static let keys = [
         "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
-        "max_statement", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit",
+        "max_statement", "auth", "users", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard",
+        "limits", "limit",
         "tag", "rule",
     ]
 
@@ -63,6 +64,7 @@ package struct ConfigurationReader {
             maximumStatementBytes: maximumStatementBytes,
             catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: rules, limits: LimitReader(tags: tags).read(root, maximumStatementBytes: maximumStatementBytes))
+        configuration.authentication = AuthenticationReader.settings(root)
         configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
         configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
         return configuration

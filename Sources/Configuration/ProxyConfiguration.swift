@@ -18,6 +18,7 @@ package struct ProxyConfiguration: Sendable {
     package var loginTimeout: Duration
     /// The longest statement that is held whole to be judged, in bytes; longer ones have the class `oversized`.
     package var maximumStatementBytes: Int
+    package var authentication = AuthenticationSettings()
     package var clientTLS = ClientTLSSettings()
     package var serverTLS = ServerTLSSettings()
     package var catalog: CatalogSettings

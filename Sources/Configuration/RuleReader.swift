@@ -21,7 +21,9 @@ struct RuleReader {
         }
         let classes = Self.classes("classes", in: block)
         let rule = Rule(
-            name: name ?? "", tags: block.has("tags") ? PatternReader.tags("tags", in: block, known: tags) : [Glob("*")], classes: classes ?? [], objects: objects("objects", in: block),
+            name: name ?? "",
+            tags: block.has("tags") ? PatternReader.tags("tags", in: block, known: tags) : [Glob("*")],
+            classes: classes ?? [], objects: objects("objects", in: block),
             exceptions: exceptions(of: block), action: action ?? .block, message: text("message", in: block),
             hint: text("hint", in: block))
         return name == nil || action == nil || classes == nil ? nil : rule

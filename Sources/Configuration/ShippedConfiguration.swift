@@ -27,12 +27,18 @@ package enum ShippedConfiguration {
         server = "embedded"
 
         loops = 0                   # threads that move the traffic; 0 is one for each core
-        max_clients = 1000          # more connections than this are turned away with an error
+        max_clients = 1000          # more sessions than this are turned away with an error
         connect_timeout = "10s"     # how long opening a connection to the server may take
-        login_timeout = "1m"        # how long a client may take to say who it is
+        login_timeout = "1m"        # how long it may take until the server has let the client in
         drain_timeout = "30s"       # how long a stop (SIGTERM) waits for running transactions
+        auth = "pass-through"       # "pass-through": the server checks passwords; "scram": Holdfast does, see [users]
         max_statement = "16MB"      # longer statements are not held whole but read while they pass, without their long literals
                                     # and rows; where that leaves too much, their class is "oversized"
+
+        [users]                     # for auth = "scram", which lets TLS bind passwords to the channel: docs/authentication.md
+        file = ""                   # lines of "user" "SCRAM-SHA-256$…", as pg_authid has them; read again at a reload
+        connection = ""             # and, or instead: libpq connection string of a role that may read pg_authid, or run "query"
+        cache = "0s"                # how long what the connection answered is believed
 
         [client_tls]                # TLS between clients and Holdfast: docs/tls.md
         mode = "off"                # off; allow or prefer: as the client wants; require: nobody comes by TCP without TLS
@@ -76,6 +82,33 @@ package enum ShippedConfiguration {
                                     # A password belongs into libpq's password file (~/.pgpass), not in here.
         databases = []              # the databases whose DDL is compared with the trail; [] is the one that "connection" names
         watch = "10s"               # how often; "off" is never
+
+        # ---- Limits: docs/limits.md -------------------------------------------------------------------------------------
+
+        [limits]
+        max_logins = 0              # connections that have not logged in yet: of more, the oldest silent ones are ended; 0 is max_clients
+        connect_rate = "off"        # how often one address may connect: "50/s", "600/m", "off"
+        session_memory = "256MB"    # the most that Holdfast itself may hold for one session
+
+        # Each [[limit]] block is about the sessions that it matches: tags, users and databases are lists with * and ?, and left
+        # out they are all. Every "clients" holds; of timeouts, the first block that gives one decides ("off" is a decision too).
+        #   clients                       sessions at once; with each = "user", "database", "tag" or "address", of each of those
+        #   idle_timeout                  ends a session that does nothing
+        #   idle_in_transaction_timeout   ends a session that does nothing and holds a transaction open
+        #   query_timeout                 cancels a statement that runs longer
+
+        # [[limit]]
+        # name = "reports"
+        # users = ["report_*"]
+        # clients = 20
+        # query_timeout = "5m"
+        #
+        # [[limit]]
+        # name = "everybody"
+        # tags = ["production"]
+        # clients = 100
+        # each = "user"
+        # idle_in_transaction_timeout = "10m"
 
 
         # ---- Tags: which environment a connection belongs to ------------------------------------------------------------

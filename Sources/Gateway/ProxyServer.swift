@@ -19,6 +19,7 @@ package final class ProxyServer {
     private let grants: GrantService?
     private let catalog: CatalogService?
     private let limits: Limits
+    private var authentication: AuthenticationPolicy?
     private var configuration: ProxyConfiguration
 
     /// What clients can connect to, each as an address with the port that is really bound.
@@ -36,6 +37,8 @@ package final class ProxyServer {
         self.configuration = configuration
         self.logger = logger
         let encryption = try EncryptionPolicy(configuration)
+        let authentication = try AuthenticationPolicy(configuration, logger: logger)
+        self.authentication = authentication
         var listeners: [(name: String, listener: Listener)] = []
         for wanted in configuration.listeners { listeners += try Self.open(wanted) }
         addresses = listeners.map(\.listener.address.text)
@@ -86,7 +89,7 @@ package final class ProxyServer {
                     serverUnreachable: { resolver.resolveSoon() }, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } }, limits: limits),
-                settings: LoopSettings(configuration, encryption: encryption))
+                settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, limits: limits, logger: logger)
         } catch {
@@ -114,6 +117,8 @@ package final class ProxyServer {
     /// - Throws: ``ProxyError`` if a file that the settings name cannot be used; nothing has changed then.
     package func reload(_ changed: ProxyConfiguration) throws(ProxyError) -> [String] {
         let encryption = try EncryptionPolicy(changed)
+        let former = authentication
+        authentication = try AuthenticationPolicy(changed, former: former, logger: logger)
         var waiting: [String] = []
         if changed.listeners != configuration.listeners { waiting.append("listen") }
         if changed.server != configuration.server || changed.embedded != configuration.embedded {
@@ -125,7 +130,8 @@ package final class ProxyServer {
         if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
         configuration = changed
         limits.apply(changed)
-        group.apply(LoopSettings(changed, encryption: encryption))
+        group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
+        former?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload)])
         return waiting
     }
@@ -155,6 +161,7 @@ package final class ProxyServer {
         }
         group.stop()
         resolver.stop()
+        authentication?.stop()
         grants?.stop()
         for watch in watches { watch.stop() }
         catalog?.stop()

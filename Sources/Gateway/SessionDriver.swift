@@ -18,12 +18,16 @@ final class SessionDriver {
         case startup
         /// The client's TLS handshake is under way; then `startup` again.
         case securingClient
+        /// Holdfast checks the client's password itself.
+        case authenticating
         /// Waits for the server to accept the connection; the startup packet is held.
         case connecting
         /// Waits for the server's one byte: whether it has TLS.
         case askingServerForTLS
         /// The server's TLS handshake is under way.
         case securingServer
+        /// The client is known; the server is given what it has proven.
+        case loggingIn
         /// A cancel request was passed on; waits for the server to close.
         case cancelling
         case relaying
@@ -59,6 +63,8 @@ final class SessionDriver {
     var clientCertificate: PeerCertificate?
     /// TLS with the server has failed, and need not be.
     var isWithoutTLS = false
+    /// nil unless Holdfast checks the password, and until the server has let the client in.
+    var authentication: SessionAuthentication?
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -196,7 +202,7 @@ final class SessionDriver {
             connectionFailed("timed out")
         case .cancelling, .lingering:
             close("waited long enough")
-        case .startup, .securingClient, .relaying, .closed:
+        case .startup, .securingClient, .authenticating, .loggingIn, .relaying, .closed:
             break
         }
     }
@@ -204,7 +210,7 @@ final class SessionDriver {
     /// The proxy is going down: end now if nothing is running, else as soon as nothing is.
     func drain(deadline: Int64) {
         switch phase {
-        case .startup, .securingClient, .connecting, .askingServerForTLS, .securingServer:
+        case .startup, .securingClient, .authenticating, .connecting, .askingServerForTLS, .securingServer, .loggingIn:
             sayLastWords(.shuttingDown)
         case .relaying:
             let left = max(0, deadline - linux_clock_monotonic())
@@ -258,9 +264,11 @@ final class SessionDriver {
         switch phase {
         case .startup: readStartup()
         case .securingClient: secureClient()
+        case .authenticating: authenticate()
         case .connecting: finishConnecting()
         case .askingServerForTLS: readServersAnswer()
         case .securingServer: continueServerHandshake()
+        case .loggingIn: logIn()
         case .cancelling, .relaying: relay()
         case .lingering: linger()
         case .closed: break
@@ -292,6 +300,7 @@ final class SessionDriver {
                         isCancel = true
                         connect()
                     case .open(let parameters, let byteCount):
+                        if beganAuthentication(parameters, packet: byteCount) { return }
                         open(packet: byteCount)
                         openSession(parameters)
                     }
@@ -406,8 +415,8 @@ final class SessionDriver {
     /// Whether the server is not reached yet.
     var isReachingServer: Bool {
         switch phase {
-        case .connecting, .askingServerForTLS, .securingServer: true
-        case .startup, .securingClient, .cancelling, .relaying, .lingering, .closed: false
+        case .connecting, .askingServerForTLS, .securingServer, .loggingIn: true
+        case .startup, .securingClient, .authenticating, .cancelling, .relaying, .lingering, .closed: false
         }
     }
 
@@ -415,6 +424,7 @@ final class SessionDriver {
     func serverReady() {
         deadline = nil
         retryDeadline = nil
+        if let authentication { return beginServerLogin(authentication) }
         machine?.value.hidesChannelBinding = client.tls == nil && server?.tls != nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
@@ -504,6 +514,7 @@ final class SessionDriver {
     }
 
     func endMachine() {
+        authentication = nil
         endCatalog()
         leaveSessionTable()
         machine?.value.connectionEnded()

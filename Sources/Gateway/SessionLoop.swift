@@ -35,9 +35,14 @@ package struct LoopSettings: Sendable {
     package var maximumStatementBytes: Int
     package var limits: LimitSettings
     package var encryption: EncryptionPolicy
+    /// nil if the server checks the passwords.
+    package var authentication: AuthenticationPolicy?
 
-    package init(_ configuration: ProxyConfiguration, encryption: EncryptionPolicy) {
+    package init(
+        _ configuration: ProxyConfiguration, encryption: EncryptionPolicy, authentication: AuthenticationPolicy? = nil
+    ) {
         self.encryption = encryption
+        self.authentication = authentication
         rules = configuration.rules
         connectTimeout = configuration.connectTimeout
         loginTimeout = configuration.loginTimeout
@@ -56,6 +61,8 @@ package enum LoopLetter: Sendable {
     case grantAnswered(owner: UInt64)
     /// The catalog of the session's database has been read, or could not be.
     case catalogRead(owner: UInt64)
+    /// What can be known of the user who wants in.
+    case userFound(owner: UInt64, UserLookup)
     /// The connection must go for others before it has logged in (``LoginTable``).
     case endLogin(owner: UInt64)
     case settings(LoopSettings)
@@ -181,7 +188,8 @@ package final class SessionLoop {
         let owner = newOwner()
         load.sessionAdded()
         let session = SessionDriver(
-            loop: self, owner: owner, client: Stream(OwnedDescriptor(pair[0]), isUnix: true), peer: address, listener: "")
+            loop: self, owner: owner, client: Stream(OwnedDescriptor(pair[0]), isUnix: true), peer: address,
+            listener: "")
         slots[Int(owner >> 32)].session = session
         session.beginCancel(packet, at: address, ended: ended)
     }
@@ -236,6 +244,8 @@ package final class SessionLoop {
                 session(owner: owner)?.grantAnswered()
             case .catalogRead(let owner):
                 session(owner: owner)?.catalogRead()
+            case .userFound(let owner, let lookup):
+                session(owner: owner)?.userFound(lookup)
             case .endLogin(let owner):
                 session(owner: owner)?.makeRoom()
             case .settings(let changed):

@@ -142,7 +142,7 @@ package enum WireWriter {
         }
     }
 
-    private static func message(_ type: UInt8, _ fill: (inout [UInt8]) -> Void) -> [UInt8] {
+    static func message(_ type: UInt8, _ fill: (inout [UInt8]) -> Void) -> [UInt8] {
         var bytes: [UInt8] = [type, 0, 0, 0, 0]
         fill(&bytes)
         let length = UInt32(truncatingIfNeeded: bytes.count - 1)
@@ -153,7 +153,7 @@ package enum WireWriter {
 
 extension [UInt8] {
     /// The text without any NUL, then a NUL.
-    fileprivate mutating func append(string: String) {
+    mutating func append(string: String) {
         append(contentsOf: string.utf8.lazy.filter { $0 != 0 })
         append(0)
     }

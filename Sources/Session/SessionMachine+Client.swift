@@ -102,7 +102,15 @@ extension SessionMachine {
             if answeredRelations != nil { answeredRelations = nil }
         }
         switch type {
-        case .copyData, .authentication, .terminate, .flush:
+        case .copyData, .authentication, .terminate:
+            clientState = .forwarding(header.byteCount)
+            return nil
+        case .flush:
+            // The server fails a Flush with a body and skips what follows, up to a Sync (`SocketBackend`,
+            // `pq_getmsgend`): nothing is owed for a Flush that could tell of that.
+            guard header.byteCount == FrameSplitter.headerByteCount else {
+                throw .frontendLength(type: header.type, length: header.byteCount - 1)
+            }
             clientState = .forwarding(header.byteCount)
             return nil
         case .copyDone, .copyFail:

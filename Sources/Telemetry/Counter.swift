@@ -23,8 +23,8 @@ package enum Counter: String, CaseIterable, Sendable {
     case refusedDescriptors = "refused_descriptors"
     /// Refused with 53300: no file descriptor was left for the connection to the server.
     case refusedServerDescriptors = "refused_server_descriptors"
-    /// Refused with 57P01: the proxy was shutting down.
-    case refusedShuttingDown = "refused_shutting_down"
+    /// Refused with 28P01 by Holdfast itself (`auth = "scram"`): wrong password, unknown user …
+    case refusedPassword = "refused_password"
     /// Ended with 53200: `session_memory`.
     case endedSessionMemory = "ended_session_memory"
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Configuration
 import Foundation
 import Gateway
+import Logging
 import Policy
 import SQLParsing
 
@@ -26,6 +27,7 @@ struct CheckCommand: ParsableCommand {
         let configuration = try ConfigurationOption.load(config)
         do {
             _ = try EncryptionPolicy(configuration)
+            _ = try AuthenticationPolicy(configuration, logger: Logger(label: "holdfast"))
         } catch {
             ConfigurationOption.printError("holdfast: \(error)")
             throw ExitCode.failure
@@ -70,6 +72,7 @@ struct ConfigurationSummary {
             "listens on  " + configuration.listeners.map(\.text).joined(separator: ", "),
             "server      " + server,
             "tls         " + encryption,
+            "passwords   " + authentication,
             "audit       " + audit,
             "catalog     " + catalogText,
             "guard       " + guardText,
@@ -86,6 +89,8 @@ struct ConfigurationSummary {
             lines.append("  \(index + 1). \"\(rule.name)\": \(Self.sentence(of: rule))")
         }
         lines.append("  \(configuration.rules.rules.count + 1). everything else: allow")
+        lines += ["", "Limits:", "  max_clients: \(configuration.maximumClients) sessions"]
+        lines += configuration.limits.blocks.map { "  \"\($0.name)\": \(Self.sentence(of: $0))" }
         return lines.joined(separator: "\n") + "\n"
     }
 
@@ -103,6 +108,17 @@ struct ConfigurationSummary {
         let asks =
             client.clientCertificates == .off ? "" : " (certificates: \(client.clientCertificates.rawValue))"
         return "with clients \(client.mode.rawValue)\(asks), with the server \(server.mode.rawValue)"
+    }
+
+    /// The connection string is not shown: a password may stand in it.
+    private var authentication: String {
+        let settings = configuration.authentication
+        guard settings.method == .scram else { return "checked by the server" }
+        let sources = [
+            settings.usersPath.isEmpty ? nil : configuration.resolve(settings.usersPath),
+            settings.connection.isEmpty ? nil : "a query at the server",
+        ]
+        return "checked by Holdfast (SCRAM), users from " + sources.compactMap(\.self).joined(separator: " and ")
     }
 
     private var audit: String {
@@ -157,6 +173,23 @@ struct ConfigurationSummary {
         ]
         for (kind, names) in exceptions where !names.isEmpty { text += ", except \(kind) \(list(names))" }
         return text
+    }
+
+    private static func sentence(of limit: SessionLimit) -> String {
+        var effects: [String] = []
+        if let clients = limit.maximumClients {
+            effects.append("\(clients) sessions" + (limit.each.map { " for each \($0.rawValue)" } ?? ""))
+        }
+        let timeouts = [
+            ("idle_timeout", limit.idleTimeout), ("idle_in_transaction_timeout", limit.idleInTransactionTimeout),
+            ("query_timeout", limit.queryTimeout),
+        ]
+        for case (let name, let timeout?) in timeouts {
+            effects.append(name + (timeout > 0 ? " \(Duration.nanoseconds(timeout))" : " off"))
+        }
+        let conditions = [("tags", limit.tags), ("users", limit.users), ("databases", limit.databases)]
+            .filter { !$0.1.isEmpty }.map { "\($0.0) \($0.1.map(\.text).joined(separator: " or "))" }
+        return list(effects) + (conditions.isEmpty ? ", all sessions" : ", " + conditions.joined(separator: ", "))
     }
 
     private static func list(_ names: [String]) -> String { names.joined(separator: ", ") }

@@ -31,6 +31,10 @@ import Testing
 
     @Test func `names every key`() throws {
         let text = try #require(Self.text)
-        for key in TagReader.keys + RuleReader.keys { #expect(text.contains("`\(key)`"), "\(key)") }
+        for key in TagReader.keys + RuleReader.keys + LimitReader.sectionKeys + LimitReader.keys
+            + AuthenticationReader.keys + ["auth"]
+        {
+            #expect(text.contains("`\(key)`"), "\(key)")
+        }
     }
 }

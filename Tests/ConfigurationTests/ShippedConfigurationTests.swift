@@ -44,6 +44,7 @@ import Testing
         #expect(shipped.loginTimeout == empty.loginTimeout)
         #expect(shipped.maximumStatementBytes == empty.maximumStatementBytes)
         #expect(shipped.log == empty.log)
+        #expect(shipped.limits == empty.limits)
         #expect(shipped.audit == empty.audit)
         #expect(shipped.guardSettings == empty.guardSettings)
         #expect(shipped.rules.auditedClasses == empty.rules.auditedClasses)

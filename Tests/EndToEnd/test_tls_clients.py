@@ -1,20 +1,24 @@
 """TLS between clients and Holdfast: versions, ciphers, direct TLS, resumption, reload, client certificates."""
 
-import ssl
 import socket
+import ssl
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from conftest import StartHoldfast
 from support.certificates import Certificates, Identity
-from support.postgres import PostgresServer
+from support.postgres import PASSWORD, PostgresServer
 from support.programs import eventually, run
 from support.proxy import Holdfast
 from support.tls import TLSClient, client_context, options
-from support.tls_matrix import CERTIFICATE_DATABASES, CERTIFIED, OPEN_DATABASE, TRUSTED
-from support.wire import GSSENC_REQUEST, SSL_REQUEST, TERMINATE, errors, query, startup, transcript
+from support.tls_matrix import ANY_DATABASE, CERTIFICATE_DATABASES, CERTIFIED, OPEN_DATABASE, TRUSTED, users_file
+from support.wire import (
+    GSSENC_REQUEST, SSL_REQUEST, SYNC, TERMINATE, bind, errors, execute, parse, query, startup, transcript,
+)  # fmt: skip
 
 RELOADED = "proxy.conf was read again"
 NOT_RELOADED = "proxy.conf was not taken over"
@@ -112,6 +116,39 @@ def test_renegotiation_is_refused(start_secure: StartSecure) -> None:
     connect(holdfast).close()
 
 
+def test_the_keys_can_be_changed_in_the_middle_of_a_session(start_secure: StartSecure) -> None:
+    holdfast = start_secure()
+    arguments = ["-starttls", "postgres", "-tls1_3", "-connect", f"{holdfast.host}:{holdfast.port}"]
+    talking = subprocess.Popen(
+        ["openssl", "s_client", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        bufsize=0,
+    )  # fmt: skip
+    assert talking.stdin and talking.stdout
+    said = b""
+
+    def say(data: bytes, answer: bytes) -> None:
+        """`K` at the start of what it reads at once is s_client's command to change its keys, and ask for new ones."""
+        nonlocal said
+        talking.stdin.write(data)
+        while answer not in said:
+            received = talking.stdout.read(1 << 16)
+            assert received, said
+            said += received
+        said = said.partition(answer)[2]
+
+    with talking:
+        try:
+            say(startup({"user": TRUSTED, "database": OPEN_DATABASE}), b"Z\0\0\0\5I")
+            for round_ in range(3):
+                say(b"K\n", b"KEYUPDATE")
+                # Not a Query message: `Q` is a command, too.
+                say(parse(f"SELECT {round_}") + bind() + execute() + SYNC, b"SELECT 1\0Z\0\0\0\5I")
+            talking.stdin.write(TERMINATE)
+        finally:
+            talking.stdin.close()
+            talking.kill()
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=lambda version: version.name)
 def test_a_session_is_resumed(start_secure: StartSecure, version: ssl.TLSVersion) -> None:
     holdfast = start_secure()
@@ -190,7 +227,7 @@ def test_a_client_without_tls_is_told_so_where_tls_is_required(start_secure: Sta
     assert "[client_tls]" in error["H"]
 
 
-def test_a_unix_socket_needs_no_tls_and_has_none(start_secure: StartSecure, socket_folder) -> None:
+def test_a_unix_socket_needs_no_tls_and_has_none(start_secure: StartSecure, socket_folder: Path) -> None:
     path = socket_folder / ".s.PGSQL.5432"
     holdfast = start_secure({"mode": "require"}, listen=["127.0.0.1:0", f"unix:{path}"])
     with holdfast.connect(OPEN_DATABASE, index=1, user=TRUSTED) as connection:
@@ -290,11 +327,37 @@ def test_a_query_is_cancelled_by_a_request_through_tls(start_secure: StartSecure
         assert cursor.execute("SELECT 1").fetchone() == (1,)
 
 
+# Holdfast as the one who authenticates
+
+
+@pytest.mark.parametrize("binding", ["prefer", "require"])
+@pytest.mark.parametrize(
+    "kind", ["server", "rsa_server", "sha384_server", "ed25519_server", "self_signed_ed25519"]
+)
+def test_channel_binding_is_offered_where_the_certificate_allows_it(
+    start_secure: StartSecure, tls_postgres: PostgresServer, certificates: Certificates, tmp_path: Path, kind: str,
+    binding: str,
+) -> None:  # fmt: skip
+    users = tmp_path / "users.txt"
+    users.touch(mode=0o600)
+    users.write_text(users_file(tls_postgres))
+    holdfast = start_secure(
+        identity=getattr(certificates, kind), top={"auth": "scram"}, users={"file": str(users)},
+    )  # fmt: skip
+    values = options(user="cid_scram", password=PASSWORD, channel_binding=binding)
+    if kind == "self_signed_ed25519" and binding == "require":
+        # PostgreSQL offers it and then fails, as nobody knows the hash of such a certificate.
+        with pytest.raises(psycopg.OperationalError, match="channel binding is required, but server did not offer"):
+            holdfast.connect(ANY_DATABASE, **values)
+    else:
+        holdfast.connect(ANY_DATABASE, **values).close()
+
+
 # Reload
 
 
 def test_a_reload_shows_new_clients_the_new_certificate_and_touches_no_open_session(
-    start_secure: StartSecure, certificates: Certificates, tmp_path
+    start_secure: StartSecure, certificates: Certificates, tmp_path: Path
 ) -> None:
     shown = Identity(tmp_path / "shown.crt", tmp_path / "shown.key")
 
@@ -321,7 +384,7 @@ def test_a_reload_shows_new_clients_the_new_certificate_and_touches_no_open_sess
 
 @pytest.mark.parametrize("fault", ["no certificate", "another key", "a key that others can read", "gone"])
 def test_a_reload_with_files_that_cannot_be_used_changes_nothing(
-    start_secure: StartSecure, certificates: Certificates, tmp_path, fault: str
+    start_secure: StartSecure, certificates: Certificates, tmp_path: Path, fault: str
 ) -> None:
     shown = Identity(tmp_path / "shown.crt", tmp_path / "shown.key")
     shown.certificate.write_bytes(certificates.server.certificate.read_bytes())
@@ -342,6 +405,33 @@ def test_a_reload_with_files_that_cannot_be_used_changes_nothing(
     assert str(shown.certificate if fault == "no certificate" else shown.key) in log
     with client(holdfast) as talking:
         talking.secure(client_context(certificates.root)).login(OPEN_DATABASE, TRUSTED)
+
+
+def test_a_reload_can_begin_to_require_tls(start_secure: StartSecure) -> None:
+    holdfast = start_secure()
+    with connect(holdfast, sslmode="disable") as early:
+        holdfast.settings.client_tls["mode"] = "require"
+        holdfast.write(holdfast.settings)
+        holdfast.reload()
+        holdfast.wait_for_log(RELOADED)
+        with pytest.raises(psycopg.OperationalError, match="no encryption"):
+            connect(holdfast, sslmode="disable")
+        connect(holdfast).close()
+        assert early.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_the_drain_is_told_within_tls(start_secure: StartSecure) -> None:
+    holdfast = start_secure()
+    with client(holdfast) as session, client(holdfast) as early, client(holdfast) as handshaking:
+        session.secure().login(OPEN_DATABASE, TRUSTED)
+        session.socket.suppress_ragged_eofs = False
+        early.secure()
+        handshaking.send(SSL_REQUEST)
+        assert handshaking.byte() == b"S"
+        holdfast.stop()
+        for told in (session, early):
+            assert [error["C"] for error in errors(told.rest())] == ["57P01"]
+        assert handshaking.rest() == []
 
 
 # Client certificates
@@ -436,7 +526,7 @@ def test_the_certificate_of_a_resumed_session_counts_too(start_secure: StartSecu
 
 
 def test_a_revocation_holds_after_a_reload_for_resumed_sessions_too(
-    start_secure: StartSecure, certificates: Certificates, tmp_path
+    start_secure: StartSecure, certificates: Certificates, tmp_path: Path
 ) -> None:
     identity = certificates.issuer.client(CERTIFIED, "revoked-later")
     crl = tmp_path / "clients.crl"
@@ -480,14 +570,9 @@ def test_the_subject_of_a_client_certificate_decides_the_tag(
 # Nothing is left behind
 
 
-def test_no_descriptor_is_left_behind_by_sessions_and_failed_handshakes(start_secure: StartSecure) -> None:
+def test_no_socket_is_left_behind_by_sessions_and_failed_handshakes(start_secure: StartSecure) -> None:
     holdfast = start_secure()
-    connect(holdfast).close()
-
-    def idle() -> int:
-        return holdfast.descriptor_count()
-
-    before = idle()
+    before = holdfast.socket_count()
     for _ in range(20):
         connect(holdfast).close()
         with client(holdfast) as talking:
@@ -501,4 +586,4 @@ def test_no_descriptor_is_left_behind_by_sessions_and_failed_handshakes(start_se
         with client(holdfast) as talking:
             talking.secure()
             talking.socket.shutdown(socket.SHUT_RDWR)
-    eventually(lambda: idle() <= before, what=lambda: f"{before} descriptors (there are {idle()})")
+    eventually(lambda: holdfast.socket_count() == before, what="the end of every socket")

@@ -7,6 +7,7 @@ out is docs/tls-matrix.md. `pytest test_tls_matrix.py --write-tls-matrix` writes
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -23,10 +24,11 @@ from support.tls_matrix import (
     Cells,
     Target,
     start_server,
+    users_file,
 )
 from support.tls_table import page
 
-AUTHENTICATIONS = ["pass-through"]
+AUTHENTICATIONS = ["pass-through", "scram"]
 
 
 @dataclass
@@ -80,8 +82,10 @@ def combinations() -> list[Combination]:
     ]
 
 
-def settings(bench: Bench, combination: Combination, asks_for_certificates: bool) -> ProxySettings:
-    """proxy.conf of a combination; clients must show a certificate where the column is about that."""
+def settings(
+    bench: Bench, combination: Combination, asks_for_certificates: bool, users: Path
+) -> ProxySettings:  # fmt: skip
+    """proxy.conf of a combination; clients must show a certificate where the row is about that."""
     certificates = bench.certificates
     server = bench.with_tls if combination.server_has_tls else bench.without_tls
     client_tls: dict[str, str] = {"mode": combination.client_tls}
@@ -98,7 +102,15 @@ def settings(bench: Bench, combination: Combination, asks_for_certificates: bool
         }  # fmt: skip
         if combination.server_tls != "disable":
             server_tls |= certificates.proxy_client.proxy_settings()
-    return ProxySettings(server=f"localhost:{server.port}", client_tls=client_tls, server_tls=server_tls)
+    with_users = {}
+    if combination.authentication == "scram":
+        users.touch(mode=0o600)
+        users.write_text(users_file(server))
+        with_users = {"users": {"file": str(users)}}
+    return ProxySettings(
+        server=f"localhost:{server.port}", client_tls=client_tls, server_tls=server_tls,
+        top={"auth": combination.authentication}, **with_users,
+    )  # fmt: skip
 
 
 def observe(bench: Bench, combination: Combination) -> Cells:
@@ -114,14 +126,15 @@ def observe(bench: Bench, combination: Combination) -> Cells:
         ]
         if not chosen:
             continue
-        holdfast = Holdfast(open_folder("holdfast-matrix-"), settings(bench, combination, asks))
+        folder = open_folder("holdfast-matrix-")
+        holdfast = Holdfast(folder, settings(bench, combination, asks, folder / "users.txt"))
         try:
             holdfast.start()
             cells |= bench.target(holdfast.port).cells(CLIENT_MODES, chosen)
             holdfast.stop()
         finally:
             holdfast.kill()
-            shutil.rmtree(holdfast.folder)
+            shutil.rmtree(folder)
     bench.observed[combination] = cells
     return cells
 

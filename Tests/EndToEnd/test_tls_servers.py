@@ -117,6 +117,37 @@ def test_an_old_version_is_not_spoken(start_towards: StartTowards, certificates:
     assert "SSL error" in error["M"] and "protocol version" in error["M"]
 
 
+@pytest.mark.parametrize("mode", ["require", "verify-full"])
+def test_tls_can_begin_at_once_with_a_server_that_names_the_protocol(
+    start_towards: StartTowards, certificates: Certificates, mode: str
+) -> None:
+    with TLSServer(certificates.server) as server:
+        welcome(start_towards(server.port, mode=mode, negotiation="direct"))
+        assert server.direct_handshakes == 1
+    with TLSServer(certificates.server, names_protocol=False) as server:
+        error = refusal(start_towards(server.port, mode=mode, negotiation="direct"))
+        assert error["C"] == "08006" and "without ALPN" in error["M"]
+        welcome(start_towards(server.port, mode=mode))
+
+
+@pytest.mark.parametrize("fault", ["it has none", "its version is too old"])
+def test_prefer_goes_on_without_tls_where_there_is_none_and_where_it_fails(
+    start_towards: StartTowards, certificates: Certificates, fault: str
+) -> None:
+    faults = {"answer": b"N"} if fault == "it has none" else {"maximum_version": ssl.TLSVersion.TLSv1_2}
+    with TLSServer(certificates.server, **faults) as server:
+        holdfast = start_towards(server.port, mode="prefer", minimum_version="1.3")
+        if fault == "it has none":
+            # On the same connection, as libpq.
+            with WireClient(holdfast.host, holdfast.port) as client:
+                client.send(startup({"user": TRUSTED, "database": OPEN_DATABASE}))
+                eventually(lambda: server.clear, what="the startup packet")
+            assert server.clear[0].startswith(startup({"user": TRUSTED})[4:8], 4) and server.clear_startups == 0
+        else:
+            welcome(holdfast)
+            assert server.clear_startups == 1
+
+
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
@@ -208,14 +239,18 @@ def test_channel_binding_passes_whatever_the_certificate_is_signed_with(
 # Bulk
 
 
-@pytest.fixture
+# With `ktls` where the kernel has TLS, it encrypts; where it has not, nothing may change.
+@pytest.fixture(params=[False, True], ids=["OpenSSL encrypts", "the kernel may encrypt"])
 def both_sides(
-    start_holdfast: StartHoldfast, tls_postgres: PostgresServer, certificates: Certificates
-) -> Holdfast:
+    start_holdfast: StartHoldfast, tls_postgres: PostgresServer, certificates: Certificates,
+    request: pytest.FixtureRequest,
+) -> Holdfast:  # fmt: skip
+    ktls = {"ktls": request.param}
     return start_holdfast(
-        server=f"localhost:{tls_postgres.port}", client_tls={"mode": "require", **certificates.server.proxy_settings()},
-        server_tls={"mode": "verify-full", "ca": str(certificates.root), "crl": str(certificates.crl)},
-    )  # fmt: skip
+        server=f"localhost:{tls_postgres.port}",
+        client_tls={"mode": "require", **certificates.server.proxy_settings(), **ktls},
+        server_tls={"mode": "verify-full", "ca": str(certificates.root), "crl": str(certificates.crl), **ktls},
+    )
 
 
 def test_a_copy_passes_whole_both_ways(both_sides: Holdfast, tls_postgres: PostgresServer) -> None:
@@ -264,7 +299,7 @@ def test_a_statement_of_many_megabytes_passes(both_sides: Holdfast) -> None:
         assert connection.execute("SELECT length(%s)", [text]).fetchone() == (len(text),)
 
 
-def test_no_descriptor_is_left_behind_by_servers_that_fail(
+def test_no_socket_is_left_behind_by_servers_that_fail(
     start_towards: StartTowards, certificates: Certificates
 ) -> None:
     with (
@@ -273,9 +308,9 @@ def test_no_descriptor_is_left_behind_by_servers_that_fail(
     ):  # fmt: skip
         for server in (strange, without, cut):
             holdfast = start_towards(server.port)
-            before = holdfast.descriptor_count()
+            before = holdfast.socket_count()
             for _ in range(20):
                 with WireClient(holdfast.host, holdfast.port) as client:
                     client.send(startup({"user": TRUSTED, "database": OPEN_DATABASE}))
                     client.rest()
-            eventually(lambda: holdfast.descriptor_count() <= before, what="the descriptors of before")
+            eventually(lambda: holdfast.socket_count() == before, what="the end of every socket")

@@ -104,7 +104,7 @@ import Transport
             let (near, far) = try Self.pair()
             #expect(fcntl(far, F_SETFL, O_NONBLOCK) == 0)
             group.adopt(
-                socket: far, peer: try SocketAddress(unixPath: "/test"), listener: "test", isOverLimit: false)
+                socket: far, peer: try SocketAddress(unixPath: "/test"), listener: "test")
             finished.enter()
             Thread {
                 let count = Self.ask(near, name, count: 400)

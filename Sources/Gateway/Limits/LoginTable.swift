@@ -4,9 +4,10 @@ import Transport
 /// The connections that have not logged in yet, of all loops. Any thread; touched when a connection comes, says who it is
 /// and has logged in or gone.
 ///
-/// There is room for so many. When one more comes, one must go: the oldest that has not even said who it is, of the
-/// address that has most of those; if all have said it, the oldest of the address that has most. So whoever holds
-/// thousands of silent connections open loses his own, and a client that comes and speaks is let in.
+/// There is room for so many. When one more comes, one must go: one that has not even said who it is, before one that has;
+/// one of an address that holds an eighth of the room or more, before one of others; and of those the oldest. So whoever
+/// holds thousands of silent connections open loses his own, from one address or from many, and a client that comes and
+/// speaks is let in.
 final class LoginTable: Sendable {
     /// A connection's place in the table.
     struct Ticket: Sendable, Hashable {
@@ -131,11 +132,12 @@ final class LoginTable: Sendable {
     /// One look at every entry: a table of thousands costs some 20 µs, and only while it is full.
     private static func takeVictim(_ state: inout State, silentSince time: Int64 = .max) -> Place? {
         let wantsSilent = state.silentCount > 0
-        var victim: (number: UInt64, weight: Int)?
+        let heavy = max(2, state.capacity / 8)
+        var victim: (number: UInt64, isHeavy: Bool)?
         for (number, entry) in state.entries where entry.isSilent == wantsSilent && entry.since < time {
-            let weight = wantsSilent ? entry.bucket.silent : entry.bucket.speaking
-            if let best = victim, weight < best.weight || (weight == best.weight && number > best.number) { continue }
-            victim = (number, weight)
+            let isHeavy = (wantsSilent ? entry.bucket.silent : entry.bucket.speaking) >= heavy
+            if let best = victim, best.isHeavy != isHeavy ? best.isHeavy : best.number < number { continue }
+            victim = (number, isHeavy)
         }
         guard let victim else { return nil }
         return remove(&state, victim.number)?.place

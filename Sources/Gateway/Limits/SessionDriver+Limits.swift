@@ -68,7 +68,9 @@ extension SessionDriver {
         limits.loginDeadline = nil
         switch phase {
         case .cancelling, .lingering, .closed: return
-        case .startup, .securingClient, .connecting, .askingServerForTLS, .securingServer, .relaying: break
+        case .startup, .securingClient, .authenticating, .connecting, .askingServerForTLS, .securingServer, .loggingIn,
+            .relaying:
+            break
         }
         loop.context.limits.note(
             .timeoutsLogin, "a client did not log in in time", whoMetadata, logger: loop.context.logger)

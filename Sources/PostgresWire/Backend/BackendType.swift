@@ -15,6 +15,7 @@ package enum BackendType {
     package static var noticeResponse: UInt8 { UInt8(ascii: "N") }
     package static var authentication: UInt8 { UInt8(ascii: "R") }
     package static var parameterStatus: UInt8 { UInt8(ascii: "S") }
+    package static var negotiateProtocolVersion: UInt8 { UInt8(ascii: "v") }
     package static var rowDescription: UInt8 { UInt8(ascii: "T") }
     package static var functionCallResponse: UInt8 { UInt8(ascii: "V") }
     package static var copyBothResponse: UInt8 { UInt8(ascii: "W") }

@@ -1,5 +1,6 @@
 """Holdfast itself: a proxy.conf, the process, its addresses, its trail."""
 
+import contextlib
 import json
 import os
 import re
@@ -47,10 +48,13 @@ class ProxySettings:
     embedded: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
     catalog: dict[str, Any] = field(default_factory=dict)
+    users: dict[str, Any] = field(default_factory=dict)
     client_tls: dict[str, Any] = field(default_factory=dict)
     server_tls: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
     limit: list[dict[str, Any]] = field(default_factory=list)
+    # How many files the process may have open; 0 is as many as this one.
+    descriptor_limit: int = 0
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
     rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
 
@@ -59,7 +63,7 @@ class ProxySettings:
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
-            ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
+            ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
             ("[limits]", self.limits),
         ]  # fmt: skip
         tables += [("[[limit]]", limit) for limit in self.limit]
@@ -90,9 +94,11 @@ class Holdfast:
 
     def start(self, timeout: float = 30) -> None:
         """Returns when every listener has told its address."""
+        files = self.settings.descriptor_limit
+        prefix = ["prlimit", f"--nofile={files}:{files}"] if files else []
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [str(binary()), "serve", "--config", str(self.configuration)],
+                [*prefix, str(binary()), "serve", "--config", str(self.configuration)],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
         threading.Thread(target=self._read_output, daemon=True).start()
@@ -186,8 +192,13 @@ class Holdfast:
         status = Path(f"/proc/{self.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
 
-    def descriptor_count(self) -> int:
-        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+    def socket_count(self) -> int:
+        """Listeners and the sockets of sessions."""
+        count = 0
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                count += os.readlink(descriptor).startswith("socket:")
+        return count
 
     def resident_kilobytes(self) -> int:
         for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():

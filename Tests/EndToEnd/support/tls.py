@@ -63,7 +63,9 @@ class TLSClient(WireClient):
 
 @dataclass
 class TLSServer:
-    """Takes connections one after the other: answers SSLRequest, does the handshake, welcomes, answers nothing more.
+    """Answers SSLRequest, does the handshake, welcomes, answers nothing more.
+
+    Who comes without TLS, or with TLS at once, is welcome too.
 
     It tells what each client asked for; faults are set by the fields.
     """
@@ -75,17 +77,23 @@ class TLSServer:
     is_silent: bool = False
     maximum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3
     greeting: bytes = WELCOME
+    # Whether it takes part in ALPN.
+    names_protocol: bool = True
     # After the greeting: `tidy` says close_notify first, `cut` does not; "" stays open until the client goes.
     end: str = ""
     names: list[str | None] = field(default_factory=list)
     # What came in the clear after SSLRequest and its answer.
     clear: list[bytes] = field(default_factory=list)
+    # How many came without an SSLRequest.
+    clear_startups: int = 0
+    direct_handshakes: int = 0
 
     def __post_init__(self) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(self.identity.certificate, self.identity.key)
         self.context.maximum_version = self.maximum_version
-        self.context.set_alpn_protocols([PROTOCOL])
+        if self.names_protocol:
+            self.context.set_alpn_protocols([PROTOCOL])
         self.context.sni_callback = lambda connection, name, context: self.names.append(name)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -112,25 +120,42 @@ class TLSServer:
         connection.settimeout(30)
         try:
             with connection:
-                if connection.recv(8) != SSL_REQUEST:
-                    return
-                connection.sendall(self.answer)
-                if self.is_silent or self.answer != b"S":
-                    while received := connection.recv(1 << 16):
-                        self.clear.append(received)
+                if connection.recv(1, socket.MSG_PEEK) == b"\x16":
+                    self.direct_handshakes += 1
+                elif not self._answer_request(connection):
                     return
                 with self.context.wrap_socket(connection, server_side=True) as secured:
-                    (length,) = struct.unpack("!I", secured.recv(4))
-                    secured.recv(length - 4)
-                    secured.sendall(self.greeting)
+                    self._welcome(secured, secured.recv(4))
                     if self.end == "tidy":
                         secured.unwrap()
-                    if self.end:
-                        return
-                    while secured.recv(1 << 16):
-                        pass
-        except (OSError, ValueError):
+                    if not self.end:
+                        self._read_on(secured)
+        except (OSError, ValueError, struct.error):
             # The other side gave up, as most tests want it to.
+            pass
+
+    def _answer_request(self, connection: socket.socket) -> bool:
+        """Whether TLS follows."""
+        first = connection.recv(8)
+        if first != SSL_REQUEST:
+            self.clear_startups += 1
+            self._welcome(connection, first)
+            self._read_on(connection)
+            return False
+        connection.sendall(self.answer)
+        if not self.is_silent and self.answer == b"S":
+            return True
+        while received := connection.recv(1 << 16):
+            self.clear.append(received)
+        return False
+
+    def _welcome(self, connection: socket.socket, first: bytes) -> None:
+        (length,) = struct.unpack("!I", first[:4])
+        connection.recv(length - len(first))
+        connection.sendall(self.greeting)
+
+    def _read_on(self, connection: socket.socket) -> None:
+        while connection.recv(1 << 16):
             pass
 
 

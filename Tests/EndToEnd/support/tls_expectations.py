@@ -29,6 +29,14 @@ SERVER_WITHOUT_TLS = (
 )
 
 
+def other_method(method: Method) -> str:
+    """Holdfast's, who has checked the client itself and has no password to give on."""
+    asked = {
+        "password": 'a clear-text password ("password", "ldap", "pam", "radius")', "md5": "an MD5 password",
+    }[method.name]  # fmt: skip
+    return f'FATAL: holdfast cannot log in to the server as "{method.role}": the server asks for {asked}'
+
+
 def unencrypted(method: Method) -> str:
     """PostgreSQL's answer to a client that no line of pg_hba.conf lets in without TLS."""
     return (
@@ -126,6 +134,9 @@ def try_server(client_tls: str, method: Method, with_tls: bool) -> Attempt:
 def try_proxy(proxy: Combination, method: Method, with_tls: bool) -> Attempt:
     if not with_tls and (proxy.client_tls == "require" or method.has_certificate and proxy.client_tls != "off"):
         return refused(unencrypted(method))
+    # The client proves who it is before the server hears of it.
+    if proxy.authentication == "scram" and method.channel_binding == "require" and not with_tls:
+        return given_up(BINDING_WITHOUT_TLS)
     if proxy.is_server_refused:
         return refused(SERVER_WITHOUT_TLS)
     done = Attempt(Outcome(with_tls, proxy.is_server_encrypted))
@@ -134,6 +145,8 @@ def try_proxy(proxy: Combination, method: Method, with_tls: bool) -> Attempt:
             return refused(unencrypted(method))
         # Where clients cannot show a certificate, Holdfast has none for the server.
         return refused(CERTIFICATE_WANTED) if proxy.client_tls == "off" else done
+    if proxy.authentication == "scram":
+        return refused(other_method(method)) if method.name in ("password", "md5") else done
     if method.channel_binding == "require":
         if not with_tls:
             return given_up(BINDING_WITHOUT_TLS)

@@ -93,6 +93,13 @@ def start_server(certificates: Certificates | None) -> PostgresServer:
     return server
 
 
+def users_file(server: PostgresServer) -> str:
+    """What Holdfast knows of the roles: as the server does, and of the one with an MD5 password a verifier all the same."""
+    verifiers = dict(server.rows("SELECT rolname, rolpassword FROM pg_authid WHERE rolpassword LIKE 'SCRAM%'"))
+    verifiers["bob_md5"] = verifiers["cid_scram"]
+    return "".join(f'"{role}" "{verifier}"\n' for role, verifier in verifiers.items())
+
+
 @dataclass(frozen=True)
 class Target:
     """Where clients connect."""
@@ -126,12 +133,12 @@ class Target:
             connection.finish()
 
     def _plain(self, error: str) -> str:
-        """Without what differs from run to run and between servers, and without hints."""
+        """Without what differs from run to run and between servers, and without details and hints."""
         error = re.sub(r'connection to server at "127\.0\.0\.1", port \d+ failed: ', "", error)
         error = error.replace(f'"{ENCRYPTED_DATABASE}"', f'"{ANY_DATABASE}"')
         error = re.sub(r"at localhost:\d+:", "at localhost:5432:", error)
         lines = (re.sub(r"\s+", " ", line).strip() for line in error.strip().splitlines())
-        return " / ".join(line for line in lines if not line.startswith("HINT:"))
+        return " / ".join(line for line in lines if not line.startswith(("HINT:", "DETAIL:")))
 
     def cells(self, modes: Iterable[str], methods: Iterable[Method]) -> Cells:
         wanted = [(mode, method) for mode in modes for method in methods]

@@ -23,6 +23,8 @@ How to read it:
   server a certificate of its own. Without `[client_tls]` it has none.
 - `TLS` or `clear` is how a client came in that was let in. A number is an error, by its text under the tables; with two
   numbers libpq tried both ways.
+- With `auth = "scram"` Holdfast has a SCRAM verifier of every role, so that each row is SCRAM as far as the client can see;
+  the method is what the server asks Holdfast for.
 - **Bold** is what differs from PostgreSQL without a proxy, set up as the client's side is.
 """
 

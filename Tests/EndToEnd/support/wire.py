@@ -160,8 +160,8 @@ class WireClient:
         found = Message(chr(self.buffer[0]), self.buffer[5 : 1 + length])
         self.buffer = self.buffer[1 + length :]
         if found.kind == "S":
-            name, value = found.body.split(b"\0")[:2]
-            self.settings[name.decode()] = value.decode()
+            name, _, value = found.body.partition(b"\0")
+            self.settings[name.decode("utf-8", "replace")] = value.rstrip(b"\0").decode("utf-8", "replace")
         return found
 
     def until(self, kind: str = "Z", count: int = 1) -> list[Message]:

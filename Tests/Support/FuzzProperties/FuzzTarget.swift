@@ -12,6 +12,8 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
     case session
     /// A text that is read piece by piece is judged no milder than the whole.
     case stream
+    /// A client sees the same through a session as directly, whatever the timing, and the server runs nothing that rules stop.
+    case exchange
 
     /// Runs one input.
     ///
@@ -24,6 +26,7 @@ package enum FuzzTarget: String, CaseIterable, Sendable {
         case .judge: JudgeProperties.violation(&input)
         case .session: SessionProperties.violation(&input)
         case .stream: StreamProperties.violation(&input)
+        case .exchange: ExchangeProperties.violation(&input)
         }
     }
 

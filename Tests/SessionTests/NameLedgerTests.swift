@@ -1,0 +1,82 @@
+import SQLParsing
+import Testing
+
+@testable import Session
+
+@Suite("What names hold") struct NameLedgerTests {
+    private func record(_ sql: String) -> RememberedStatement {
+        RememberedStatement(
+            facts: TextFacts(
+                classes: ClassSet(.create),
+                statements: [StatementFacts(range: 0..<0, command: "", classes: ClassSet(.create), effects: [])]),
+            sql: sql)
+    }
+
+    private func bytes(of ledger: borrowing NameLedger) -> Int { ledger.byteCount }
+
+    private func found(_ name: [UInt8], _ segment: UInt64, in ledger: borrowing NameLedger) -> RememberedStatement? {
+        ledger.lookUp(name, segment: segment)
+    }
+
+    @Test func `is counted once for a name that is defined again and again`() {
+        var ledger = NameLedger()
+        let name = Array("s".utf8)
+        var sizes: Set<Int> = []
+        for round in 0..<100 {
+            let text = record("CREATE TABLE t (id int)")
+            ledger.define(name, text, segment: UInt64(round))
+            ledger.confirm(name, text)
+            ledger.settle()
+            sizes.insert(ledger.byteCount)
+            #expect(found(name, UInt64(round), in: ledger) === text)
+        }
+        #expect(sizes.count == 1)
+        ledger.remove(name)
+        ledger.settle()
+        #expect(bytes(of: ledger) == 0)
+        #expect(bytes(of: ledger) == 0)
+    }
+
+    @Test func `grows with every name, and with its text`() {
+        var ledger = NameLedger()
+        var last = 0
+        for number in 0..<100 {
+            let text = record(String(repeating: "x", count: 1000))
+            ledger.define(Array("s\(number)".utf8), text, segment: 0)
+            ledger.confirm(Array("s\(number)".utf8), text)
+            #expect(bytes(of: ledger) >= last + 1000)
+            last = ledger.byteCount
+        }
+        ledger.removeAll()
+        ledger.settle()
+        #expect(bytes(of: ledger) == 0)
+    }
+
+    @Test func `of definitions that the server did not confirm goes when it has answered all`() {
+        var ledger = NameLedger()
+        let name = Array("s".utf8)
+        let confirmed = record("a")
+        ledger.define(name, confirmed, segment: 0)
+        ledger.confirm(name, confirmed)
+        ledger.settle()
+        let before = ledger.byteCount
+        ledger.define(name, record(String(repeating: "b", count: 5000)), segment: 1)
+        ledger.define(Array("other".utf8), record("c"), segment: 1)
+        #expect(bytes(of: ledger) > before + 5000)
+        ledger.settle()
+        #expect(bytes(of: ledger) == before)
+        #expect(found(name, 2, in: ledger) === confirmed)
+        #expect(found(Array("other".utf8), 2, in: ledger) == nil)
+    }
+
+    @Test func `is still counted when replies and requests no longer fit together`() {
+        var ledger = NameLedger()
+        for number in 0..<100 {
+            let text = record(String(repeating: "x", count: 1000))
+            ledger.define(Array("s\(number)".utf8), text, segment: 0)
+            ledger.confirm(Array("s\(number)".utf8), text)
+            ledger.loseTrack()
+        }
+        #expect(bytes(of: ledger) > 150_000)
+    }
+}
