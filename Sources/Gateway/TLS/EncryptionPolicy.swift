@@ -1,4 +1,5 @@
 import Configuration
+import Synchronization
 import TLSEngine
 import Transport
 
@@ -10,6 +11,8 @@ package struct EncryptionPolicy: Sendable {
     /// For servers; nil if TLS is off.
     var serverContext: TLSContext?
     var server: ServerTLSSettings
+    /// The first session with TLS on both sides has been looked at.
+    let bindingLook = FirstLook()
 
     /// Reads certificates, keys and lists.
     ///
@@ -59,4 +62,12 @@ package struct EncryptionPolicy: Sendable {
     private static func path(_ path: String, _ resolve: (String) -> String) -> String? {
         path.isEmpty ? nil : resolve(path)
     }
+}
+
+/// Something that is done once. Any thread.
+final class FirstLook: Sendable {
+    private let isTaken = Atomic(false)
+
+    /// True for the first call.
+    func take() -> Bool { !isTaken.exchange(true, ordering: .relaxed) }
 }
