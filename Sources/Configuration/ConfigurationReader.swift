@@ -80,7 +80,19 @@ package struct ConfigurationReader {
         configuration.authentication = AuthenticationReader.settings(root)
         configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
         configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
+        warnOfLentCertificate(configuration)
         return configuration
+    }
+
+    /// Where pg_hba.conf lets certificates in, Holdfast's own would do for whoever comes.
+    private func warnOfLentCertificate(_ configuration: ProxyConfiguration) {
+        guard !configuration.serverTLS.certificatePath.isEmpty, configuration.authentication.method == .passThrough,
+            configuration.clientTLS.clientCertificates != .verifyRole
+        else { return }
+        log.warning(
+            at: [.key("server_tls"), .key("certificate")],
+            "clients that show no certificate of their role can log in with Holdfast's, where pg_hba.conf says \"cert\"",
+            "write client_certificates = \"verify-full\" in [client_tls], or auth = \"scram\"")
     }
 
     private func listeners() -> [ListenAddress] {

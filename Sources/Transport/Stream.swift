@@ -18,6 +18,8 @@ package struct Stream: ~Copyable {
     /// A read found the end, or failed.
     package private(set) var hasEnded = false
     package private(set) var hasShutDown = false
+    /// TLS cannot read on before it has written.
+    private var readsOnceWritable = false
     /// TLS over the socket, from the first byte of its handshake on.
     package private(set) var tls: TLSConnection?
 
@@ -65,7 +67,13 @@ package struct Stream: ~Copyable {
     /// The selector reported these events.
     package mutating func note(events: UInt32) {
         if events & (LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isReadable = true }
-        if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 { isWritable = true }
+        if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 {
+            isWritable = true
+            if readsOnceWritable {
+                isReadable = true
+                readsOnceWritable = false
+            }
+        }
         if events & (LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isHungUp = true }
         if events & LINUX_EPOLL_ERR != 0 { isBroken = true }
     }
@@ -181,7 +189,11 @@ package struct Stream: ~Copyable {
         switch tls.receive(into: buffer) {
         case .done(let count): return count
         case .wantsRead: isReadable = false
-        case .wantsWrite: isWritable = false
+        case .wantsWrite:
+            // A key update wants its answer, and the peer reads nothing.
+            isWritable = false
+            isReadable = false
+            readsOnceWritable = true
         case .ended, .failed:
             isReadable = false
             hasEnded = true
