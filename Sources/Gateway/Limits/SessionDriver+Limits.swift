@@ -227,7 +227,8 @@ extension SessionDriver {
         machine.value.statementTimedOut(hint: ErrorFields.hint(of: "query_timeout", limit: limit))
         limits.isCancelOpen = true
         let (loop, owner) = (loop, owner)
-        loop.cancel(WireWriter.cancelRequest(key: machine.value.cancelKey), at: serverAddress) { [weak loop] in
+        loop.cancel(WireWriter.cancelRequest(key: machine.value.cancelKey), at: serverAddress, of: upstream) {
+            [weak loop] in
             loop?.session(owner: owner)?.cancelPassedOn()
         }
     }
@@ -238,14 +239,16 @@ extension SessionDriver {
     }
 
     /// The session is a CancelRequest of Holdfast's own.
-    func beginCancel(_ packet: [UInt8], at address: SocketAddress, ended: @escaping () -> Void) {
+    func beginCancel(
+        _ packet: [UInt8], at address: SocketAddress, of upstream: Upstream, ended: @escaping () -> Void
+    ) {
         limits.cancelEnded = ended
+        self.upstream = upstream
         packet.withUnsafeBytes { toServer.buffer.append($0) }
         open(packet: packet.count)
         isCancel = true
         phase = .connecting
         remainingAddresses = [address]
-        deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner)
         do {
             try loop.selector.add(client.number, value: owner)
         } catch {
