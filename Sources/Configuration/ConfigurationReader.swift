@@ -39,8 +39,7 @@ package struct ConfigurationReader {
     private static let keys = [
         "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
         "max_statement", "auth", "users", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard",
-        "limits", "limit",
-        "tag", "rule",
+        "limits", "limit", "send_proxy", "proxy_protocol", "tcp", "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -67,6 +66,9 @@ package struct ConfigurationReader {
         configuration.authentication = AuthenticationReader.settings(root)
         configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
         configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
+        configuration.proxyProtocol = TransportReader.proxyProtocol(root.section("proxy_protocol"))
+        configuration.sendsProxy = TransportReader.sendsProxy(root, server: configuration.server)
+        configuration.tcp = TransportReader.tcp(root.section("tcp"))
         return configuration
     }
 

@@ -39,7 +39,8 @@ final class SessionDriver {
     var loop: SessionLoop
     private(set) var owner: UInt64
     var eventCount = 0
-    let peer: SocketAddress
+    /// Whose session it is: the socket's other end, or whom a PROXY header has named in its place.
+    var peer: SocketAddress
     let listener: String
 
     var phase = Phase.startup
@@ -53,6 +54,12 @@ final class SessionDriver {
     var rulesVersion = 0
     var bridge: AuditBridge?
     var deadline: Int64?
+    /// The operating-system user at the other end of a Unix-domain socket.
+    var osUser: String?
+    /// The client's bytes begin with a PROXY header, which is not read yet.
+    var awaitsProxyHeader = false
+    /// Where the client connected to, if a PROXY header has said it.
+    var proxiedDestination: ProxyHeader.Endpoint?
     var remainingAddresses: [SocketAddress] = []
     /// Where the connection to the server goes, or has been tried last.
     var serverAddress: SocketAddress?
@@ -129,8 +136,9 @@ final class SessionDriver {
 
     /// The session has been given to the loop.
     func begin() {
-        if !peer.isUnix { Stream.tune(client.number) }
+        if !peer.isUnix { loop.settings.keepalive.apply(to: client.number) }
         client.isWritable = true
+        expectProxyHeader()
         do {
             try loop.selector.add(client.number, value: owner)
         } catch {
@@ -276,6 +284,7 @@ final class SessionDriver {
     }
 
     func readStartup() {
+        if awaitsProxyHeader, !tookProxyHeader() { return }
         if beganDirectly() { return }
         while phase == .startup {
             if toServer.buffer.count >= toServer.needed {
@@ -338,7 +347,7 @@ final class SessionDriver {
         let subject = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
             clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener,
-            certificate: clientCertificate?.subject)
+            certificate: clientCertificate?.subject, osUser: osUser)
         let rules = loop.settings.rules.rules(for: subject)
         guard admit(subject, tag: rules.tag) else { return }
         self.subject = subject
@@ -384,7 +393,7 @@ final class SessionDriver {
         while !remainingAddresses.isEmpty {
             let address = remainingAddresses.removeFirst()
             do {
-                let stream = try Stream.connecting(to: address)
+                let stream = try Stream.connecting(to: address, keepalive: loop.settings.keepalive)
                 try loop.selector.add(stream.number, value: owner | 1)
                 server = consume stream
                 serverAddress = address
@@ -409,6 +418,7 @@ final class SessionDriver {
             server = nil
             return connectNext(failure: TransportError.text(code))
         }
+        if sendsProxy { sendProxyHeader() }
         secureServer()
     }
 

@@ -45,6 +45,8 @@ import Testing
         #expect(shipped.maximumStatementBytes == empty.maximumStatementBytes)
         #expect(shipped.log == empty.log)
         #expect(shipped.limits == empty.limits)
+        #expect(shipped.proxyProtocol == empty.proxyProtocol)
+        #expect(shipped.tcp == empty.tcp)
         #expect(shipped.audit == empty.audit)
         #expect(shipped.guardSettings == empty.guardSettings)
         #expect(shipped.rules.auditedClasses == empty.rules.auditedClasses)

@@ -37,11 +37,12 @@ extension SessionDriver {
         limits.loginTicket = entered.ticket
         loop.context.limits.counters.add(.connectionsAccepted)
         if let victim = entered.victim { victim.mailbox.post(.endLogin(owner: victim.owner)) }
-        countConnection()
+        // A load balancer's connections count as those of its clients, once it has named them.
+        if !awaitsProxyHeader { countConnection() }
     }
 
-    /// The client's address has turned out to be another than its socket's (PROXY protocol): call before its first packet is
-    /// looked at.
+    /// The client's address is known now, and may be another than its socket's (PROXY protocol): call before its first packet
+    /// is looked at.
     func clientAddressChanged() {
         if let ticket = limits.loginTicket { loop.context.limits.logins.move(ticket, to: AddressKey(peer)) }
         countConnection()
