@@ -360,7 +360,7 @@ final class SessionDriver {
         bridge = AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,
-                applicationName: subject.applicationName, tag: rules.tag))
+                applicationName: subject.applicationName, tag: rules.tag, osUser: osUser))
         loop.context.logger.debug(
             "session opened",
             metadata: [
