@@ -33,17 +33,18 @@ package struct PeerUsers {
 
     private static func lookUp(_ number: UInt32) -> String? {
         var size = 1024
+        var code: Int32 = 0
         while size <= 1 << 20 {
             var entry = passwd()
             var found: UnsafeMutablePointer<passwd>?
-            let result: (code: Int32, name: String?) = withUnsafeTemporaryAllocation(
-                of: CChar.self, capacity: size
-            ) { buffer in
-                // The name lies in the buffer.
-                let code = getpwuid_r(number, &entry, buffer.baseAddress, buffer.count, &found)
-                return (code, found.flatMap { $0.pointee.pw_name }.map { String(cString: $0) })
+            var texts = [CChar](repeating: 0, count: size)
+            let name: String? = texts.withUnsafeMutableBufferPointer { texts in
+                guard let space = texts.baseAddress else { return nil }
+                code = getpwuid_r(number, &entry, space, texts.count, &found)
+                // The name lies among the texts.
+                return found?.pointee.pw_name.map { String(cString: $0) }
             }
-            if result.code != ERANGE { return result.name }
+            if code != ERANGE { return name }
             size *= 4
         }
         return nil
