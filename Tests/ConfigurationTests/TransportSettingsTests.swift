@@ -13,8 +13,8 @@ import Testing
         #expect(configuration.proxyProtocol == ProxyProtocolSettings())
         #expect(!configuration.sendsProxy)
         #expect(
-            configuration.tcp == TCPSettings(keepaliveIdle: 60, keepaliveInterval: 10, keepaliveCount: 6, userTimeout: 0)
-        )
+            configuration.tcp
+                == TCPSettings(keepaliveIdle: 60, keepaliveInterval: 10, keepaliveCount: 6, userTimeout: 0))
     }
 
     @Test func `is read as it is written`() throws {
