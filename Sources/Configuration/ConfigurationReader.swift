@@ -37,9 +37,10 @@ package struct ConfigurationReader {
     }
 
     private static let keys = [
-        "listen", "server", "loops", "max_clients", "drain_timeout", "connect_timeout", "login_timeout",
-        "max_statement", "auth", "users", "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard",
-        "limits", "limit", "send_proxy", "proxy_protocol", "tcp", "tag", "rule",
+        "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "max_clients",
+        "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users", "client_tls",
+        "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit", "send_proxy", "proxy_protocol",
+        "tcp", "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -53,8 +54,10 @@ package struct ConfigurationReader {
             "max_statement", in: 64 * Self.kilobyte...1023 * Self.megabyte, otherwise: 16 * Self.megabyte)
         let rules = ruleSet(listeners: listeners, audit: audit, version: version)
         let tags = Set(rules.tagRules.map(\.tag)).union([Tag.production])
+        let upstreams = UpstreamReader()
+        let standard = upstreams.standard(root)
         var configuration = ProxyConfiguration(
-            listeners: listeners, server: server(), embedded: embedded(),
+            listeners: listeners, upstream: standard, embedded: embedded(),
             loopCount: root.integer("loops", in: 0...256, otherwise: 0),
             maximumClients: root.integer("max_clients", in: 1...1_000_000, otherwise: 1000),
             drainTimeout: root.duration("drain_timeout", in: 0...24 * Self.hour, otherwise: 30 * Self.second),
@@ -63,11 +66,21 @@ package struct ConfigurationReader {
             maximumStatementBytes: maximumStatementBytes,
             catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: rules, limits: LimitReader(tags: tags).read(root, maximumStatementBytes: maximumStatementBytes))
+        configuration.upstreams = upstreams.blocks(root)
+        if configuration.catalog.connection == nil {
+            for block in root.blocks("upstream") where !(block.text("catalog") ?? "").isEmpty {
+                log.error(
+                    at: block.path(of: "catalog"), "no catalog is read: [catalog] has no connection",
+                    "write connection = \"host=localhost user=holdfast\" in [catalog]: it is for the top-level server")
+            }
+        }
+        configuration.dnsRefresh = root.duration(
+            "dns_refresh", in: Self.second...Self.hour, otherwise: 30 * Self.second)
         configuration.authentication = AuthenticationReader.settings(root)
         configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
         configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
         configuration.proxyProtocol = TransportReader.proxyProtocol(root.section("proxy_protocol"))
-        configuration.sendsProxy = TransportReader.sendsProxy(root, server: configuration.server)
+        configuration.sendsProxy = TransportReader.sendsProxy(root, isEmbedded: configuration.isEmbedded)
         configuration.tcp = TransportReader.tcp(root.section("tcp"))
         return configuration
     }
@@ -93,26 +106,6 @@ package struct ConfigurationReader {
             }
         }
         return listeners
-    }
-
-    private func server() -> ServerAddress {
-        guard let entry = root.string("server", example: "localhost:5432"), entry.text != "embedded" else {
-            return .embedded
-        }
-        do throws(AddressText.Fault) {
-            switch try AddressText.parse(entry.text, examplePort: 5432) {
-            case .unix(let path):
-                return .unix(path: path)
-            case .tcp(_, 0):
-                log.error(at: entry.path, "port 0 cannot be connected to", "write the server's port, usually 5432")
-            case .tcp(let host, let port):
-                return .tcp(host: host, port: port)
-            }
-        } catch {
-            let isNearlyEmbedded = Nearest.name(to: entry.text, among: ["embedded"]) != nil
-            log.error(at: entry.path, error.message, isNearlyEmbedded ? "did you mean \"embedded\"?" : error.remedy)
-        }
-        return .embedded
     }
 
     private func embedded() -> EmbeddedServerSettings {

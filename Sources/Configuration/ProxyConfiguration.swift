@@ -5,7 +5,12 @@ import Policy
 package struct ProxyConfiguration: Sendable {
     /// Where clients connect; at least one.
     package var listeners: [ListenAddress]
-    package var server: ServerAddress
+    /// The servers of sessions that no other upstream claims.
+    package var upstream: UpstreamSettings
+    /// Servers of certain databases, the first that matches.
+    package var upstreams: [UpstreamSettings] = []
+    /// How often names of servers are looked up again.
+    package var dnsRefresh = Duration.seconds(30)
     package var embedded: EmbeddedServerSettings
     /// Event loops; 0 means one per core.
     package var loopCount: Int
@@ -37,13 +42,13 @@ package struct ProxyConfiguration: Sendable {
     package var folder = ""
 
     package init(
-        listeners: [ListenAddress], server: ServerAddress, embedded: EmbeddedServerSettings, loopCount: Int,
+        listeners: [ListenAddress], upstream: UpstreamSettings, embedded: EmbeddedServerSettings, loopCount: Int,
         maximumClients: Int, drainTimeout: Duration, connectTimeout: Duration, loginTimeout: Duration,
         maximumStatementBytes: Int, catalog: CatalogSettings, log: LogSettings, audit: AuditSettings,
         guardSettings: GuardSettings, rules: RuleSet, limits: LimitSettings
     ) {
         self.listeners = listeners
-        self.server = server
+        self.upstream = upstream
         self.embedded = embedded
         self.loopCount = loopCount
         self.maximumClients = maximumClients
@@ -58,6 +63,9 @@ package struct ProxyConfiguration: Sendable {
         self.rules = rules
         self.limits = limits
     }
+
+    /// Whether the server is Holdfast's own.
+    package var isEmbedded: Bool { upstream.servers == [.embedded] }
 
     /// A path of the file made absolute: relative ones start in the file's folder.
     package func resolve(_ path: String) -> String {

@@ -25,6 +25,9 @@ package enum ShippedConfiguration {
         # The PostgreSQL server: "host:port", "unix:/var/run/postgresql/.s.PGSQL.5432" (the fastest way to a server on the same
         # machine), or "embedded": a private server for trying Holdfast out, which it starts and stops itself.
         server = "embedded"
+        # server = ["db1:5432", "db2:5432"]     # several that stand for each other: docs/routing.md
+        # target = "primary"                    # which of them: any, primary, standby, prefer-standby
+        # probe = "user=holdfast dbname=postgres"    # who asks them which is the primary
 
         loops = 0                   # threads that move the traffic; 0 is one for each core
         max_clients = 1000          # more sessions than this are turned away with an error
@@ -62,6 +65,11 @@ package enum ShippedConfiguration {
         [server_tls]                # TLS between Holdfast and the server, with libpq's words
         mode = "disable"            # disable, prefer, require, verify-ca, or verify-full: the certificate is the server's
         # ca = "server-ca.crt"                # authorities of the server's certificate; left out: the system's
+
+        # [[upstream]]              # servers of certain databases; all others go to "server"
+        # name = "billing"
+        # databases = ["billing", "billing_*"]
+        # server = "billing-db:5432"
 
         [embedded]
         data = "var/embedded"       # its data folder; relative paths start in the folder of this file

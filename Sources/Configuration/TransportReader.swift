@@ -26,10 +26,10 @@ enum TransportReader {
         return ProxyProtocolSettings(sources: sources)
     }
 
-    /// - Parameter server: PostgreSQL itself, which takes a header for a malformed startup packet, if it is the embedded one.
-    static func sendsProxy(_ root: SectionReader, server: ServerAddress) -> Bool {
+    /// - Parameter isEmbedded: the server is PostgreSQL itself, which takes a header for a malformed startup packet.
+    static func sendsProxy(_ root: SectionReader, isEmbedded: Bool) -> Bool {
         guard root.boolean("send_proxy") == true else { return false }
-        if server == .embedded {
+        if isEmbedded {
             root.log.error(
                 at: root.path(of: "send_proxy"), "the embedded server does not understand the PROXY protocol",
                 "take send_proxy away; it is for a server behind another Holdfast or a load balancer")

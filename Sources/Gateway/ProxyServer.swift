@@ -15,6 +15,7 @@ package final class ProxyServer {
     private let group: LoopGroup
     private let acceptor: Acceptor
     private let resolver: Resolver
+    private let probes: ServerProbes?
     private let watches: [UnseenWatch]
     private let grants: GrantService?
     private let catalog: CatalogService?
@@ -42,13 +43,10 @@ package final class ProxyServer {
         var listeners: [(name: String, listener: Listener)] = []
         for wanted in configuration.listeners { listeners += try Self.open(wanted) }
         addresses = listeners.map(\.listener.address.text)
-        let upstream = Upstream(server)
-        do {
-            try upstream.resolve()
-        } catch {
-            // The server may get its name later; clients are told meanwhile.
-            logger.error("cannot resolve the server's address \(error.address): \(error.reason)")
-        }
+        var standard = configuration.upstream
+        if configuration.isEmbedded { standard.servers = [server] }
+        let upstreams = Upstreams(
+            standard: Upstream(standard), others: configuration.upstreams.map { Upstream($0) })
         do {
             let durability: AuditDurability = configuration.audit.waitsForDisk ? .fsync : .write
             audit = try AuditWriter(path: auditPath, durability: durability) { fault in
@@ -67,15 +65,22 @@ package final class ProxyServer {
             logger.warning(
                 "max_clients = \(configuration.maximumClients) needs \(needed) file descriptors, the limit is \(limit)")
         }
-        let resolver = Resolver(upstream: upstream, logger: logger)
+        let resolver = Resolver(upstreams, interval: configuration.dnsRefresh, logger: logger)
+        resolver.resolve()
         self.resolver = resolver
+        let probes = upstreams.all.contains(where: \.isProbed) ? ServerProbes(upstreams, logger: logger) : nil
+        self.probes = probes
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
         let grants =
             configuration.guardSettings.isReachable ? GrantService(configuration.guardSettings, logger: logger) : nil
         self.grants = grants
-        catalog = Self.catalogConnection(configuration, server: server).map {
-            CatalogService(connection: $0, settings: configuration.catalog, logger: logger)
+        catalog = Self.catalogConnection(configuration, server: server).map { connection in
+            CatalogService(
+                connection: { database in
+                    let upstream = upstreams.upstream(for: database)
+                    return upstream === upstreams.standard ? connection : upstream.settings.catalogConnection
+                }, settings: configuration.catalog, logger: logger)
         }
         let limits = Limits(configuration, descriptorLimit: limit)
         self.limits = limits
@@ -85,8 +90,8 @@ package final class ProxyServer {
             group = try LoopGroup(
                 count: loopCount,
                 context: LoopContext(
-                    upstream: upstream, audit: audit, logger: logger, catalog: catalog,
-                    serverUnreachable: { resolver.resolveSoon() }, grants: grants,
+                    upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
+                    serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } }, limits: limits),
                 settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
@@ -97,6 +102,7 @@ package final class ProxyServer {
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
         catalog?.start()
+        probes?.start()
         audit.append([AuditBridge.record(.start)])
     }
 
@@ -104,7 +110,7 @@ package final class ProxyServer {
     private static func catalogConnection(_ configuration: ProxyConfiguration, server: ServerAddress) -> String? {
         if configuration.catalog.isOff { return nil }
         if let connection = configuration.catalog.connection { return connection }
-        guard configuration.server == .embedded, case .unix(let path) = server, let slash = path.lastIndex(of: "/"),
+        guard configuration.isEmbedded, case .unix(let path) = server, let slash = path.lastIndex(of: "/"),
             let dot = path.lastIndex(of: ".")
         else { return nil }
         let folder = path[..<slash].replacing("\\", with: "\\\\").replacing("'", with: "\\'")
@@ -121,8 +127,11 @@ package final class ProxyServer {
         authentication = try AuthenticationPolicy(changed, former: former, logger: logger)
         var waiting: [String] = []
         if changed.listeners != configuration.listeners { waiting.append("listen") }
-        if changed.server != configuration.server || changed.embedded != configuration.embedded {
+        if changed.upstream != configuration.upstream || changed.embedded != configuration.embedded {
             waiting.append("server")
+        }
+        if changed.upstreams != configuration.upstreams || changed.dnsRefresh != configuration.dnsRefresh {
+            waiting.append("[[upstream]] and dns_refresh")
         }
         if changed.loopCount != configuration.loopCount { waiting.append("loops") }
         if changed.catalog != configuration.catalog { waiting.append("[catalog]") }
@@ -161,6 +170,7 @@ package final class ProxyServer {
         }
         group.stop()
         resolver.stop()
+        probes?.stop()
         authentication?.stop()
         grants?.stop()
         for watch in watches { watch.stop() }
@@ -225,42 +235,5 @@ final class Box<Value: Sendable>: Sendable {
     var value: Value {
         get { content.withLock { $0 } }
         set { content.withLock { $0 = newValue } }
-    }
-}
-
-/// Looks the server's name up again after connections have failed: on a thread of its own, since that can block.
-private final class Resolver: Sendable {
-    private let wanted = DispatchSemaphore(value: 0)
-    private let stopped = Box(false)
-    private let pending = Box(false)
-
-    init(upstream: Upstream, logger: Logger) {
-        let (wanted, stopped, pending) = (wanted, stopped, pending)
-        let thread = Thread {
-            linux_name_thread("resolver")
-            while true {
-                wanted.wait()
-                if stopped.value { return }
-                pending.value = false
-                do throws(TransportError) {
-                    try upstream.resolve()
-                } catch {
-                    logger.error("cannot resolve the server's address \(error.address): \(error.reason)")
-                }
-            }
-        }
-        thread.start()
-    }
-
-    /// Any thread. Several calls before the look-up begins are one.
-    func resolveSoon() {
-        guard !pending.value else { return }
-        pending.value = true
-        wanted.signal()
-    }
-
-    func stop() {
-        stopped.value = true
-        wanted.signal()
     }
 }

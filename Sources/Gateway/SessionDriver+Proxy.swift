@@ -42,7 +42,7 @@ extension SessionDriver {
         }
         awaitsProxyHeader = false
         if let route = header.route { becomeClient(of: route) }
-        clientAddressChanged()
+        clientAddressKnown()
         return phase == .startup
     }
 

@@ -63,6 +63,8 @@ final class SessionDriver {
     var remainingAddresses: [SocketAddress] = []
     /// Where the connection to the server goes, or has been tried last.
     var serverAddress: SocketAddress?
+    /// The servers that the session is for.
+    lazy var upstream = loop.context.upstreams.standard
     /// The client's first byte has been looked at.
     var hasPeeked = false
     /// The client began with TLS, without an SSLRequest.
@@ -145,6 +147,8 @@ final class SessionDriver {
             return close("cannot watch the client's socket: \(error.reason)")
         }
         beginLogin()
+        // A load balancer's connections count as those of its clients, once it has named them.
+        if !awaitsProxyHeader { clientAddressKnown() }
         if loop.isDraining { sayLastWords(.shuttingDown) }
     }
 
@@ -199,7 +203,7 @@ final class SessionDriver {
             return sayLastWords(.shuttingDown)
         }
         if fired == retryDeadline, phase == .connecting, !hasServer {
-            return connectNext(failure: "it accepts no connection")
+            return connectAgain()
         }
         if fired == catalog.deadline { return catalogRead(isLate: true) }
         if fired == limits.loginDeadline { return loginTimedOut() }
@@ -207,7 +211,7 @@ final class SessionDriver {
         guard fired == deadline else { return }
         switch phase {
         case .connecting, .askingServerForTLS, .securingServer:
-            connectionFailed("timed out")
+            connectionTimedOut()
         case .cancelling, .lingering:
             close("waited long enough")
         case .startup, .securingClient, .authenticating, .loggingIn, .relaying, .closed:
@@ -304,10 +308,7 @@ final class SessionDriver {
                         beginClientTLS()
                     case .cancel(let byteCount):
                         loop.context.limits.counters.add(.cancelRequests)
-                        open(packet: byteCount)
-                        phase = .connecting
-                        isCancel = true
-                        connect()
+                        openCancel(packet: byteCount)
                     case .open(let parameters, let byteCount):
                         if beganAuthentication(parameters, packet: byteCount) { return }
                         open(packet: byteCount)
@@ -334,6 +335,13 @@ final class SessionDriver {
     }
 
     var isCancel = false
+    /// Until when the session waits for a server that is what is wanted (`target`).
+    var targetDeadline: Int64?
+    var cancelRounds: CancelRounds?
+    /// As it stands in the table of cancel keys.
+    var registeredKey: [UInt8]?
+    /// What the client is told when what the server has said so far has been looked at; nothing of that goes on to it.
+    var endsWith: ErrorFields?
 
     /// The first packet goes to the server as it came.
     func open(packet byteCount: Int) {
@@ -368,6 +376,7 @@ final class SessionDriver {
                 "database": "\(subject.database)", "tag": "\(rules.tag)",
             ])
         phase = .connecting
+        upstream = loop.context.upstreams.upstream(for: subject.database)
         beginCatalog()
         connect()
     }
@@ -381,36 +390,6 @@ final class SessionDriver {
     // MARK: - The server's side
 
     var hasServer: Bool { server?.number != nil }
-
-    func connect() {
-        remainingAddresses = loop.context.upstream.addresses
-        deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner)
-        connectNext(failure: "no address is known for it")
-    }
-
-    func connectNext(failure: String) {
-        var failure = failure
-        while !remainingAddresses.isEmpty {
-            let address = remainingAddresses.removeFirst()
-            do {
-                let stream = try Stream.connecting(to: address, keepalive: loop.settings.keepalive)
-                try loop.selector.add(stream.number, value: owner | 1)
-                server = consume stream
-                serverAddress = address
-                return
-            } catch {
-                failure = "\(error.address): \(error.reason)"
-                if error.code == EMFILE || error.code == ENFILE { return noDescriptorForServer() }
-                if error.code == EAGAIN {
-                    // A Unix-domain server whose backlog is full: it makes room as it accepts.
-                    remainingAddresses.append(address)
-                    retryDeadline = loop.addTimer(.milliseconds(10), owner: owner)
-                    return
-                }
-            }
-        }
-        connectionFailed(failure)
-    }
 
     func finishConnecting() {
         guard let isWritable = server?.isWritable, isWritable, let code = server?.connectionError() else { return }
@@ -441,19 +420,6 @@ final class SessionDriver {
         relay()
     }
 
-    func connectionFailed(
-        _ reason: String, hint: String = "Is the server running there? The address is \"server\" in proxy.conf."
-    ) {
-        loop.context.serverUnreachable()
-        loop.context.limits.counters.add(.serverUnreachable)
-        loop.context.logger.error("the server at \(loop.context.upstream.name) cannot be reached: \(reason)")
-        sayLastWords(
-            ErrorFields(
-                severity: "FATAL", sqlState: "08006",
-                message: "holdfast cannot reach the PostgreSQL server at \(loop.context.upstream.name): \(reason)",
-                hint: hint))
-    }
-
     // MARK: - The end
 
     func requestTurn() {
@@ -477,6 +443,7 @@ final class SessionDriver {
 
     /// The server has closed, and the client has all that it said.
     func endAfterServer() {
+        if phase == .cancelling, continueCancelling() { return }
         if client.hasEnded || phase == .cancelling { return close("the server closed the connection") }
         startLingering()
     }
@@ -524,6 +491,7 @@ final class SessionDriver {
     }
 
     func endMachine() {
+        forgetCancelKey()
         authentication = nil
         endCatalog()
         leaveSessionTable()

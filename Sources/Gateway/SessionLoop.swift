@@ -10,13 +10,16 @@ import Transport
 
 /// What the loops of one proxy share: immutable, or safe to use from any thread.
 package struct LoopContext: Sendable {
-    package var upstream: Upstream
+    package var upstreams: Upstreams
     package var audit: AuditWriter
     package var logger: Logger
     /// Reads the databases' catalogs; nil if none is to be read.
     package var catalog: CatalogService?
     /// Asks a thread that may block to resolve the server's name anew.
     package var serverUnreachable: @Sendable () -> Void
+    /// Asks which server is the primary; nil where that does not matter.
+    var probes: ServerProbes?
+    let cancels = CancelTable()
     /// Opens grants at the guards inside the databases; nil without `[guard] connection`.
     package var grants: GrantService?
     /// Whether the trail is told when sessions begin and end.
@@ -185,9 +188,12 @@ package final class SessionLoop {
     /// - Parameters:
     ///   - packet: whole.
     ///   - address: where the session to be cancelled is connected to.
+    ///   - upstream: which one that address is of.
     ///   - ended: called on the loop's thread once the server has closed that connection, and so has passed the request on;
     ///     or once it is known that it will not.
-    func cancel(_ packet: [UInt8], at address: SocketAddress, ended: @escaping () -> Void) {
+    func cancel(
+        _ packet: [UInt8], at address: SocketAddress, of upstream: Upstream, ended: @escaping () -> Void
+    ) {
         // The client of this session is Holdfast: a socket whose other end is closed.
         var pair: [Int32] = [-1, -1]
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
@@ -199,7 +205,7 @@ package final class SessionLoop {
             loop: self, owner: owner, client: Stream(OwnedDescriptor(pair[0]), isUnix: true), peer: address,
             listener: "")
         slots[Int(owner >> 32)].session = session
-        session.beginCancel(packet, at: address, ended: ended)
+        session.beginCancel(packet, at: address, of: upstream, ended: ended)
     }
 
     /// The session is over; its slot may be used again.

@@ -11,6 +11,7 @@ extension SessionDriver {
     func relay() {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
+        if let endsWith { return sayLastWords(endsWith) }
         // An answer may have made room for requests.
         if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
             isWaitingForLedger = false
@@ -167,7 +168,14 @@ extension SessionDriver {
     func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
-        if let process = machine.value.backendProcessID, process != knownProcess { serverProcessKnown(process) }
+        if let process = machine.value.backendProcessID, process != knownProcess {
+            if knownProcess == nil, let words = wrongRole {
+                endsWith = words
+                loop.context.probes?.askSoon(upstream)
+                return RelayStep(forward: 0, next: .wait(byteCount: .max))
+            }
+            serverProcessKnown(process)
+        }
         if limits.loginTicket != nil, machine.value.isAuthenticated { loginCompleted() }
         if machine.value.hasNotes { takeNotes() }
         if machine.value.takeGrantsOver() { closeGrants() }
@@ -196,6 +204,7 @@ extension SessionDriver {
     /// The server has let the client in, or has told that behind a pooler another process serves it.
     private func serverProcessKnown(_ process: Int32) {
         let isFirst = knownProcess == nil
+        if isFirst { registerCancelKey() }
         knownProcess = process
         bridge?.identity.backendProcessID = process
         guard isFirst, loop.context.recordsSessions, let bridge else { return }

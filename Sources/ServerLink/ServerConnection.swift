@@ -12,9 +12,13 @@ package final class ServerConnection {
     ///   - text: a libpq connection string or URI (PostgreSQL manual, "Connection Strings"); what it leaves out libpq takes
     ///     from its environment (PGHOST, PGPASSFILE …).
     ///   - database: used in place of the text's own dbname; nil keeps that.
+    ///   - host: used in place of the text's own; for a Unix-domain socket its folder.
+    ///   - port: used in place of the text's own.
     ///   - purpose: shown in `pg_stat_activity.application_name`, behind `holdfast `.
     /// - Throws: ``ServerFault/unreachable(_:)`` with libpq's words.
-    package init(_ text: String, database: String? = nil, purpose: String) throws(ServerFault) {
+    package init(
+        _ text: String, database: String? = nil, host: String? = nil, port: String? = nil, purpose: String
+    ) throws(ServerFault) {
         // A later keyword beats an earlier one, and a dbname that is a connection string is taken apart
         // (conninfo_array_parse, fe-connect.c): so the text comes first, then what overrides it.
         // What comes before the text holds unless it says otherwise: a server that has vanished is noticed within half a
@@ -26,6 +30,8 @@ package final class ServerConnection {
         // A database whose name looks like a connection string must not be taken for one: only the first dbname is
         // taken apart.
         if let database { settings.append(("dbname", database)) }
+        if let host { settings.append(("host", host)) }
+        if let port { settings.append(("port", port)) }
         settings += [
             ("client_encoding", "UTF8"), ("application_name", "holdfast \(purpose)"), ("connect_timeout", "10"),
         ]

@@ -43,6 +43,10 @@ package struct ReplyLedger: ~Copyable {
     private var ignoredSyncs = 0
     /// Of those, the ones of a COPY that failed: each may be answered or not.
     private var doubtfulSyncs = 0
+    /// The server was ready although more was owed; for the rest of the session.
+    private var hasLostTrack = false
+    /// COPY FROM STDIN runs at the server, for the first entry.
+    private var isCopyAnswered = false
     /// Counts Syncs: messages of one segment are skipped together.
     package private(set) var segment: UInt64 = 0
 
@@ -63,8 +67,9 @@ package struct ReplyLedger: ~Copyable {
         }
     }
 
-    /// A Sync was swallowed by a COPY that may have failed before it: whose ReadyForQuery comes next is not certain.
-    var isInDoubt: Bool { doubtfulSyncs > 0 }
+    /// What is owed is no longer known for certain: a Sync was swallowed by a COPY that may have failed before it, or a
+    /// reply came that nothing owed.
+    var isInDoubt: Bool { doubtfulSyncs > 0 || hasLostTrack }
 
     /// The entry whose reply comes next.
     package var first: Entry? { count == 0 ? nil : entries[head] }
@@ -138,6 +143,7 @@ package struct ReplyLedger: ~Copyable {
         var kept: [Entry] = []
         var sawEnd = false
         ignoredSyncs = 0
+        isCopyAnswered = true
         let executing = takeFirst()
         while let entry = takeFirst() {
             if entry.kind == .copyEnd { sawEnd = true }
@@ -152,12 +158,25 @@ package struct ReplyLedger: ~Copyable {
         isCopyingIn = !sawEnd
     }
 
+    /// The server completed a statement of the first entry. If that was a COPY FROM STDIN, its end is behind it: what
+    /// ends the next COPY of the same Query is the end after that.
+    package mutating func statementCompleted() {
+        guard isCopyAnswered else { return }
+        isCopyAnswered = false
+        let mask = entries.count - 1
+        guard let end = (0..<count).first(where: { entries[(head + $0) & mask]?.kind == .copyEnd }) else { return }
+        for index in end..<(count - 1) { entries[(head + index) & mask] = entries[(head + index + 1) & mask] }
+        entries[(head + count - 1) & mask] = nil
+        count -= 1
+    }
+
     /// The server answered ErrorResponse.
     ///
     /// - Returns: the notes of the entries that the server skips; the failed entry itself is not among them and is
     ///   taken only if it has no ReadyForQuery to come.
     package mutating func errorAnswered() -> [ReplyNote] {
         isCopyingIn = false
+        isCopyAnswered = false
         doubtfulSyncs += ignoredSyncs
         ignoredSyncs = 0
         guard count > 0, let failed = entries[head] else { return [] }
@@ -191,6 +210,7 @@ package struct ReplyLedger: ~Copyable {
     /// Takes everything up to the next message that ReadyForQuery answers, and that one: the server is ready although
     /// more was owed.
     package mutating func popSegment() -> [ReplyNote] {
+        hasLostTrack = true
         var notes: [ReplyNote] = []
         while let entry = takeFirst() {
             if let note = entry.note { notes.append(note) }

@@ -46,7 +46,7 @@ extension SessionMachine {
         guard let question else { return !ledger.isFull }
         switch question.state {
         case .asked: return false
-        case .settling: return ledger.isEmpty || ledger.isCopyingIn || ledger.isSkipping
+        case .settling: return ledger.isEmpty || ledger.isCopyingIn || ledger.isSkipping || ledger.isInDoubt
         case .answered, .spent: return !ledger.isFull
         }
     }

@@ -167,6 +167,7 @@ extension SessionMachine {
             var reader = WireReader(message, from: FrameSplitter.headerByteCount)
             completed(note, tag: reader.string()?.text ?? "", now: now)
         }
+        ledger.statementCompleted()
         if kind == .execute { ledger.pop() }
     }
 
@@ -258,6 +259,7 @@ extension SessionMachine {
     private mutating func parameterStatus(_ message: UnsafeRawBufferPointer) {
         var reader = WireReader(message, from: FrameSplitter.headerByteCount)
         guard let name = reader.string(), let value = reader.string() else { return }
+        if !isAuthenticated, name.text == "in_hot_standby" { isInHotStandby = value.text == "on" }
         settings.reported(name: name.text, value: value.text)
     }
 

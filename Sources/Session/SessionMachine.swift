@@ -35,6 +35,8 @@ package struct SessionMachine: ~Copyable {
     var serverRemaining = 0
     /// The server has let the client in.
     package internal(set) var isAuthenticated = false
+    /// What the server said of itself when it let the client in (`in_hot_standby`); nil before PostgreSQL 14.
+    package internal(set) var isInHotStandby: Bool?
     /// The client comes without TLS and the server is reached by it: what the server offers that binds to TLS is kept from
     /// the client. Set before the server's first byte.
     package var hidesChannelBinding = false

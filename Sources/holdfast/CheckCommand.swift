@@ -95,12 +95,13 @@ struct ConfigurationSummary {
     }
 
     private var server: String {
-        switch configuration.server {
-        case .embedded:
-            "embedded, data in " + configuration.resolve(configuration.embedded.dataDirectory)
-        case .tcp, .unix:
-            configuration.server.text
+        if configuration.isEmbedded {
+            return "embedded, data in " + configuration.resolve(configuration.embedded.dataDirectory)
         }
+        let others = configuration.upstreams.map { upstream in
+            "\n            databases \(Self.list(upstream.databases.map(\.text))): " + Self.servers(of: upstream)
+        }
+        return Self.servers(of: configuration.upstream) + others.joined()
     }
 
     private var encryption: String {
@@ -108,6 +109,10 @@ struct ConfigurationSummary {
         let asks =
             client.clientCertificates == .off ? "" : " (certificates: \(client.clientCertificates.rawValue))"
         return "with clients \(client.mode.rawValue)\(asks), with the server \(server.mode.rawValue)"
+    }
+
+    private static func servers(of upstream: UpstreamSettings) -> String {
+        upstream.text + (upstream.target == .any ? "" : " (\(upstream.target.rawValue))")
     }
 
     /// The connection string is not shown: a password may stand in it.
@@ -130,11 +135,8 @@ struct ConfigurationSummary {
     private var catalogText: String {
         let settings = configuration.catalog
         if settings.isOff { return "not read" }
-        switch configuration.server {
-        case .embedded: return "read at once and every \(settings.refresh)"
-        case .tcp, .unix:
-            return settings.connection == nil ? "not read: no connection" : "read at once and every \(settings.refresh)"
-        }
+        if !configuration.isEmbedded, settings.connection == nil { return "not read: no connection" }
+        return "read at once and every \(settings.refresh)"
     }
 
     /// The connection string is not shown: a password may stand in it.

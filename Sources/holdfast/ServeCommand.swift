@@ -44,8 +44,8 @@ struct ServeCommand: ParsableCommand {
 
         var embedded: EmbeddedServer?
         defer { embedded?.stop() }
-        var server = settings.server
-        if server == .embedded {
+        var server = settings.upstream.servers.first ?? .embedded
+        if settings.isEmbedded {
             let started = try EmbeddedServer.start(settings: settings.embedded, baseDirectory: settings.folder) {
                 logger.info("\($0)")
             }
@@ -55,7 +55,9 @@ struct ServeCommand: ParsableCommand {
         let proxy = try ProxyServer(
             configuration: settings, server: server, auditPath: settings.resolve(settings.audit.path), logger: logger)
         announce(proxy.addresses, isEmbedded: embedded != nil)
-        logger.info("serving", metadata: ["config": "\(path)", "server": "\(server.text)"])
+        logger.info(
+            "serving",
+            metadata: ["config": "\(path)", "server": "\(settings.isEmbedded ? server.text : settings.upstream.text)"])
 
         var version = 1
         while true {

@@ -97,7 +97,8 @@ import Testing
         FaultRow(
             text: "[limits]\nsession_memory = \"32MB\"",
             message:
-                "proxy.conf:2:18: error: session_memory is less than a statement of max_statement needs: write at least four"),
+                "proxy.conf:2:18: error: session_memory is less than a statement of max_statement needs: write at least four"
+        ),
         FaultRow(text: "[limits]\nmax_login = 1", message: "unknown key \"max_login\": did you mean \"max_logins\"?"),
         FaultRow(text: "[[limit]]\nclients = 1", message: "proxy.conf:1:1: error: a [[limit]] block has no name"),
         FaultRow(text: "[[limit]]\nname = \"\"\nclients = 1", message: "\"\" is no name for a limit"),

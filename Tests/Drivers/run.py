@@ -97,12 +97,12 @@ def main() -> None:
         found = compare(SUITES[name], arguments.work, arguments.only)
         comparisons.append(found)
         (arguments.work / f"{name}-comparison.json").write_text(json.dumps(asdict(found), indent=1))
+        if arguments.write:
+            arguments.write.write_text(page(arguments.write.read_text(), comparisons))
         for label, tests in [("differs on recording only", found.recording_unlike),
                              ("differs on production, no rule explains it", found.unexplained)]:  # fmt: skip
             for test in tests:
                 print(f"  {label}: {test}")
-    if arguments.write:
-        arguments.write.write_text(page(arguments.write.read_text(), comparisons))
     failures = [found for found in comparisons if found.recording_unlike or found.unexplained]
     print(f"{len(comparisons) - len(failures)} passed, {len(failures)} failed")
     raise SystemExit(1 if failures or not comparisons else 0)

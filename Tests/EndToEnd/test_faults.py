@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+import psycopg
 import pytest
 
 from conftest import StartHoldfast
@@ -13,10 +14,13 @@ from support.faults import (
     GATE, SITUATIONS, SLEEP, Calm, Ending, asked, ending, is_reachable, session,
 )  # fmt: skip
 from support.postgres import PostgresServer
-from support.programs import eventually
+from support.programs import eventually, program, run
 from support.proxy import REPOSITORY, Holdfast
-from support.relay import reset
-from support.wire import WireClient, query
+from support.relay import Relay, reset
+from support.network import Network, can_have_network
+from support.wire import (
+    COPY_DONE, SYNC, WireClient, bind, copy_data, execute, parse, query, startup, transcript,
+)  # fmt: skip
 
 WRITING = ("in the middle of a result", "in COPY TO STDOUT")
 TABLE = REPOSITORY / "docs/faults.md"
@@ -237,3 +241,110 @@ def test_a_proxy_that_is_killed_takes_its_sessions_along(calm: Calm, mortal: Pos
     (intent,) = holdfast.trail.wait(event="intent", sql="CREATE TABLE after_the_fall ()")
     holdfast.trail.wait(event="outcome", transaction="committed", id=intent["id"])
     mortal.execute("DROP TABLE after_the_fall", "fault")
+
+
+# The network between the two: a relay that any user can run, and a lossy line where the tests may make one.
+
+
+def test_a_commit_whose_answer_is_lost_is_called_unknown(
+    start_holdfast: StartHoldfast, mortal: PostgresServer
+) -> None:
+    with Relay((mortal.host, mortal.port)) as relay:
+        calm = Calm(start_holdfast(server=relay.address), mortal, "fault")
+        with session(calm.holdfast.host, calm.holdfast.port, "fault") as (client, _):
+            asked(client, "BEGIN; CREATE TABLE answer_lost ()")
+            relay.to_client.at_limit = "reset"
+            relay.to_client.limit = relay.to_client.passed
+            client.send(query("COMMIT"))
+            assert str(ending(client)) == "closed"
+        relay.to_client.limit = None
+        calm.returns()
+        (intent,) = calm.holdfast.trail.records(event="intent")
+        (outcome,) = calm.holdfast.trail.wait(event="outcome", id=intent["id"])
+        assert outcome["transaction"] == "unknown"
+    # It has happened, and the trail says truly that nobody was told.
+    mortal.execute("DROP TABLE answer_lost", "fault")
+
+
+@pytest.mark.parametrize("at_limit", ["close", "reset"])
+@pytest.mark.parametrize("cut", [1, 4, 5, 9, 14, 40, 300, 340, 350, 390])
+def test_a_server_that_stops_in_the_middle_of_what_it_says_ends_that_session_only(
+    start_holdfast: StartHoldfast, mortal: PostgresServer, cut: int, at_limit: str
+) -> None:
+    with Relay((mortal.host, mortal.port)) as relay:
+        calm = Calm(start_holdfast(server=relay.address), mortal, "fault")
+        relay.to_client.limit = relay.to_client.passed + cut
+        relay.to_client.at_limit = at_limit
+        with WireClient(calm.holdfast.host, calm.holdfast.port) as client:
+            client.send(startup({"user": "postgres", "database": "fault"}), query("SELECT 1"))
+            assert "C" not in [item.kind for item in client.rest()]
+        relay.to_client.limit = None
+        calm.returns()
+
+
+CONVERSATION = [
+    query("SELECT 1; SELECT 'a' || 'b'"), parse("SELECT $1::int", types=[23]) + bind("", "", ["41"]) + execute() + SYNC,
+    query("SELECT nonsense"), query("DROP TABLE t"), query("COPY t FROM STDIN") + copy_data(b"1\n2\n") + COPY_DONE,
+    query("COPY t TO STDOUT"), query("SELECT repeat('x', 100000)"), query("TRUNCATE t"), query("DELETE FROM t"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("side", ["the client's", "the server's", "both"])
+def test_a_network_that_cuts_everything_into_small_late_pieces_changes_nothing(
+    start_holdfast: StartHoldfast, mortal: PostgresServer, side: str
+) -> None:
+    def talk(host: str, port: int) -> list[str]:
+        with WireClient(host, port) as client:
+            client.login("fault")
+            return [line for part in CONVERSATION for line in transcript(client.ask(part))]
+
+    with ExitStack() as stack:
+        behind = stack.enter_context(Relay((mortal.host, mortal.port)))
+        calm = Calm(start_holdfast(server=behind.address), mortal, "fault")
+        before = stack.enter_context(Relay((calm.holdfast.host, calm.holdfast.port)))
+        expected = talk(calm.holdfast.host, calm.holdfast.port)
+        for relay, is_meant in ((behind, side != "the client's"), (before, side != "the server's")):
+            for way in (relay.to_target, relay.to_client):
+                # Small where messages begin and end, so that every header is cut.
+                way.piece, way.delay = (7, 0.0001) if is_meant and way is relay.to_target else (1021, 0.0001)
+        assert talk(before.host, before.port) == expected
+        calm.returns()
+
+
+needs_network = pytest.mark.skipif(
+    not can_have_network(), reason="no root, or no /dev/net/tun: the relay's tests say what can be said without"
+)
+
+
+@needs_network
+def test_a_slow_and_lossy_network_changes_nothing(start_holdfast: StartHoldfast, mortal: PostgresServer) -> None:
+    with ExitStack() as stack:
+        line = stack.enter_context(Network(delay=0.002, jitter=0.004, loss=0.02))
+        behind = stack.enter_context(Relay((mortal.host, mortal.port), listener=line.listen_there()))
+        calm = Calm(start_holdfast(server=behind.address, listen=[f"{line.here}:0"]), mortal, "fault")
+        rows = [(number, f"row {number} " + "x" * 200) for number in range(5000)]
+        # From there to the proxy, and from the proxy to there: both ways over the line.
+        before = stack.enter_context(Relay((calm.holdfast.host, calm.holdfast.port), dial=line.dial_from_there))
+        with psycopg.connect(
+            host=before.host, port=before.port, user="postgres", dbname="fault", autocommit=True
+        ) as connection:
+            connection.execute("CREATE TEMP TABLE copied (n int, note text)")
+            with connection.cursor().copy("COPY copied FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            with connection.cursor().copy("COPY copied TO STDOUT") as copy:
+                copy.set_types(["int4", "text"])
+                assert sorted(copy.rows()) == rows
+            assert connection.execute("SELECT n, note FROM copied ORDER BY n").fetchall() == rows
+        run(program("pgbench"), "--initialize", "--scale=1", "--quiet", "fault", environment=direct_environment(mortal))
+        run(
+            *line.command(program("pgbench"), "--client=4", "--transactions=20", "--no-vacuum", "--protocol=prepared"),
+            "fault", environment=calm.holdfast.environment("fault"),
+        )  # fmt: skip
+        assert mortal.value("SELECT count(*) FROM pgbench_history", "fault") == 80
+        assert line.lost > 0
+        calm.returns()
+
+
+def direct_environment(server: PostgresServer) -> dict[str, str]:
+    return {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": "postgres"}

@@ -18,7 +18,7 @@ from support.certificates import Certificates
 from support.postgres import PASSWORD, PostgresServer
 from support.programs import eventually, postgres_programs, run
 from support.proxy import Holdfast, ProxySettings, command
-from support.scram import CLIENT_NONCE, CONTINUE, ScramClient, challenge, initial, log_in, request, response
+from support.scram import CLIENT_NONCE, CONTINUE, SASL, ScramClient, challenge, initial, log_in, request, response
 from support.wire import SSL_REQUEST, Message, WireClient, errors, message, query, startup, text
 
 # Who may look users up, and everybody else by SCRAM.
@@ -215,6 +215,24 @@ def test_a_client_with_nothing_to_say_yet_is_asked(asking: Holdfast) -> None:
         final, _ = driver.final(request(client.receive())[1])
         client.send(response(final))
         assert client.until("Z")[-1].kind == "Z"
+
+
+def test_a_client_of_protocol_3_2_logs_in(asking: Holdfast) -> None:
+    with shop(asking, "ann", max_protocol_version="latest") as client:
+        assert client.execute("SELECT current_user").fetchone() == ("ann",)
+
+
+def test_the_server_negotiates_the_protocol_after_the_proof(asking: Holdfast, server: PostgresServer) -> None:
+    driver = ScramClient(PASSWORD)
+    with WireClient(asking.host, asking.port) as client:
+        client.send(startup({"user": "ann", "database": "shop", "_pq_.unknown": "1"}, protocol=(3 << 16) + 9999))
+        assert request(client.receive())[0] == SASL
+        client.send(initial(driver.first))
+        final, _ = driver.final(request(client.receive())[1])
+        client.send(response(final))
+        answers = client.until("Z")
+    assert "".join(item.kind for item in answers[:3]) == "RvR" and answers[-1].kind == "Z"
+    assert b"_pq_.unknown" in answers[1].body
 
 
 # ---- Who does not, in PostgreSQL's words --------------------------------------------------------------------------
@@ -540,35 +558,33 @@ def test_a_changed_password_works_at_once(asking: Holdfast, server: PostgresServ
             pass
 
 
-def test_a_cached_answer_is_asked_for_again_after_a_failure(
-    start_holdfast: StartHoldfast, server: PostgresServer
-) -> None:
+@pytest.fixture
+def caching(start_holdfast: StartHoldfast, server: PostgresServer) -> Holdfast:
+    """A proxy that holds the answer for the role `changing`, whose password is `old`."""
     server.execute(LOGIN.format("changing", "old"))
     holdfast = start_holdfast(**by_query(server, cache="1m"))
     with shop(holdfast, "changing", "old"):
         pass
+    return holdfast
+
+
+def test_a_cached_answer_is_asked_for_again_after_a_failure(caching: Holdfast, server: PostgresServer) -> None:
     before = lookups(server)
-    with shop(holdfast, "changing", "old"):
+    with shop(caching, "changing", "old"):
         pass
     assert lookups(server) == before, "the answer was not cached"
     server.execute(LOGIN.format("changing", "new"))
     # The salt of the old secret has been sent by the time that the proof is there.
-    failure(holdfast.host, holdfast.port, user="changing", password="new")
-    with shop(holdfast, "changing", "new"):
+    failure(caching.host, caching.port, user="changing", password="new")
+    with shop(caching, "changing", "new"):
         pass
 
 
-def test_an_old_password_opens_nothing_though_its_secret_is_cached(
-    start_holdfast: StartHoldfast, server: PostgresServer
-) -> None:
-    server.execute(LOGIN.format("changing", "old"))
-    holdfast = start_holdfast(**by_query(server, cache="1m"))
-    with shop(holdfast, "changing", "old"):
-        pass
+def test_an_old_password_opens_nothing_though_its_secret_is_cached(caching: Holdfast, server: PostgresServer) -> None:
     server.execute(LOGIN.format("changing", "new"))
-    refused = failure(holdfast.host, holdfast.port, user="changing", password="old")
+    refused = failure(caching.host, caching.port, user="changing", password="old")
     assert "the server's SCRAM secret for this role is not the one that holdfast has" in refused
-    with shop(holdfast, "changing", "new"):
+    with shop(caching, "changing", "new"):
         pass
 
 

@@ -3,14 +3,17 @@
 import os
 import select
 import socket
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from conftest import StartHoldfast
 from support.badserver import BadServer
-from support.postgres import PostgresServer
+from support.certificates import Certificates
+from support.postgres import PASSWORD, PostgresServer
 from support.programs import eventually
+from support.tls_matrix import OPEN_DATABASE, TRUSTED, users_file
 from support.wire import WireClient, copy_data, errors, query, startup, transcript
 
 
@@ -244,3 +247,44 @@ def test_the_login_timeout_ends_with_the_login(start_holdfast: StartHoldfast, pr
         with pytest.raises(TimeoutError):
             WaitingSocket(connection).wait(0.3)
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_timeouts_hold_with_tls_on_both_sides(
+    start_holdfast: StartHoldfast, tls_postgres: PostgresServer, certificates: Certificates
+) -> None:
+    holdfast = start_holdfast(
+        server=f"localhost:{tls_postgres.port}",
+        server_tls={"mode": "verify-full", "ca": str(certificates.root)},
+        client_tls={"mode": "require", **certificates.server.proxy_settings()},
+        limit=limit(query_timeout="300ms", idle_timeout="600ms"),
+    )
+    with holdfast.connect(OPEN_DATABASE, user=TRUSTED, sslmode="require") as connection:
+        with pytest.raises(psycopg.errors.QueryCanceled) as caught:
+            connection.execute("SELECT pg_sleep(60)")
+        assert caught.value.diag.message_primary == "canceling statement due to statement timeout"
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+        with pytest.raises(psycopg.errors.IdleSessionTimeout):
+            # What the server says while nobody asks is read with the next statement.
+            WaitingSocket(connection).wait(10)
+            connection.execute("SELECT 1")
+
+
+def test_timeouts_hold_where_holdfast_logs_clients_in_itself(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, production: str, tmp_path: Path
+) -> None:
+    users = tmp_path / "users.txt"
+    users.write_text(users_file(postgres))
+    users.chmod(0o600)
+    holdfast = start_holdfast(
+        top={"auth": "scram", "login_timeout": "1s"}, users={"file": str(users)},
+        limit=limit(query_timeout="300ms", idle_timeout="1500ms"),
+    )  # fmt: skip
+    with holdfast.connect(production, user="cid_scram", password=PASSWORD) as connection:
+        with pytest.raises(psycopg.errors.QueryCanceled) as caught:
+            connection.execute("SELECT pg_sleep(60)")
+        assert caught.value.diag.message_primary == "canceling statement due to statement timeout"
+        with pytest.raises(psycopg.errors.IdleSessionTimeout):
+            WaitingSocket(connection).wait(10)
+            connection.execute("SELECT 1")
+    counters = holdfast.counters()
+    assert counters["logins_completed"] == 1 and "timeouts_login" not in counters

@@ -87,7 +87,7 @@ import Transport
         }
         serving.start()
 
-        let upstream = Upstream(.unix(path: path))
+        let upstream = Upstream(UpstreamSettings(name: "server", servers: [.unix(path: path)]))
         try upstream.resolve()
         let audit = try AuditWriter(path: folder + "/trail", durability: .write)
         defer { audit.close() }
@@ -95,7 +95,8 @@ import Transport
         let group = try LoopGroup(
             count: 2,
             context: LoopContext(
-                upstream: upstream, audit: audit, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+                upstreams: Upstreams(standard: upstream), audit: audit,
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
                 serverUnreachable: {}),
             settings: LoopSettings(configuration, encryption: EncryptionPolicy(configuration)))
         let answered = Mutex<[Int]>([])

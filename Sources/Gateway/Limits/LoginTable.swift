@@ -82,7 +82,9 @@ final class LoginTable: Sendable {
     /// The connection's true address has become known (PROXY protocol).
     func move(_ ticket: Ticket, to address: AddressKey) {
         state.withLock { state in
-            guard var entry = Self.remove(&state, ticket.number) else { return }
+            guard state.entries[ticket.number]?.address != address,
+                var entry = Self.remove(&state, ticket.number)
+            else { return }
             entry.address = address
             entry.bucket = Self.bucket(&state, address)
             if entry.isSilent {

@@ -37,18 +37,12 @@ extension SessionDriver {
         limits.loginTicket = entered.ticket
         loop.context.limits.counters.add(.connectionsAccepted)
         if let victim = entered.victim { victim.mailbox.post(.endLogin(owner: victim.owner)) }
-        // A load balancer's connections count as those of its clients, once it has named them.
-        if !awaitsProxyHeader { countConnection() }
     }
 
-    /// The client's address is known now, and may be another than its socket's (PROXY protocol): call before its first packet
-    /// is looked at.
-    func clientAddressChanged() {
+    /// `peer` is the client, and not only what it came in by (PROXY protocol): call once, before its first packet is looked
+    /// at. Whoever has come too often is told so.
+    func clientAddressKnown() {
         if let ticket = limits.loginTicket { loop.context.limits.logins.move(ticket, to: AddressKey(peer)) }
-        countConnection()
-    }
-
-    private func countConnection() {
         guard let rate = loop.settings.limits.connectRate,
             !loop.context.limits.rates.allows(AddressKey(peer), rate: rate, now: linux_clock_monotonic())
         else { return }
@@ -233,7 +227,8 @@ extension SessionDriver {
         machine.value.statementTimedOut(hint: ErrorFields.hint(of: "query_timeout", limit: limit))
         limits.isCancelOpen = true
         let (loop, owner) = (loop, owner)
-        loop.cancel(WireWriter.cancelRequest(key: machine.value.cancelKey), at: serverAddress) { [weak loop] in
+        loop.cancel(WireWriter.cancelRequest(key: machine.value.cancelKey), at: serverAddress, of: upstream) {
+            [weak loop] in
             loop?.session(owner: owner)?.cancelPassedOn()
         }
     }
@@ -244,14 +239,16 @@ extension SessionDriver {
     }
 
     /// The session is a CancelRequest of Holdfast's own.
-    func beginCancel(_ packet: [UInt8], at address: SocketAddress, ended: @escaping () -> Void) {
+    func beginCancel(
+        _ packet: [UInt8], at address: SocketAddress, of upstream: Upstream, ended: @escaping () -> Void
+    ) {
         limits.cancelEnded = ended
+        self.upstream = upstream
         packet.withUnsafeBytes { toServer.buffer.append($0) }
         open(packet: packet.count)
         isCancel = true
         phase = .connecting
         remainingAddresses = [address]
-        deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner)
         do {
             try loop.selector.add(client.number, value: owner)
         } catch {

@@ -7,25 +7,47 @@ package struct EncryptionPolicy: Sendable {
     /// For clients; nil if TLS is off.
     var clientContext: TLSContext?
     var client: ClientTLSSettings
-    /// For servers; nil if TLS is off.
-    var serverContext: TLSContext?
-    var server: ServerTLSSettings
+    private let server: ServerSide
+    /// Upstreams that are met in another way than `[server_tls]` says, by name.
+    private let upstreams: [String: ServerSide]
+
+    /// How a server is met.
+    struct ServerSide: Sendable {
+        /// nil if TLS is off.
+        var context: TLSContext?
+        var settings: ServerTLSSettings
+    }
 
     /// Reads certificates, keys and lists.
     ///
     /// - Throws: ``ProxyError`` that names the section, the file and what is wrong with it.
     package init(_ configuration: ProxyConfiguration) throws(ProxyError) {
         client = configuration.clientTLS
-        server = configuration.serverTLS
         do {
             clientContext = try Self.context(configuration.clientTLS, resolve: configuration.resolve)
         } catch {
             throw ProxyError(message: error.description, remedy: "see [client_tls] in proxy.conf")
         }
+        server = try Self.serverSide(configuration.serverTLS, "[server_tls]", resolve: configuration.resolve)
+        var upstreams: [String: ServerSide] = [:]
+        for upstream in configuration.upstreams {
+            guard let settings = upstream.tls else { continue }
+            upstreams[upstream.name] = try Self.serverSide(
+                settings, "tls of the [[upstream]] \"\(upstream.name)\"", resolve: configuration.resolve)
+        }
+        self.upstreams = upstreams
+    }
+
+    /// How the servers of an upstream are met.
+    func server(of upstream: String) -> ServerSide { upstreams[upstream] ?? server }
+
+    private static func serverSide(
+        _ settings: ServerTLSSettings, _ place: String, resolve: (String) -> String
+    ) throws(ProxyError) -> ServerSide {
         do {
-            serverContext = try Self.context(configuration.serverTLS, resolve: configuration.resolve)
+            return ServerSide(context: try context(settings, resolve: resolve), settings: settings)
         } catch {
-            throw ProxyError(message: error.description, remedy: "see [server_tls] in proxy.conf")
+            throw ProxyError(message: error.description, remedy: "see \(place) in proxy.conf")
         }
     }
 

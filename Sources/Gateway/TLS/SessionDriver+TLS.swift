@@ -106,11 +106,15 @@ extension SessionDriver {
 
     // MARK: - The server's side
 
+    private var serverEncryption: EncryptionPolicy.ServerSide {
+        loop.settings.encryption.server(of: upstream.settings.name)
+    }
+
     /// The connection to the server is open: TLS comes first, if there is to be any.
     func secureServer() {
-        let policy = loop.settings.encryption
-        guard let context = policy.serverContext, !isWithoutTLS, server?.isUnix == false else { return serverReady() }
-        switch policy.server.negotiation {
+        let policy = serverEncryption
+        guard let context = policy.context, !isWithoutTLS, server?.isUnix == false else { return serverReady() }
+        switch policy.settings.negotiation {
         case .postgres:
             phase = .askingServerForTLS
             // Eight bytes into an empty socket buffer: they are taken, or the server is gone.
@@ -131,17 +135,17 @@ extension SessionDriver {
         }
         switch answer {
         case UInt8(ascii: "S"):
-            guard let context = loop.settings.encryption.serverContext else { return connectWithoutTLS() }
+            guard let context = serverEncryption.context else { return connectWithoutTLS() }
             beginServerTLS(context)
         case UInt8(ascii: "N"):
-            guard loop.settings.encryption.server.mode == .prefer else {
+            guard serverEncryption.settings.mode == .prefer else {
                 return tlsFailed("server does not support SSL, but SSL was required")
             }
             serverReady()
         case UInt8(ascii: "E"):
             // The server cannot even begin (too many processes …): its error is the client's to read, but only where TLS
             // need not be. Anybody on the way could say it, and then ask for a password (CVE-2024-10977).
-            guard loop.settings.encryption.server.mode == .prefer else {
+            guard serverEncryption.settings.mode == .prefer else {
                 return tlsFailed("server sent an error response during SSL exchange")
             }
             withUnsafeBytes(of: answer) { toClient.buffer.append($0) }
@@ -159,7 +163,7 @@ extension SessionDriver {
     }
 
     private func beginServerTLS(_ context: TLSContext) {
-        let settings = loop.settings.encryption.server
+        let settings = serverEncryption.settings
         let name = settings.name.isEmpty ? serverAddress?.host : settings.name
         guard let number = server?.number else { return }
         // A name only: an address is never sent (RFC 6066, section 3).
@@ -180,11 +184,11 @@ extension SessionDriver {
         case nil, .underWay: return
         case .failed(let reason):
             // As libpq's prefer: a server whose TLS does not work is asked again without.
-            if loop.settings.encryption.server.mode == .prefer { return connectWithoutTLS() }
+            if serverEncryption.settings.mode == .prefer { return connectWithoutTLS() }
             return tlsFailed("SSL error: \(reason)")
         case .done: break
         }
-        if loop.settings.encryption.server.negotiation == .direct,
+        if serverEncryption.settings.negotiation == .direct,
             server?.tls?.applicationProtocol != TLSContext.applicationProtocol
         {
             return tlsFailed("direct SSL connection was established without ALPN protocol negotiation extension")

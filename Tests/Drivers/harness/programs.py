@@ -57,7 +57,7 @@ class ProgramSuite:
                 assert built.returncode == 0, f"{command}\n{built.stdout}\n{built.stderr}"
         completed = start(self.command, 120)
         (work / f"{self.name}-{way.name}.log").write_text(completed.stdout + completed.stderr)
-        run = SuiteRun(self.name, version(self.package), way.name)
+        run = SuiteRun(self.name, version(self.package, out), way.name)
         for section in re.split(r"^== ", completed.stdout, flags=re.MULTILINE)[1:]:
             title, _, text = section.partition("\n")
             run.results[title] = Result("failed" if text.startswith("FAILED") else "passed", text)
@@ -66,8 +66,10 @@ class ProgramSuite:
         return run
 
 
-def version(package: str) -> str:
-    """Of a Debian package."""
+def version(package: str, folder: Path) -> str:
+    """Of a Debian package, which is installed or was unpacked in the folder."""
+    for file in folder.glob(f"{package}_*.deb"):
+        return file.name.split("_")[1].replace("%3a", ":")
     shown = subprocess.run(["dpkg-query", "--show", "--showformat=${Version}", package], capture_output=True, text=True)
     return shown.stdout.strip() or "?"
 

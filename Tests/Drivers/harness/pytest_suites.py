@@ -30,7 +30,7 @@ class PytestSuite:
     environment: dict[str, str] = field(default_factory=dict)
 
     def source(self, work: Path) -> Path | None:
-        found = sorted((work / "sources").glob(self.folder))
+        found = sorted(path for path in (work / "sources").glob(self.folder) if path.is_dir())
         return found[-1] if found else None
 
     def unlike(self, direct: SuiteRun, other: SuiteRun) -> list[str]:

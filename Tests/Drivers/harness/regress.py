@@ -1,5 +1,7 @@
 """PostgreSQL's own regression tests through a port: pg_regress with --use-existing, over the whole schedule."""
 
+import difflib
+import itertools
 import re
 import shutil
 import subprocess
@@ -14,7 +16,7 @@ from .ways import Way
 PG_REGRESS = "/usr/lib/postgresql/15/lib/pgxs/src/test/regress/pg_regress"
 # How a refusal, Holdfast's or the stand-in's, looks in psql.
 REFUSAL = re.compile(
-    r"^(?:ERROR:  |psql:.*ERROR:  )?(?:holdfast refused .*\n(?:DETAIL:  (?:.*\n)*?Database .* audit id .*\n)?(?:HINT:  .*\n)?"
+    r"^(?:ERROR:  |psql:.*ERROR:  | )?(?:holdfast refused .*\n(?:DETAIL:  (?:.*\n)*?Database .* audit id .*\n)?(?:HINT:  .*\n)?"
     r"|syntax error at or near \"\"refused\"\"\n(?:LINE \d+: .*\n *\^\n)?)",
     re.MULTILINE,
 )
@@ -39,7 +41,13 @@ class RegressionSuite:
         return differing(direct, other, normal)
 
     def unexplained(self, direct: SuiteRun, production: SuiteRun, stand_in: SuiteRun) -> list[str]:
-        return differing(production, stand_in, normal)
+        """Tests whose first difference from the stand-in's run is no refusal on either side. (What follows a refusal in one
+        run only is its consequence; the stand-in misses refused function calls, which are no texts, and takes the one for
+        the other where the same text is passed once and refused once.)"""
+        return [
+            test for test in differing(production, stand_in, normal)
+            if test not in READERS_OF_THE_CATALOG and not begins_with_refusal(production.text(test), stand_in.text(test))
+        ]  # fmt: skip
 
     def prepare(self, way: Way) -> None:
         # What pg_regress does for a database that it makes itself.
@@ -83,6 +91,17 @@ class RegressionSuite:
             text = file.read_text(errors="replace")
             run.results[file.stem] = Result("failed" if file.stem in failed else "passed", text)
         return run
+
+
+# They list what tests that run at the same time have made so far, and are not alike in two runs.
+READERS_OF_THE_CATALOG = {"create_table", "type_sanity"}
+
+
+def begins_with_refusal(one: str, other: str) -> bool:
+    lines = difflib.ndiff(normal(one).splitlines(), normal(other).splitlines())
+    changed = itertools.dropwhile(lambda line: line[0] == " ", lines)
+    hunk = itertools.takewhile(lambda line: line[0] != " ", changed)
+    return any(line[2:] == "REFUSED" for line in hunk)
 
 
 def normal(text: str) -> str:

@@ -41,7 +41,7 @@ def toml(value: Any) -> str:
 class ProxySettings:
     """What a test writes into proxy.conf."""
 
-    server: str
+    server: str | list[str]
     listen: list[str] = field(default_factory=lambda: ["127.0.0.1:0"])
     top: dict[str, Any] = field(default_factory=dict)
     audit: dict[str, Any] = field(default_factory=lambda: {"file": "audit.jsonl"})
@@ -57,6 +57,9 @@ class ProxySettings:
     limit: list[dict[str, Any]] = field(default_factory=list)
     # How many files the process may have open; 0 is as many as this one.
     descriptor_limit: int = 0
+    upstream: list[dict[str, Any]] = field(default_factory=list)
+    # In front of the command that starts the process.
+    prefix: list[str] = field(default_factory=list)
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
     rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
 
@@ -68,6 +71,7 @@ class ProxySettings:
             ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
             ("[limits]", self.limits), ("[proxy_protocol]", self.proxy_protocol), ("[tcp]", self.tcp),
         ]  # fmt: skip
+        tables += [("[[upstream]]", upstream) for upstream in self.upstream]
         tables += [("[[limit]]", limit) for limit in self.limit]
         tables += [("[[tag]]", tag) for tag in self.tags] + [("[[rule]]", rule) for rule in self.rules]
         for header, table in tables:
@@ -97,7 +101,7 @@ class Holdfast:
     def start(self, timeout: float = 30) -> None:
         """Returns when every listener has told its address."""
         files = self.settings.descriptor_limit
-        prefix = ["prlimit", f"--nofile={files}:{files}"] if files else []
+        prefix = [*self.settings.prefix, *(["prlimit", f"--nofile={files}:{files}"] if files else [])]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [*prefix, str(binary()), "serve", "--config", str(self.configuration)],

@@ -101,15 +101,16 @@ class Relay:
     def _carry(self, way: Way, source: socket.socket, sink: socket.socket) -> None:
         try:
             while True:
-                left = way.piece if way.limit is None else min(way.piece, way.limit - way.passed)
-                if left <= 0:
-                    return self._end(way, source, sink)
-                piece = source.recv(left)
+                piece = source.recv(way.piece)
                 if way.delay:
                     time.sleep(way.delay)
                 self._is_open.wait()
                 if not piece:
                     return sink.shutdown(socket.SHUT_WR)
+                # The limit may have come while the piece was waited for.
+                if way.limit is not None and way.passed + len(piece) > way.limit:
+                    sink.sendall(piece[: max(0, way.limit - way.passed)])
+                    return self._end(way, source, sink)
                 sink.sendall(piece)
                 way.passed += len(piece)
         except OSError:

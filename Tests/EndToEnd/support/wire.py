@@ -107,6 +107,8 @@ class WireClient:
     timeout: float = 10
     buffer: bytes = b""
     settings: dict[str, str] = field(default_factory=dict)
+    # BackendKeyData's body.
+    key: bytes = b""
 
     def __post_init__(self) -> None:
         if self.host.startswith("/"):
@@ -159,6 +161,8 @@ class WireClient:
             return None
         found = Message(chr(self.buffer[0]), self.buffer[5 : 1 + length])
         self.buffer = self.buffer[1 + length :]
+        if found.kind == "K":
+            self.key = found.body
         if found.kind == "S":
             name, _, value = found.body.partition(b"\0")
             self.settings[name.decode("utf-8", "replace")] = value.rstrip(b"\0").decode("utf-8", "replace")

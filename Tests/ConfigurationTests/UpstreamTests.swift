@@ -1,0 +1,88 @@
+import Policy
+import Testing
+
+@testable import Configuration
+
+@Suite struct UpstreamTests {
+    private func read(_ text: String) throws(ConfigurationError) -> ProxyConfiguration {
+        try ConfigurationReader.read(text, file: "proxy.conf", version: 1)
+    }
+
+    @Test func oneServerIsAListOfOne() throws {
+        #expect(try read("").upstream.servers == [.embedded])
+        #expect(try read("server = \"db:5432\"").upstream.servers == [.tcp(host: "db", port: 5432)])
+        let several = try read("server = [\"db1:5432\", \"unix:/run/s\"]").upstream
+        #expect(several.servers == [.tcp(host: "db1", port: 5432), .unix(path: "/run/s")])
+        #expect(several.target == .any)
+    }
+
+    @Test func aBlockHasItsOwnServersAndItsOwnTLS() throws {
+        let configuration = try read(
+            """
+            server = "db:5432"
+            [catalog]
+            connection = "host=db"
+            [[upstream]]
+            name = "billing"
+            databases = ["billing", "b_*"]
+            server = ["b1:5432", "b2:5432"]
+            target = "prefer-standby"
+            probe = "user=holdfast"
+            probe_interval = "5s"
+            tls = { mode = "verify-full", ca = "b.crt" }
+            catalog = "host=b1"
+            """)
+        let block = try #require(configuration.upstreams.first)
+        #expect(block.name == "billing")
+        #expect(block.databases.matches("b_1") && !block.databases.matches("shop"))
+        #expect(block.servers.count == 2)
+        #expect(block.target == .preferStandby)
+        #expect(block.probe == "user=holdfast")
+        #expect(block.probeInterval == .seconds(5))
+        #expect(block.tls?.mode == .verifyName)
+        #expect(block.tls?.authorityPath == "b.crt")
+        #expect(block.catalogConnection == "host=b1")
+    }
+
+    struct Wrong: CustomTestStringConvertible {
+        var text: String
+        var line: Int
+        var says: String
+
+        var testDescription: String { says }
+    }
+
+    @Test(arguments: [
+        Wrong(text: "server = [\"embedded\", \"db:1\"]", line: 1, says: "cannot be one of several"),
+        Wrong(text: "server = [\"db:1\", \"db:1\"]", line: 1, says: "twice"),
+        Wrong(text: "server = \"db:1\"\ntarget = \"primary\"", line: 2, says: "needs a role that asks"),
+        Wrong(text: "target = \"primary\"\nprobe = \"user=a\"", line: 1, says: "the embedded server is alone"),
+        Wrong(text: "server = \"db:1\"\ntarget = \"leader\"", line: 2, says: "is no value of \"target\""),
+        Wrong(text: "[[upstream]]\ndatabases = \"a\"\nserver = \"b:1\"", line: 1, says: "has no name"),
+        Wrong(text: "[[upstream]]\nname = \"x\"\nserver = \"b:1\"", line: 1, says: "whose sessions it gets"),
+        Wrong(text: "[[upstream]]\nname = \"x\"\ndatabases = \"a\"", line: 1, says: "has no server"),
+        Wrong(
+            text: "[[upstream]]\nname = \"server\"\ndatabases = \"a\"\nserver = \"b:1\"", line: 2,
+            says: "cannot be the name"),
+        Wrong(
+            text: "[[upstream]]\nname = \"x\"\ndatabases = \"a\"\nserver = \"embedded\"", line: 4,
+            says: "cannot be one of several"),
+        Wrong(
+            text: "[[upstream]]\nname = \"x\"\ndatabases = \"a\"\nserver = \"b:1\"\ncatalog = \"host=b\"", line: 5,
+            says: "[catalog] has no connection"),
+        Wrong(
+            text: "[[upstream]]\nname = \"x\"\ndatabases = \"a\"\nserver = \"b:1\"\ntls = { mod = \"require\" }",
+            line: 5,
+            says: "unknown key"),
+    ])
+    func mistakesAreNamedWithTheirPlace(_ wrong: Wrong) throws {
+        do throws(ConfigurationError) {
+            _ = try read(wrong.text)
+            Issue.record("it was read")
+        } catch {
+            let issue = try #require(error.issues.first { $0.message.contains(wrong.says) })
+            #expect(issue.position.line == wrong.line)
+            #expect(!issue.remedy.isEmpty)
+        }
+    }
+}
