@@ -52,7 +52,7 @@ extension SessionDriver {
             "a PROXY header names the client",
             metadata: ["session": "\(id)", "client": "\(address.text)", "from": "\(peer.text)"])
         peer = address
-        proxiedDestination = route.destination
+        proxiedDestination = SocketAddress(ip: route.destination.address, port: route.destination.port)
         // The process at the other end of the socket is the load balancer.
         osUser = nil
         startup = StartupMachine(offersTLS: offersTLS)
@@ -79,9 +79,10 @@ extension SessionDriver {
 
     /// Nil where there is no client with an address: a Unix-domain socket's, or a CancelRequest of Holdfast's own.
     private var routeOfClient: ProxyHeader.Route? {
-        guard limits.cancelEnded == nil, let client = Self.endpoint(peer) else { return nil }
-        let destination = proxiedDestination ?? SocketAddress(boundTo: self.client.number).flatMap(Self.endpoint)
-        return destination.map { ProxyHeader.Route(client: client, destination: $0) }
+        guard limits.cancelEnded == nil, let client = Self.endpoint(peer),
+            let destination = (proxiedDestination ?? SocketAddress(boundTo: self.client.number)).flatMap(Self.endpoint)
+        else { return nil }
+        return ProxyHeader.Route(client: client, destination: destination)
     }
 
     private static func endpoint(_ address: SocketAddress) -> ProxyHeader.Endpoint? {

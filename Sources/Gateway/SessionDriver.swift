@@ -59,7 +59,7 @@ final class SessionDriver {
     /// The client's bytes begin with a PROXY header, which is not read yet.
     var awaitsProxyHeader = false
     /// Where the client connected to, if a PROXY header has said it.
-    var proxiedDestination: ProxyHeader.Endpoint?
+    var proxiedDestination: SocketAddress?
     var remainingAddresses: [SocketAddress] = []
     /// Where the connection to the server goes, or has been tried last.
     var serverAddress: SocketAddress?

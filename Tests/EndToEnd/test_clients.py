@@ -270,6 +270,8 @@ def test_a_header_is_passed_on_from_a_load_balancer_to_the_server(
         assert recorded(inner, client)["client"] == "192.0.2.7:50000"
     with client_of(outer, production, line("2001:db8::7", destination="::1")) as client:
         assert recorded(inner, client)["client"] == "[2001:db8::7]:50000"
+    with client_of(outer, production, binary("::ffff:192.0.2.9", destination="::ffff:10.0.0.1")) as client:
+        assert recorded(inner, client)["client"] == "192.0.2.9:50000"
 
 
 def test_a_client_on_a_unix_socket_has_no_address_to_pass_on(
