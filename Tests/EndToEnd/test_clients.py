@@ -60,7 +60,7 @@ def is_closed_without_a_word(holdfast: Holdfast, *data: bytes, ends: bool = Fals
         (binary("192.0.2.7"), "192.0.2.7:50000"),
         (binary("2001:db8::7", destination="2001:db8::1"), "[2001:db8::7]:50000"),
         (binary("::ffff:192.0.2.7", destination="::ffff:10.0.0.1"), "192.0.2.7:50000"),
-        (binary("192.0.2.7", rest=b"\x20\0\5\1\0\0\0\0" + b"\x04\x0f\xf0" + b"\0" * 0xFF0), "192.0.2.7:50000"),
+        (binary("192.0.2.7", rest=b"\x20\0\5\1\0\0\0\0" + b"\x04\x0f\xe9" + b"\0" * 0xFE9), "192.0.2.7:50000"),
     ],
     ids=["v1 IPv4", "v1 IPv6", "v2 IPv4", "v2 IPv6", "v2 mapped", "v2 with extensions"],
 )
@@ -292,6 +292,7 @@ def test_a_query_is_cancelled_through_both(
         connection.cancel_safe(timeout=20)
         result = connection.pgconn.get_result()
         assert result and b"canceling statement due to user request" in result.error_message
+        assert connection.pgconn.get_result() is None
 
 
 def test_a_query_timeout_cancels_through_both(
