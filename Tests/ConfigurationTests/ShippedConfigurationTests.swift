@@ -25,7 +25,7 @@ import Testing
     @Test func `listens on loopback only, in front of the embedded server`() throws {
         let configuration = try ConfigurationReader.read(ShippedConfiguration.text, file: "proxy.conf", version: 1)
         #expect(configuration.listeners == [.tcp(host: "127.0.0.1", port: 6543)])
-        #expect(configuration.server == .embedded)
+        #expect(configuration.upstream.servers == [.embedded])
         #expect(configuration.embedded.dataDirectory == "var/embedded")
         #expect(configuration.audit.path == "var/audit.jsonl")
         #expect(configuration.audit.waitsForDisk)
@@ -35,7 +35,7 @@ import Testing
         let shipped = try ConfigurationReader.read(ShippedConfiguration.text, file: "proxy.conf", version: 1)
         let empty = try ConfigurationReader.read("", file: "proxy.conf", version: 1)
         #expect(shipped.listeners == empty.listeners)
-        #expect(shipped.server == empty.server)
+        #expect(shipped.upstream == empty.upstream)
         #expect(shipped.embedded == empty.embedded)
         #expect(shipped.loopCount == empty.loopCount)
         #expect(shipped.maximumClients == empty.maximumClients)
