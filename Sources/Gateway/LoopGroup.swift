@@ -75,5 +75,6 @@ package final class LoopGroup: Sendable {
     package func stop() {
         for loop in loops { loop.mailbox.post(.stop) }
         running.wait()
+        for loop in loops { SessionLoop.abandon(loop.mailbox.drain(), load: loop.load) }
     }
 }

@@ -169,6 +169,24 @@ package final class SessionLoop {
                 for session in turns { session.continueTurn() }
             }
         }
+        for slot in slots { slot.session?.abandon() }
+    }
+
+    /// Ends what a loop that has stopped was still sent: sessions on their way to it. All loops have stopped.
+    static func abandon(_ letters: [LoopLetter], load: LoopLoad) {
+        for letter in letters {
+            switch letter {
+            case .takeOver(let moving):
+                moving.session.abandon()
+                load.sessionEnded()
+            case .adopt(let socket, _, _, _):
+                _ = Glibc.close(socket)
+                load.sessionEnded()
+            case .trailAnswered, .grantAnswered, .catalogRead, .userFound, .endLogin, .settings, .handOver, .drain,
+                .stop:
+                break
+            }
+        }
     }
 
     /// The session goes on after others have had their turn.
@@ -273,7 +291,6 @@ package final class SessionLoop {
                 drainDeadline = deadline
                 for slot in slots { slot.session?.drain(deadline: deadline) }
             case .stop:
-                for slot in slots { slot.session?.abandon() }
                 isStopping = true
             }
         }

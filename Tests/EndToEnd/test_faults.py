@@ -346,5 +346,48 @@ def test_a_slow_and_lossy_network_changes_nothing(start_holdfast: StartHoldfast,
         calm.returns()
 
 
+QUICK = {"keepalive_idle": "1s", "keepalive_interval": "1s", "keepalive_count": 2, "user_timeout": "2s"}
+
+
+@needs_network
+def test_a_client_that_vanishes_without_a_word_takes_its_session_along(
+    start_holdfast: StartHoldfast, mortal: PostgresServer
+) -> None:
+    with Network() as line:
+        calm = Calm(start_holdfast(server=mortal.address, listen=[f"{line.here}:0"], tcp=QUICK), mortal, "fault")
+        before = line.there_do(lambda: socket.create_connection((calm.holdfast.host, calm.holdfast.port)))
+        with before:
+            before.sendall(startup({"user": "postgres", "database": "fault"}))
+            eventually(lambda: calm.backends() == 1, what="the session")
+            line.is_cut = True
+            eventually(lambda: calm.backends() == 0, 30, what="the end of the session whose client is gone")
+            line.is_cut = False
+        calm.returns()
+
+
+@needs_network
+def test_a_server_that_vanishes_without_a_word_ends_the_session_as_it_would_directly(
+    start_holdfast: StartHoldfast, mortal: PostgresServer
+) -> None:
+    with ExitStack() as stack:
+        line = stack.enter_context(Network())
+        behind = stack.enter_context(Relay((mortal.host, mortal.port), listener=line.listen_there()))
+        holdfast = start_holdfast(server=behind.address, tcp=QUICK, top={"connect_timeout": "1s"})
+        client = stack.enter_context(WireClient(holdfast.host, holdfast.port, timeout=40))
+        client.login("fault")
+        client.send(query("SELECT pg_sleep(3600)"))
+        eventually(
+            lambda: mortal.rows("SELECT 1 FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)'"),
+            what="the running query",
+        )
+        line.is_cut = True
+        # Without a proxy libpq reads the end of the stream as well: "server closed the connection unexpectedly".
+        assert client.rest() == []
+        line.is_cut = False
+        mortal.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)'")
+        with WireClient(holdfast.host, holdfast.port) as again:
+            asked(again.login("fault"), "SELECT 1")
+
+
 def direct_environment(server: PostgresServer) -> dict[str, str]:
     return {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": "postgres"}
