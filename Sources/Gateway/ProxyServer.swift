@@ -65,11 +65,11 @@ package final class ProxyServer {
             logger.warning(
                 "max_clients = \(configuration.maximumClients) needs \(needed) file descriptors, the limit is \(limit)")
         }
-        let resolver = Resolver(upstreams, interval: configuration.dnsRefresh, logger: logger)
-        resolver.resolve()
-        self.resolver = resolver
         let probes = upstreams.all.contains(where: \.isProbed) ? ServerProbes(upstreams, logger: logger) : nil
         self.probes = probes
+        let resolver = Resolver(upstreams, interval: configuration.dnsRefresh, logger: logger) { probes?.follow() }
+        resolver.resolve()
+        self.resolver = resolver
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
         let grants =

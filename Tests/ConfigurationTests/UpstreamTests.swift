@@ -58,6 +58,12 @@ import Testing
         Wrong(text: "server = \"db:1\"\ntarget = \"primary\"", line: 2, says: "needs a role that asks"),
         Wrong(text: "target = \"primary\"\nprobe = \"user=a\"", line: 1, says: "the embedded server is alone"),
         Wrong(text: "server = \"db:1\"\ntarget = \"leader\"", line: 2, says: "is no value of \"target\""),
+        Wrong(
+            text: "server = \"db:1\"\ntarget = \"primary\"\nprobe = \"user=a hostaddr = 10.1.1.1\"", line: 3,
+            says: "says where a server is"),
+        Wrong(
+            text: "server = \"db:1\"\ntarget = \"primary\"\nprobe = \"postgresql://a@db/postgres\"", line: 3,
+            says: "says where a server is"),
         Wrong(text: "[[upstream]]\ndatabases = \"a\"\nserver = \"b:1\"", line: 1, says: "has no name"),
         Wrong(text: "[[upstream]]\nname = \"x\"\nserver = \"b:1\"", line: 1, says: "whose sessions it gets"),
         Wrong(text: "[[upstream]]\nname = \"x\"\ndatabases = \"a\"", line: 1, says: "has no server"),
