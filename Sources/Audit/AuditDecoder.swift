@@ -99,6 +99,7 @@ private struct Fields {
         case "id": id = try scanner.string()
         case "session": session.session = try scanner.string()
         case "client": session.client = try scanner.string()
+        case "os_user": session.osUser = try scanner.string()
         case "user": session.user = try scanner.string()
         case "database": session.database = try scanner.string()
         case "application_name": session.applicationName = try scanner.string()

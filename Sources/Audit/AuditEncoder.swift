@@ -15,6 +15,7 @@ package enum AuditEncoder {
         field("id", record.id, to: &bytes)
         field("session", record.session.session, to: &bytes)
         field("client", record.session.client, to: &bytes)
+        if let user = record.session.osUser { field("os_user", user, to: &bytes) }
         field("user", record.session.user, to: &bytes)
         field("database", record.session.database, to: &bytes)
         field("application_name", record.session.applicationName, to: &bytes)

@@ -77,9 +77,11 @@ package struct AuditRecord: Sendable, Equatable {
         /// The server's process behind the session (BackendKeyData). Nil in trails of earlier versions, and before the
         /// server has let the client in.
         package var backendProcessID: Int32?
+        /// The operating-system user of a client on a Unix-domain socket; nil for any other.
+        package var osUser: String?
         package init(
             session: String, client: String, user: String, database: String, applicationName: String, tag: String,
-            backendProcessID: Int32? = nil
+            backendProcessID: Int32? = nil, osUser: String? = nil
         ) {
             self.session = session
             self.client = client
@@ -88,6 +90,7 @@ package struct AuditRecord: Sendable, Equatable {
             self.applicationName = applicationName
             self.tag = tag
             self.backendProcessID = backendProcessID
+            self.osUser = osUser
         }
     }
 

@@ -11,6 +11,7 @@
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -51,6 +52,14 @@ int linux_timer_set(int timer, int64_t deadline) {
 
 int linux_accept(int listener, struct sockaddr *address, socklen_t *length) {
     return result(accept4(listener, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+}
+
+int linux_peer_user(int descriptor, uint32_t *user) {
+    struct ucred peer;
+    socklen_t length = sizeof peer;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0) return -errno;
+    *user = peer.uid;
+    return 0;
 }
 
 ssize_t linux_receive(int descriptor, void *buffer, size_t capacity) {

@@ -39,9 +39,8 @@ package struct ConfigurationReader {
     private static let keys = [
         "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "max_clients",
         "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users", "client_tls",
-        "server_tls",
-        "embedded", "catalog", "log", "audit", "guard", "limits", "limit",
-        "tag", "rule",
+        "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit", "send_proxy", "proxy_protocol",
+        "tcp", "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -80,7 +79,22 @@ package struct ConfigurationReader {
         configuration.authentication = AuthenticationReader.settings(root)
         configuration.clientTLS = TLSReader.clientSide(root.section("client_tls"))
         configuration.serverTLS = TLSReader.serverSide(root.section("server_tls"))
+        warnOfLentCertificate(configuration)
+        configuration.proxyProtocol = TransportReader.proxyProtocol(root.section("proxy_protocol"))
+        configuration.sendsProxy = TransportReader.sendsProxy(root, isEmbedded: configuration.isEmbedded)
+        configuration.tcp = TransportReader.tcp(root.section("tcp"))
         return configuration
+    }
+
+    /// Where pg_hba.conf lets certificates in, Holdfast's own would do for whoever comes.
+    private func warnOfLentCertificate(_ configuration: ProxyConfiguration) {
+        guard !configuration.serverTLS.certificatePath.isEmpty, configuration.authentication.method == .passThrough,
+            configuration.clientTLS.clientCertificates != .verifyRole
+        else { return }
+        log.warning(
+            at: [.key("server_tls"), .key("certificate")],
+            "clients that show no certificate of their role can log in with Holdfast's, where pg_hba.conf says \"cert\"",
+            "write client_certificates = \"verify-full\" in [client_tls], or auth = \"scram\"")
     }
 
     private func listeners() -> [ListenAddress] {

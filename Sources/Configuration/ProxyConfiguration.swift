@@ -26,6 +26,10 @@ package struct ProxyConfiguration: Sendable {
     package var authentication = AuthenticationSettings()
     package var clientTLS = ClientTLSSettings()
     package var serverTLS = ServerTLSSettings()
+    package var proxyProtocol = ProxyProtocolSettings()
+    /// Whether the server is told by a PROXY header whose connection it is.
+    package var sendsProxy = false
+    package var tcp = TCPSettings()
     package var catalog: CatalogSettings
     package var log: LogSettings
     package var audit: AuditSettings

@@ -38,6 +38,17 @@ package enum ShippedConfiguration {
         max_statement = "16MB"      # longer statements are not held whole but read while they pass, without their long literals
                                     # and rows; where that leaves too much, their class is "oversized"
 
+        send_proxy = false          # true: tell the server by a PROXY header (version 2) whose connection it is: docs/clients.md
+
+        [proxy_protocol]
+        from = []                   # load balancers whose connections begin with a PROXY header, by address: ["10.0.0.5"]
+
+        [tcp]                       # on both sides; "0s" and 0 leave it to the kernel
+        keepalive_idle = "60s"      # after so long a silence the kernel asks whether the other end is still there,
+        keepalive_interval = "10s"  # again after so long without an answer,
+        keepalive_count = 6         # and after so many gives the connection up
+        user_timeout = "0s"         # how long what was sent may stay unacknowledged (or unread: mind clients that pause)
+
         [users]                     # for auth = "scram", which lets TLS bind passwords to the channel: docs/authentication.md
         file = ""                   # lines of "user" "SCRAM-SHA-256$…", as pg_authid has them; read again at a reload
         connection = ""             # and, or instead: libpq connection string of a role that may read pg_authid, or run "query"
@@ -131,6 +142,7 @@ package enum ShippedConfiguration {
         #   client             client addresses: "10.1.2.3", "10.0.0.0/8", "fd00::/8", or "local" for a Unix-domain socket
         #   listener           which of the addresses under "listen" the client came in by, written as there
         #   certificate        the subject of the client's certificate ([client_tls]), as "CN=ci,*"
+        #   os_user            the operating-system user of a client on a Unix-domain socket, in the same way
         #
         # A client chooses its application_name freely. A block with no other condition could be used by anybody to step out of
         # "production", so it is an error unless the block says trust_application_name = true.

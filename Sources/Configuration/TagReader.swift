@@ -5,10 +5,12 @@ struct TagReader {
     let listeners: [ListenAddress]
 
     static let keys = [
-        "name", "database", "user", "application_name", "client", "listener", "certificate",
+        "name", "database", "user", "application_name", "client", "listener", "certificate", "os_user",
         "trust_application_name",
     ]
-    private static let conditions = ["database", "user", "application_name", "client", "listener", "certificate"]
+    private static let conditions = [
+        "database", "user", "application_name", "client", "listener", "certificate", "os_user",
+    ]
 
     func read(_ block: SectionReader) -> TagRule? {
         block.rejectKeys(besides: Self.keys)
@@ -18,7 +20,8 @@ struct TagReader {
             users: globs("user", in: block, example: "ci"),
             applicationNames: globs("application_name", in: block, example: "pytest*"), clients: clients(in: block),
             listeners: listeners(in: block),
-            certificates: globs("certificate", in: block, example: "CN=ci,*"))
+            certificates: globs("certificate", in: block, example: "CN=ci,*"),
+            osUsers: globs("os_user", in: block, example: "deploy"))
         let trustsApplicationName = block.boolean("trust_application_name") ?? false
         guard let name else { return nil }
         if !Self.conditions.contains(where: block.has) {
@@ -62,26 +65,7 @@ struct TagReader {
     }
 
     private func clients(in block: SectionReader) -> [ClientPattern] {
-        (block.strings("client", example: "10.0.0.0/8") ?? []).compactMap { entry in
-            if entry.text == "local" { return .local }
-            let message = "\"\(SectionReader.shown(entry.text))\" is no address range"
-            do throws(AddressRange.Fault) {
-                return .range(try AddressRange(entry.text))
-            } catch {
-                switch error {
-                case .notAnAddress:
-                    block.log.error(
-                        at: entry.path, message,
-                        "write an address or a range like \"10.0.0.0/8\" or \"fd00::/8\", or \"local\" for a Unix-domain socket"
-                    )
-                case .prefixOutOfRange(let maximum):
-                    block.log.error(at: entry.path, message, "the prefix is a number from 0 to \(maximum)")
-                case .bitsAfterPrefix(let meant):
-                    block.log.error(at: entry.path, message, "bits after the prefix are set; write \"\(meant)\"")
-                }
-                return nil
-            }
-        }
+        (block.strings("client", example: "10.0.0.0/8") ?? []).compactMap { PatternReader.client($0, log: block.log) }
     }
 
     /// Listeners are named as under `listen`; a name that is no listener can never match.
@@ -99,7 +83,7 @@ struct TagReader {
     }
 }
 
-/// Reads what tags, rules and limits share.
+/// Reads what several sections share.
 enum PatternReader {
     static let maximumNameBytes = 100
 
@@ -142,6 +126,27 @@ enum PatternReader {
             return nil
         }
         return Glob(entry.text)
+    }
+
+    static func client(_ entry: SectionReader.Entry, log: IssueLog) -> ClientPattern? {
+        if entry.text == "local" { return .local }
+        let message = "\"\(SectionReader.shown(entry.text))\" is no address range"
+        do throws(AddressRange.Fault) {
+            return .range(try AddressRange(entry.text))
+        } catch {
+            switch error {
+            case .notAnAddress:
+                log.error(
+                    at: entry.path, message,
+                    "write an address or a range like \"10.0.0.0/8\" or \"fd00::/8\", or \"local\" for a Unix-domain socket"
+                )
+            case .prefixOutOfRange(let maximum):
+                log.error(at: entry.path, message, "the prefix is a number from 0 to \(maximum)")
+            case .bitsAfterPrefix(let meant):
+                log.error(at: entry.path, message, "bits after the prefix are set; write \"\(meant)\"")
+            }
+            return nil
+        }
     }
 
     static func object(_ entry: SectionReader.Entry, log: IssueLog) -> ObjectPattern? {

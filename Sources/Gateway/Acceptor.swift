@@ -51,6 +51,7 @@ private final class AcceptorRun: @unchecked Sendable {
     func accept(into group: LoopGroup, limits: Limits, logger: Logger) {
         defer { listeners = [] }
         var shortage = DescriptorShortage()
+        var users = PeerUsers()
         while true {
             // While nothing can be accepted, a listener stays readable: look away for a moment, then try again.
             let watched = shortage.delay > 0 ? [] : listeners
@@ -63,7 +64,8 @@ private final class AcceptorRun: @unchecked Sendable {
             for (entry, result) in zip(watched, polled) where result.revents != 0 {
                 var failure: Int32 = 0
                 if let (socket, peer) = entry.listener.accept(failure: &failure) {
-                    group.adopt(socket: socket, peer: peer, listener: entry.name)
+                    let user = entry.listener.address.isUnix ? users.name(for: socket) : nil
+                    group.adopt(socket: socket, peer: peer, listener: entry.name, osUser: user)
                     shortage.accepted(logger: logger)
                 } else if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(failure) {
                     shortage.failed(failure, at: entry.listener, limits: limits, logger: logger)

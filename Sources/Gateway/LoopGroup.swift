@@ -51,12 +51,14 @@ package final class LoopGroup: Sendable {
     package var idleDescriptor: Int32 { allIdle.descriptor }
 
     /// Gives a client to the first loop that has time for it.
-    package func adopt(socket: Int32, peer: SocketAddress, listener: String) {
+    ///
+    /// - Parameter osUser: whose process is at the other end of a Unix-domain socket.
+    package func adopt(socket: Int32, peer: SocketAddress, listener: String, osUser: String? = nil) {
         let home = loops[
             LoopBalance.home(
                 for: loops.map { LoopBalance.Load(utilization: $0.load.utilization, sessions: $0.load.sessions) })]
         home.load.sessionAdded()
-        home.mailbox.post(.adopt(socket: socket, peer: peer, listener: listener))
+        home.mailbox.post(.adopt(socket: socket, peer: peer, listener: listener, osUser: osUser))
     }
 
     package func apply(_ settings: LoopSettings) {

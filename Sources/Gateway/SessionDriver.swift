@@ -39,7 +39,8 @@ final class SessionDriver {
     var loop: SessionLoop
     private(set) var owner: UInt64
     var eventCount = 0
-    let peer: SocketAddress
+    /// Whose session it is: the socket's other end, or whom a PROXY header has named in its place.
+    var peer: SocketAddress
     let listener: String
 
     var phase = Phase.startup
@@ -53,6 +54,12 @@ final class SessionDriver {
     var rulesVersion = 0
     var bridge: AuditBridge?
     var deadline: Int64?
+    /// The operating-system user at the other end of a Unix-domain socket.
+    var osUser: String?
+    /// The client's bytes begin with a PROXY header, which is not read yet.
+    var awaitsProxyHeader = false
+    /// Where the client connected to, if a PROXY header has said it.
+    var proxiedDestination: SocketAddress?
     var remainingAddresses: [SocketAddress] = []
     /// Where the connection to the server goes, or has been tried last.
     var serverAddress: SocketAddress?
@@ -131,15 +138,17 @@ final class SessionDriver {
 
     /// The session has been given to the loop.
     func begin() {
-        if !peer.isUnix { Stream.tune(client.number) }
+        if !peer.isUnix { loop.settings.keepalive.apply(to: client.number) }
         client.isWritable = true
+        expectProxyHeader()
         do {
             try loop.selector.add(client.number, value: owner)
         } catch {
             return close("cannot watch the client's socket: \(error.reason)")
         }
         beginLogin()
-        clientAddressKnown()
+        // A load balancer's connections count as those of its clients, once it has named them.
+        if !awaitsProxyHeader { clientAddressKnown() }
         if loop.isDraining { sayLastWords(.shuttingDown) }
     }
 
@@ -282,6 +291,7 @@ final class SessionDriver {
     }
 
     func readStartup() {
+        if awaitsProxyHeader, !tookProxyHeader() { return }
         if beganDirectly() { return }
         while phase == .startup {
             if toServer.buffer.count >= toServer.needed {
@@ -348,7 +358,7 @@ final class SessionDriver {
         let subject = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
             clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener,
-            certificate: clientCertificate?.subject)
+            certificate: clientCertificate?.subject, osUser: osUser)
         let rules = loop.settings.rules.rules(for: subject)
         guard admit(subject, tag: rules.tag) else { return }
         self.subject = subject
@@ -361,7 +371,7 @@ final class SessionDriver {
         bridge = AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,
-                applicationName: subject.applicationName, tag: rules.tag))
+                applicationName: subject.applicationName, tag: rules.tag, osUser: osUser))
         loop.context.logger.debug(
             "session opened",
             metadata: [
@@ -390,6 +400,7 @@ final class SessionDriver {
             server = nil
             return connectNext(failure: TransportError.text(code))
         }
+        if sendsProxy { sendProxyHeader() }
         secureServer()
     }
 

@@ -38,6 +38,11 @@ package struct LoopSettings: Sendable {
     package var maximumStatementBytes: Int
     package var limits: LimitSettings
     package var encryption: EncryptionPolicy
+    /// Whose connections begin with a PROXY header.
+    package var proxySources: [ClientPattern]
+    /// The server is sent a PROXY header.
+    package var sendsProxy: Bool
+    package var keepalive: KeepaliveOptions
     /// nil if the server checks the passwords.
     package var authentication: AuthenticationPolicy?
 
@@ -51,13 +56,16 @@ package struct LoopSettings: Sendable {
         loginTimeout = configuration.loginTimeout
         maximumStatementBytes = configuration.maximumStatementBytes
         limits = configuration.limits
+        proxySources = configuration.proxyProtocol.sources
+        sendsProxy = configuration.sendsProxy
+        keepalive = KeepaliveOptions(configuration.tcp)
     }
 }
 
 /// What may be said to a loop from outside.
 package enum LoopLetter: Sendable {
     /// A client's socket, which the loop owns from here on.
-    case adopt(socket: Int32, peer: SocketAddress, listener: String)
+    case adopt(socket: Int32, peer: SocketAddress, listener: String, osUser: String?)
     /// The audit trail has answered the session's intents; `fault` is nil if it has them.
     case trailAnswered(owner: UInt64, fault: String?)
     /// The guard has been told what may be lost, as far as it can be.
@@ -242,8 +250,8 @@ package final class SessionLoop {
     private func readMail() {
         for letter in mailbox.drain() {
             switch letter {
-            case .adopt(let socket, let peer, let listener):
-                adopt(socket, peer, listener)
+            case .adopt(let socket, let peer, let listener, let osUser):
+                adopt(socket, peer, listener, osUser)
             case .trailAnswered(let owner, let fault):
                 session(owner: owner)?.trailAnswered(fault)
             case .grantAnswered(let owner):
@@ -271,11 +279,12 @@ package final class SessionLoop {
         }
     }
 
-    private func adopt(_ socket: Int32, _ peer: SocketAddress, _ listener: String) {
+    private func adopt(_ socket: Int32, _ peer: SocketAddress, _ listener: String, _ osUser: String?) {
         let owner = newOwner()
         let session = SessionDriver(
             loop: self, owner: owner, client: Stream(OwnedDescriptor(socket), isUnix: peer.isUnix), peer: peer,
             listener: listener)
+        session.osUser = osUser
         slots[Int(owner >> 32)].session = session
         session.begin()
     }

@@ -14,10 +14,13 @@ package struct Subject: Sendable, Hashable {
     /// The subject of the certificate that the client has proven to own, as RFC 2253 writes it (`CN=alice,O=Example`);
     /// nil without one.
     package var certificate: String?
+    /// The operating-system user whose process is at the other end of a Unix-domain socket, as the kernel vouches for it: by
+    /// name, or by number where it has none; nil for a client that came by TCP.
+    package var osUser: String?
 
     package init(
         database: String, user: String, applicationName: String, clientAddress: NetworkAddress?, listener: String,
-        certificate: String? = nil
+        certificate: String? = nil, osUser: String? = nil
     ) {
         self.database = database
         self.user = user
@@ -25,5 +28,6 @@ package struct Subject: Sendable, Hashable {
         self.clientAddress = clientAddress
         self.listener = listener
         self.certificate = certificate
+        self.osUser = osUser
     }
 }

@@ -15,10 +15,11 @@ package struct TagRule: Sendable, Hashable {
     package var clients: [ClientPattern]
     package var listeners: [Glob]
     package var certificates: [Glob]
+    package var osUsers: [Glob]
 
     package init(
         tag: String, databases: [Glob] = [], users: [Glob] = [], applicationNames: [Glob] = [],
-        clients: [ClientPattern] = [], listeners: [Glob] = [], certificates: [Glob] = []
+        clients: [ClientPattern] = [], listeners: [Glob] = [], certificates: [Glob] = [], osUsers: [Glob] = []
     ) {
         self.tag = tag
         self.databases = databases
@@ -27,6 +28,7 @@ package struct TagRule: Sendable, Hashable {
         self.clients = clients
         self.listeners = listeners
         self.certificates = certificates
+        self.osUsers = osUsers
     }
 
     package func matches(_ subject: Subject) -> Bool {
@@ -36,6 +38,7 @@ package struct TagRule: Sendable, Hashable {
             && (clients.isEmpty || clients.contains { $0.matches(subject.clientAddress) })
             && (listeners.isEmpty || listeners.matches(subject.listener))
             && (certificates.isEmpty || subject.certificate.map(certificates.matches) == true)
+            && (osUsers.isEmpty || subject.osUser.map(osUsers.matches) == true)
     }
 
     /// Whether only `application_name`, which every client chooses freely, decides. Conditions that everything
@@ -43,6 +46,7 @@ package struct TagRule: Sendable, Hashable {
     package var restsOnApplicationNameAlone: Bool {
         !applicationNames.isEmpty && !applicationNames.contains(where: \.matchesEverything)
             && Self.isVoid(databases) && Self.isVoid(users) && Self.isVoid(listeners) && certificates.isEmpty
+            && osUsers.isEmpty
             && (clients.isEmpty || clients.contains(where: \.matchesEverything))
     }
 

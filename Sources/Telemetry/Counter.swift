@@ -25,6 +25,8 @@ package enum Counter: String, CaseIterable, Sendable {
     case refusedServerDescriptors = "refused_server_descriptors"
     /// Refused with 28P01 by Holdfast itself (`auth = "scram"`): wrong password, unknown user …
     case refusedPassword = "refused_password"
+    /// Closed without a word: it should have begun with a PROXY header, and did not.
+    case refusedProxyHeader = "refused_proxy_header"
     /// Ended with 53200: `session_memory`.
     case endedSessionMemory = "ended_session_memory"
 

@@ -37,7 +37,7 @@ package final class Listener {
         guard listen(number, backlog) == 0 else {
             throw TransportError(operation: "listen on", address: wanted.text, code: errno)
         }
-        address = wanted.isUnix ? wanted : Self.boundAddress(number) ?? wanted
+        address = wanted.isUnix ? wanted : SocketAddress(boundTo: number) ?? wanted
         descriptor = number
         ownedPath = path
         isDone = true
@@ -62,15 +62,6 @@ package final class Listener {
             return nil
         }
         return (result, SocketAddress(storage, length: length))
-    }
-
-    private static func boundAddress(_ number: Int32) -> SocketAddress? {
-        var storage = sockaddr_storage()
-        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-        let result = withUnsafeMutablePointer(to: &storage) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
-        }
-        return result == 0 ? SocketAddress(storage, length: length) : nil
     }
 
     private static func clearStalePath(_ address: SocketAddress) throws(TransportError) {

@@ -41,6 +41,36 @@ package struct SocketAddress: Sendable, Hashable {
         text = Self.describe(bytes)
     }
 
+    /// What a socket is bound to: for a client's, the address that it connected to.
+    package init?(boundTo number: Int32) {
+        var storage = sockaddr_storage()
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let result = withUnsafeMutablePointer(to: &storage) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { getsockname(number, $0, &length) }
+        }
+        guard result == 0 else { return nil }
+        self.init(storage, length: length)
+    }
+
+    /// An IP address and a port.
+    ///
+    /// - Parameter ip: 4 or 16 bytes in network order; nil otherwise. An IPv4-mapped IPv6 address is the IPv4 address.
+    package init?(ip: [UInt8], port: UInt16) {
+        let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff]
+        let ip = ip.count == 16 && ip.starts(with: mapped) ? Array(ip.suffix(4)) : ip
+        let family: Int32
+        switch ip.count {
+        case 4: family = AF_INET
+        case 16: family = AF_INET6
+        default: return nil
+        }
+        let number = withUnsafeBytes(of: sa_family_t(family)) { Array($0) }
+        let ends: [UInt8] = [UInt8(port >> 8), UInt8(truncatingIfNeeded: port)]
+        // sockaddr_in ends with eight bytes of nothing; sockaddr_in6 has a flow before the address and a scope behind it.
+        let padding = [UInt8](repeating: 0, count: 4)
+        self.init(bytes: number + ends + (ip.count == 4 ? ip + padding + padding : padding + ip + padding))
+    }
+
     /// The addresses of a host name or numeric address. Blocks: never on an event loop.
     package static func resolve(host: String, port: UInt16, passive: Bool) throws(TransportError) -> [SocketAddress] {
         var hints = addrinfo()

@@ -18,6 +18,8 @@ package struct Stream: ~Copyable {
     /// A read found the end, or failed.
     package private(set) var hasEnded = false
     package private(set) var hasShutDown = false
+    /// TLS cannot read on before it has written.
+    private var readsOnceWritable = false
     /// TLS over the socket, from the first byte of its handshake on.
     package private(set) var tls: TLSConnection?
 
@@ -32,23 +34,17 @@ package struct Stream: ~Copyable {
         self.isUnix = isUnix
     }
 
-    /// Small messages go out at once, and a peer that has vanished is noticed.
-    package static func tune(_ number: Int32) {
-        var on: Int32 = 1
-        let size = socklen_t(MemoryLayout<Int32>.size)
-        setsockopt(number, Int32(IPPROTO_TCP), TCP_NODELAY, &on, size)
-        setsockopt(number, SOL_SOCKET, SO_KEEPALIVE, &on, size)
-    }
-
     /// Begins to connect. The socket becomes writable when that has succeeded or failed.
-    package static func connecting(to address: SocketAddress) throws(TransportError) -> Stream {
+    package static func connecting(
+        to address: SocketAddress, keepalive: KeepaliveOptions
+    ) throws(TransportError) -> Stream {
         let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let number = socket(address.family, flags, 0)
         guard number >= 0 else {
             throw TransportError(operation: "open a socket for", address: address.text, code: errno)
         }
         let stream = Stream(OwnedDescriptor(number), isUnix: address.isUnix)
-        if !address.isUnix { tune(number) }
+        if !address.isUnix { keepalive.apply(to: number) }
         if address.withSockaddr({ connect(number, $0, $1) }) != 0, errno != EINPROGRESS {
             throw TransportError(operation: "connect to", address: address.text, code: errno)
         }
@@ -65,7 +61,13 @@ package struct Stream: ~Copyable {
     /// The selector reported these events.
     package mutating func note(events: UInt32) {
         if events & (LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isReadable = true }
-        if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 { isWritable = true }
+        if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 {
+            isWritable = true
+            if readsOnceWritable {
+                isReadable = true
+                readsOnceWritable = false
+            }
+        }
         if events & (LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isHungUp = true }
         if events & LINUX_EPOLL_ERR != 0 { isBroken = true }
     }
@@ -131,17 +133,22 @@ package struct Stream: ~Copyable {
 
     /// The next byte without taking it; nil if none is there yet.
     package mutating func peek() -> UInt8? {
-        guard isReadable, !hasEnded else { return nil }
         var byte: UInt8 = 0
-        let count = recv(number, &byte, 1, Int32(MSG_PEEK))
-        if count == 1 { return byte }
+        return withUnsafeMutableBytes(of: &byte) { peek(into: $0) } == 1 ? byte : nil
+    }
+
+    /// The next bytes without taking them. 0: none are there yet, or the end (`hasEnded`).
+    package mutating func peek(into buffer: UnsafeMutableRawBufferPointer) -> Int {
+        guard isReadable, !hasEnded, buffer.count > 0 else { return 0 }
+        let count = recv(number, buffer.baseAddress, buffer.count, Int32(MSG_PEEK))
+        if count > 0 { return count }
         if count < 0, errno == EAGAIN || errno == EINTR {
             isReadable = errno == EINTR
-            return nil
+            return 0
         }
         isReadable = false
         hasEnded = true
-        return nil
+        return 0
     }
 
     // MARK: - TLS
@@ -181,7 +188,11 @@ package struct Stream: ~Copyable {
         switch tls.receive(into: buffer) {
         case .done(let count): return count
         case .wantsRead: isReadable = false
-        case .wantsWrite: isWritable = false
+        case .wantsWrite:
+            // A key update wants its answer, and the peer reads nothing.
+            isWritable = false
+            isReadable = false
+            readsOnceWritable = true
         case .ended, .failed:
             isReadable = false
             hasEnded = true

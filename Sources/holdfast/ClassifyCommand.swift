@@ -63,6 +63,9 @@ struct ClassifyCommand: ParsableCommand {
     @Option(help: "The client's address, or \"local\" for a Unix-domain socket.")
     var client = "local"
 
+    @Option(help: "The operating-system user of a client on a Unix-domain socket.")
+    var osUser: String?
+
     @Option(help: "The listener that the client came in by, as written in proxy.conf; default: the first.")
     var listener: String?
 
@@ -79,7 +82,7 @@ struct ClassifyCommand: ParsableCommand {
         let configuration = try loadedConfiguration()
         let subject = Subject(
             database: database, user: user, applicationName: applicationName, clientAddress: NetworkAddress(client),
-            listener: listener ?? configuration.listeners.first?.text ?? "")
+            listener: listener ?? configuration.listeners.first?.text ?? "", osUser: osUser)
         let hazards = try loadedHazards()
         if jsonLines {
             try classifyLines(configuration.rules, subject: subject, hazards: hazards)

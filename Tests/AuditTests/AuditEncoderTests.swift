@@ -28,6 +28,7 @@ import Testing
     func goldenFinding() throws {
         var session = Sample.session
         session.backendProcessID = 4711
+        session.osUser = "alice's \"own\""
         var record = AuditRecord(event: .finding, time: 1_795_342_272_123_456_000, id: "f1", session: session)
         record.finding = AuditRecord.Finding(
             kind: "more_than_shown", rows: [3, 4], transaction: .max, executedAt: 1_795_342_272_000_000_000,
@@ -35,8 +36,8 @@ import Testing
             statementID: "7f3a-1", text: "dropped \"b\"")
         let expected = #"""
             {"v":1,"time":"2026-11-22T10:11:12.123456Z","event":"finding","id":"f1","session":"s1",
-            "client":"127.0.0.1:40000","user":"alice","database":"shop","application_name":"psql","tag":"production",
-            "backend_pid":4711,"finding":"more_than_shown","executed_at":"2026-11-22T10:11:12.000000Z",
+            "client":"127.0.0.1:40000","os_user":"alice's \"own\"","user":"alice","database":"shop",
+            "application_name":"psql","tag":"production","backend_pid":4711,"finding":"more_than_shown","executed_at":"2026-11-22T10:11:12.000000Z",
             "xid":"18446744073709551615","ddl":[3,4],"commands":["DROP TABLE"],
             "objects":[{"kind":"table","name":"public.b"}],"intent":"7f3a-1","text":"dropped \"b\""}
             """#

@@ -48,7 +48,7 @@ import Testing
                 .tcp(host: "127.0.0.1", port: 6543), .tcp(host: "::1", port: 6543), .unix(path: "/run/holdfast/socket"),
                 .tcp(host: "db.example", port: 0),
             ])
-        #expect(configuration.server == .unix(path: "/var/run/postgresql/.s.PGSQL.5432"))
+        #expect(configuration.upstream.servers == [.unix(path: "/var/run/postgresql/.s.PGSQL.5432")])
         #expect(configuration.loopCount == 4)
         #expect(configuration.maximumClients == 50)
         #expect(configuration.drainTimeout == .zero)
@@ -73,9 +73,9 @@ import Testing
     }
 
     @Test func `takes the server as host and port`() throws {
-        #expect(try read("server = \"[fd00::5]:5433\"").server == .tcp(host: "fd00::5", port: 5433))
-        #expect(try read("server = \"localhost:5432\"").server == .tcp(host: "localhost", port: 5432))
-        #expect(try read("server = \"embedded\"").server == .embedded)
+        #expect(try read("server = \"[fd00::5]:5433\"").upstream.servers == [.tcp(host: "fd00::5", port: 5433)])
+        #expect(try read("server = \"localhost:5432\"").upstream.servers == [.tcp(host: "localhost", port: 5432)])
+        #expect(try read("server = \"embedded\"").upstream.servers == [.embedded])
     }
 
     @Test func `reads tags and rules in their order`() throws {

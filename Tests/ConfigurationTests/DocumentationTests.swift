@@ -32,7 +32,8 @@ import Testing
     @Test func `names every key`() throws {
         let text = try #require(Self.text)
         for key in TagReader.keys + RuleReader.keys + LimitReader.sectionKeys + LimitReader.keys
-            + AuthenticationReader.keys + ["auth"]
+            + AuthenticationReader.keys + TransportReader.proxyKeys + TransportReader.tcpKeys
+            + ["auth", "proxy_protocol", "send_proxy"]
         {
             #expect(text.contains("`\(key)`"), "\(key)")
         }

@@ -236,6 +236,19 @@ def test_channel_binding_passes_whatever_the_certificate_is_signed_with(
         assert connection.execute("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").fetchone() == (True,)
 
 
+@pytest.mark.parametrize("shown", ["server", "other_server"])
+def test_a_certificate_that_breaks_channel_binding_is_warned_of_once(
+    start_holdfast: StartHoldfast, tls_postgres: PostgresServer, certificates: Certificates, shown: str
+) -> None:
+    holdfast = start_holdfast(
+        server=tls_postgres.address, server_tls={"mode": "require"},
+        client_tls={"mode": "allow", **getattr(certificates, shown).proxy_settings()},
+    )  # fmt: skip
+    for mode in ("disable", "require", "require"):
+        holdfast.connect(OPEN_DATABASE, **options(sslmode=mode, user=TRUSTED)).close()
+    assert holdfast.log_text().count("another certificate than the server's") == (shown == "other_server")
+
+
 # Bulk
 
 

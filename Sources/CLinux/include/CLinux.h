@@ -35,6 +35,9 @@ int linux_timer_set(int timer, int64_t deadline);
 // accept4(2): the new socket is non-blocking and close-on-exec.
 int linux_accept(int listener, struct sockaddr *address, socklen_t *length);
 
+// SO_PEERCRED (unix(7)): the user whose process connected a Unix-domain socket; 0 or -errno.
+int linux_peer_user(int descriptor, uint32_t *user);
+
 // recv(2) and send(2): never raise SIGPIPE.
 ssize_t linux_receive(int descriptor, void *buffer, size_t capacity);
 ssize_t linux_send(int descriptor, const void *buffer, size_t count);

@@ -48,7 +48,7 @@ extension SessionDriver {
         while !remainingAddresses.isEmpty {
             let address = remainingAddresses.removeFirst()
             do {
-                let stream = try Stream.connecting(to: address)
+                let stream = try Stream.connecting(to: address, keepalive: loop.settings.keepalive)
                 try loop.selector.add(stream.number, value: owner | 1)
                 server = consume stream
                 serverAddress = address

@@ -1,4 +1,5 @@
 import Configuration
+import Synchronization
 import TLSEngine
 import Transport
 
@@ -7,6 +8,8 @@ package struct EncryptionPolicy: Sendable {
     /// For clients; nil if TLS is off.
     var clientContext: TLSContext?
     var client: ClientTLSSettings
+    /// The first session with TLS on both sides has been looked at.
+    let bindingLook = FirstLook()
     private let server: ServerSide
     /// Upstreams that are met in another way than `[server_tls]` says, by name.
     private let upstreams: [String: ServerSide]
@@ -81,4 +84,12 @@ package struct EncryptionPolicy: Sendable {
     private static func path(_ path: String, _ resolve: (String) -> String) -> String? {
         path.isEmpty ? nil : resolve(path)
     }
+}
+
+/// Something that is done once. Any thread.
+final class FirstLook: Sendable {
+    private let isTaken = Atomic(false)
+
+    /// True for the first call.
+    func take() -> Bool { !isTaken.exchange(true, ordering: .relaxed) }
 }

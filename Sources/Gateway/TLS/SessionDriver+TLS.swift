@@ -195,7 +195,21 @@ extension SessionDriver {
         }
         loop.context.logger.debug(
             "TLS with the server", metadata: ["session": "\(id)", "tls": "\(server?.tls?.summary ?? "")"])
+        warnIfBindingBreaks()
         serverReady()
+    }
+
+    /// SCRAM binds a login to the certificate that the client has seen. Where the server's is another one, every such login
+    /// fails: said once, before anybody wonders.
+    private func warnIfBindingBreaks() {
+        guard loop.settings.authentication == nil, let shown = client.tls, let met = server?.tls,
+            loop.settings.encryption.bindingLook.take(), shown.localEndPoint != met.peerEndPoint
+        else { return }
+        loop.context.logger.warning(
+            """
+            clients are shown another certificate than the server's: SCRAM logins that bind the channel, as libpq's do, are \
+            refused by the server; show clients the server's certificate, or set auth = "scram" (docs/tls.md)
+            """)
     }
 
     private func tlsFailed(_ reason: String) {

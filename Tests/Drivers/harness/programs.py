@@ -37,6 +37,9 @@ class ProgramSuite:
     def unlike(self, direct: SuiteRun, other: SuiteRun) -> list[str]:
         return differing(direct, other, str)
 
+    def shaky(self, tests: list[str], way: Way, work: Path) -> set[str]:
+        return set()
+
     def unexplained(self, direct: SuiteRun, production: SuiteRun, stand_in: SuiteRun) -> list[str]:
         return differing(production, stand_in, normal)
 

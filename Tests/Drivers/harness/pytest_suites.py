@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -43,6 +43,14 @@ class PytestSuite:
     def prepare(self, way: Way) -> None:
         for statement in self.statements:
             way.server.execute(statement)
+
+    def shaky(self, tests: list[str], way: Way, work: Path) -> set[str]:
+        """Those of the tests that fail on this way at least once in ten runs."""
+        failing: set[str] = set()
+        for _ in range(10 if tests else 0):
+            found = replace(self, name=f"{self.name}-again", tests=tests).run(way, work)
+            failing |= {test for test in tests if found.outcome(test) == "failed"}
+        return failing
 
     def run(self, way: Way, work: Path, only: str | None = None) -> SuiteRun:
         source = self.source(work)

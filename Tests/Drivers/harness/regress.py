@@ -40,6 +40,9 @@ class RegressionSuite:
     def unlike(self, direct: SuiteRun, other: SuiteRun) -> list[str]:
         return differing(direct, other, normal)
 
+    def shaky(self, tests: list[str], way: Way, work: Path) -> set[str]:
+        return set()
+
     def unexplained(self, direct: SuiteRun, production: SuiteRun, stand_in: SuiteRun) -> list[str]:
         """Tests whose first difference from the stand-in's run is no refusal on either side. (What follows a refusal in one
         run only is its consequence; the stand-in misses refused function calls, which are no texts, and takes the one for

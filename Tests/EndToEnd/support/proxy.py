@@ -52,6 +52,8 @@ class ProxySettings:
     client_tls: dict[str, Any] = field(default_factory=dict)
     server_tls: dict[str, Any] = field(default_factory=dict)
     limits: dict[str, Any] = field(default_factory=dict)
+    proxy_protocol: dict[str, Any] = field(default_factory=dict)
+    tcp: dict[str, Any] = field(default_factory=dict)
     limit: list[dict[str, Any]] = field(default_factory=list)
     # How many files the process may have open; 0 is as many as this one.
     descriptor_limit: int = 0
@@ -67,7 +69,7 @@ class ProxySettings:
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
             ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
-            ("[limits]", self.limits),
+            ("[limits]", self.limits), ("[proxy_protocol]", self.proxy_protocol), ("[tcp]", self.tcp),
         ]  # fmt: skip
         tables += [("[[upstream]]", upstream) for upstream in self.upstream]
         tables += [("[[limit]]", limit) for limit in self.limit]
