@@ -1,7 +1,9 @@
 /// Reads where the servers are: the top-level keys `server`, `target`, `probe` and `probe_interval`, and `[[upstream]]`.
 struct UpstreamReader {
     static let topLevelKeys = ["server", "target", "probe", "probe_interval"]
-    private static let keys = ["name", "databases", "server", "target", "probe", "probe_interval", "tls", "catalog"]
+    private static let keys = [
+        "name", "databases", "server", "target", "probe", "probe_interval", "tls", "catalog", "send_proxy",
+    ]
     private static let example = "localhost:5432"
 
     /// What sessions get whose database no block claims.
@@ -44,6 +46,7 @@ struct UpstreamReader {
             {
                 settings.catalogConnection = catalog.text
             }
+            settings.sendsProxy = section.boolean("send_proxy")
             blocks.append(settings)
         }
         return blocks

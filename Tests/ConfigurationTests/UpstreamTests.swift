@@ -31,6 +31,7 @@ import Testing
             probe_interval = "5s"
             tls = { mode = "verify-full", ca = "b.crt" }
             catalog = "host=b1"
+            send_proxy = true
             """)
         let block = try #require(configuration.upstreams.first)
         #expect(block.name == "billing")
@@ -42,6 +43,8 @@ import Testing
         #expect(block.tls?.mode == .verifyName)
         #expect(block.tls?.authorityPath == "b.crt")
         #expect(block.catalogConnection == "host=b1")
+        #expect(block.sendsProxy == true)
+        #expect(configuration.upstream.sendsProxy == nil)
     }
 
     struct Wrong: CustomTestStringConvertible {

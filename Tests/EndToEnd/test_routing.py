@@ -12,7 +12,7 @@ import pytest
 from conftest import StartHoldfast
 from support.postgres import PostgresServer
 from support.programs import eventually, program, run, unprivileged
-from support.proxy import Holdfast
+from support.proxy import Holdfast, ProxySettings
 from support.relay import Relay
 from support.wire import WireClient, query, startup
 from test_replication import standby
@@ -109,6 +109,30 @@ def test_rules_hold_on_every_upstream(
     with holdfast.connect("billing") as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute("DROP TABLE invoices")
     assert other.value("SELECT count(*) FROM pg_class WHERE relname = 'invoices'", "billing") == 1
+
+
+def test_a_block_says_whether_its_servers_are_sent_a_proxy_header(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, other: PostgresServer
+) -> None:
+    inner = start_holdfast(server=other.address, proxy_protocol={"from": ["127.0.0.1"]})
+    block = {"name": "billing", "databases": ["billing"], "server": f"127.0.0.1:{inner.port}", "send_proxy": True}
+    outer = start_holdfast(upstream=[block])
+    # PostgreSQL would take a header for nonsense, and the inner one must have one.
+    assert server_of(outer) == postgres.port
+    assert server_of(outer, "billing") == other.port
+
+
+def test_what_waits_for_a_restart_waits_after_another_reload_too(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, other: PostgresServer
+) -> None:
+    holdfast = start_holdfast()
+    block = {"name": "billing", "databases": ["postgres"], "server": other.address}
+    holdfast.write(ProxySettings(server=postgres.address, upstream=[block]))
+    for _ in range(2):
+        seen = len(holdfast.log_text())
+        holdfast.reload()
+        holdfast.wait_for_log("these settings wait for a restart", since=seen)
+    assert server_of(holdfast) == postgres.port
 
 
 # Cancelling.
