@@ -29,10 +29,12 @@ package final class ServerConnection {
     ///     from its environment (PGHOST, PGPASSFILE …).
     ///   - database: used in place of the text's own dbname; nil keeps that.
     ///   - place: used in place of what the text says of the host and the port.
+    ///   - connectPatience: how long it may take, in whole seconds; at least two (libpq).
     ///   - purpose: shown in `pg_stat_activity.application_name`, behind `holdfast `.
     /// - Throws: ``ServerFault/unreachable(_:)`` with libpq's words.
     package init(
-        _ text: String, database: String? = nil, at place: Place? = nil, purpose: String
+        _ text: String, database: String? = nil, at place: Place? = nil, purpose: String,
+        connectPatience: Duration = .seconds(10)
     ) throws(ServerFault) {
         // A later keyword beats an earlier one, and a dbname that is a connection string is taken apart
         // (conninfo_array_parse, fe-connect.c): so the text comes first, then what overrides it.
@@ -51,7 +53,8 @@ package final class ServerConnection {
             settings.append(("target_session_attrs", "any"))
         }
         settings += [
-            ("client_encoding", "UTF8"), ("application_name", "holdfast \(purpose)"), ("connect_timeout", "10"),
+            ("client_encoding", "UTF8"), ("application_name", "holdfast \(purpose)"),
+            ("connect_timeout", String(connectPatience.components.seconds)),
         ]
         let keywords = settings.map { Self.copy($0.0) } + [nil]
         let values = settings.map { Self.copy($0.1) } + [nil]

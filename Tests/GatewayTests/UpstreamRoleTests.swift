@@ -48,14 +48,33 @@ import Transport
         #expect(Self.hosts(upstream) == row.go)
     }
 
+    @Test func `are not chosen among before every one has been asked once`() {
+        let upstream = Self.upstream(.primary)
+        Self.roles(upstream, [.primary(timeline: 1), .unknown])
+        #expect(Self.hosts(upstream).isEmpty)
+        Self.roles(upstream, [.primary(timeline: 1), .unknown, .primary(timeline: 2)])
+        #expect(Self.hosts(upstream) == ["3"])
+    }
+
+    @Test func `are never a primary that a newer one has taken the place of, even while that one is away`() {
+        let upstream = Self.upstream(.primary)
+        Self.roles(upstream, [.primary(timeline: 1), .standby, .unknown])
+        #expect(Self.hosts(upstream) == ["1"])
+        Self.roles(upstream, [.unknown, .primary(timeline: 2), .unknown])
+        #expect(Self.hosts(upstream) == ["2"])
+        Self.roles(upstream, [.unknown, .unknown, .unknown])
+        let stale = upstream.allAddresses.first.map { upstream.learned(.primary(timeline: 1), at: $0) }
+        #expect(stale?.count == 1)
+        #expect(Self.hosts(upstream).isEmpty)
+        Self.roles(upstream, [.primary(timeline: 3), .unknown, .unknown])
+        #expect(Self.hosts(upstream) == ["1"])
+    }
+
     @Test func `are told apart by address, and an address that is gone says nothing`() throws {
         let upstream = Self.upstream(.primary)
-        let other = Self.upstream(.any)
+        Self.roles(upstream, [.primary(timeline: 1), .unknown, .unknown])
         let gone = try SocketAddress(unixPath: "/gone")
         #expect(upstream.learned(.primary(timeline: 9), at: gone).isEmpty)
-        #expect(upstream.addresses.isEmpty)
-        let first = try #require(other.allAddresses.first)
-        #expect(upstream.learned(.primary(timeline: 1), at: first).map(\.address) == [first])
         #expect(Self.hosts(upstream) == ["1"])
     }
 

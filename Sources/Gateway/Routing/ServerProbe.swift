@@ -56,13 +56,14 @@ final class ServerProbe: Sendable {
 
     private func run() {
         var connection: ServerConnection?
-        var known = ServerRole.unknown
+        var known: ServerRole?
         while true {
             state.withLock { $0.isPending = false }
             let role = ask(&connection)
             if isStopped { return }
             if role != known {
-                tell(role, primaries: upstream.learned(role, at: address))
+                let stale = upstream.learned(role, at: address)
+                if known != nil || role != .unknown { tell(role, stale: stale) }
                 known = role
             }
             _ = wanted.wait(timeout: .now() + .nanoseconds(Int(upstream.settings.probeInterval.nanoseconds)))
@@ -70,18 +71,13 @@ final class ServerProbe: Sendable {
         }
     }
 
-    private func tell(_ role: ServerRole, primaries: [(address: SocketAddress, role: ServerRole)]) {
+    private func tell(_ role: ServerRole, stale: [(address: SocketAddress, role: ServerRole)]) {
         let metadata: Logger.Metadata = ["upstream": "\(upstream.settings.name)", "server": "\(server.text)"]
         logger.notice("the server at \(address.text) is \(role.text)", metadata: metadata)
-        if role.isPrimary, primaries.count > 1 {
-            let list = primaries.map { "\($0.address.text) \($0.role.text)" }.sorted().joined(separator: ", ")
-            logger.error(
-                "several servers say that they are the primary: \(list); sessions go to \(taken)", metadata: metadata)
-        }
-    }
-
-    private var taken: String {
-        upstream.settings.target == .primary ? upstream.addresses.first?.text ?? "none" : "the newest of them"
+        guard role.timeline != nil, !stale.isEmpty else { return }
+        let list = stale.map { "\($0.address.text), \($0.role.text)" }.sorted().joined(separator: "; ")
+        logger.error(
+            "no session goes to a primary that a newer one has taken the place of: \(list)", metadata: metadata)
     }
 
     private func ask(_ connection: inout ServerConnection?) -> ServerRole {
@@ -93,7 +89,8 @@ final class ServerProbe: Sendable {
                 if let connection {
                     open = connection
                 } else {
-                    open = try ServerConnection(upstream.settings.probe, at: place, purpose: "probe")
+                    open = try ServerConnection(
+                        upstream.settings.probe, at: place, purpose: "probe", connectPatience: Self.patience)
                 }
                 connection = open
                 let answer = try open.value(of: "SELECT pg_catalog.pg_is_in_recovery()", within: Self.patience)

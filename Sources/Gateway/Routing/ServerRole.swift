@@ -10,11 +10,11 @@ package enum ServerRole: Sendable, Hashable {
     /// It follows another.
     case standby
 
-    /// Whether the server takes writes.
-    var isPrimary: Bool {
+    /// Of a primary.
+    var timeline: UInt32? {
         switch self {
-        case .primary: true
-        case .unknown, .standby: false
+        case .primary(let timeline): timeline
+        case .unknown, .standby: nil
         }
     }
 

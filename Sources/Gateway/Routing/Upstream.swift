@@ -14,6 +14,8 @@ package final class Upstream: Sendable {
         var hosts: [Host]
         /// A name may stand for servers of both kinds, so each address has its own.
         var roles: [SocketAddress: ServerRole] = [:]
+        /// The newest timeline of a primary since the start; nil until every server has been asked once.
+        var newestSeen: UInt32?
 
         var addresses: [SocketAddress] { hosts.flatMap(\.addresses) }
 
@@ -21,14 +23,19 @@ package final class Upstream: Sendable {
             addresses.filter { isWanted(roles[$0] ?? .unknown) }
         }
 
-        /// Of several servers that say so, one that has been promoted since is meant: the old primary has come back, and
-        /// what is written to it is lost.
+        /// Of several servers that say so, the one that was promoted last. An older one has come back after a failover, and
+        /// what is written to it is lost: it is not taken even where the newer one cannot be reached.
         var primaries: [SocketAddress] {
-            let newest = addresses.compactMap { address -> UInt32? in
-                if case .primary(let timeline) = roles[address] { timeline } else { nil }
-            }.max()
-            guard let newest else { return [] }
-            return those { $0 == .primary(timeline: newest) }
+            guard let newestSeen else { return [] }
+            return those { $0 == .primary(timeline: newestSeen) }
+        }
+
+        /// A role is known anew.
+        mutating func noteTimeline() {
+            let newest = roles.values.compactMap(\.timeline).max()
+            if newestSeen != nil || addresses.allSatisfy({ roles[$0] != nil }) {
+                newestSeen = newest.map { max($0, newestSeen ?? 0) } ?? newestSeen
+            }
         }
     }
 
@@ -72,14 +79,16 @@ package final class Upstream: Sendable {
 
     /// A server has said, or no longer says, what it is.
     ///
-    /// - Returns: all that say they are the primary now.
+    /// - Returns: those that say they are a primary and are not taken for it, since another is newer.
     @discardableResult
     func learned(_ role: ServerRole, at address: SocketAddress) -> [(address: SocketAddress, role: ServerRole)] {
         state.withLock { state in
             // A name that leads elsewhere by now says nothing of the old address.
             guard state.addresses.contains(address) else { return [] }
             state.roles[address] = role
-            return state.roles.filter(\.value.isPrimary).map { ($0.key, $0.value) }
+            state.noteTimeline()
+            guard let newestSeen = state.newestSeen else { return [] }
+            return state.roles.filter { ($0.value.timeline ?? newestSeen) < newestSeen }.map { ($0.key, $0.value) }
         }
     }
 
@@ -105,6 +114,7 @@ package final class Upstream: Sendable {
         state.withLock { state in
             let known = Set(state.addresses)
             state.roles = state.roles.filter { known.contains($0.key) }
+            state.noteTimeline()
         }
         return failures
     }
