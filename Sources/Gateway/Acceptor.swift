@@ -42,6 +42,8 @@ package final class Acceptor: Sendable {
 private final class AcceptorRun: @unchecked Sendable {
     private var listeners: [(name: String, listener: Listener)]
     private let wake: Int32
+    /// Made before any client comes, while there are descriptors.
+    private var shortage = DescriptorShortage()
 
     init(listeners: [(name: String, listener: Listener)], wake: Int32) {
         self.listeners = listeners
@@ -50,7 +52,6 @@ private final class AcceptorRun: @unchecked Sendable {
 
     func accept(into group: LoopGroup, limits: Limits, logger: Logger) {
         defer { listeners = [] }
-        var shortage = DescriptorShortage()
         var users = PeerUsers()
         while true {
             // While nothing can be accepted, a listener stays readable: look away for a moment, then try again.

@@ -120,8 +120,6 @@ extension SessionDriver {
                 usesTLS: server?.tls != nil, endPoint: server?.tls?.peerEndPoint))
         toServer.injection = authentication.packet
         toClient.needed = 1
-        deadline = nil
-        retryDeadline = nil
         phase = .loggingIn
         logIn()
     }
