@@ -81,6 +81,18 @@ def cancel_packet(client: WireClient) -> bytes:
     return (8 + len(client.key)).to_bytes(4, "big") + (80877102).to_bytes(4, "big") + client.key
 
 
+def assert_cancels(client: WireClient, server: PostgresServer, through: Holdfast) -> None:
+    """A statement runs in the client's session, and a cancel request ends it."""
+    process = int.from_bytes(client.key[:4], "big")
+    client.send(query("SELECT pg_sleep(60)"))
+    eventually(lambda: server.value(f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {process}"))
+    with socket.create_connection((through.host, through.port)) as cancelling:
+        cancelling.sendall(cancel_packet(client))
+        # As PostgreSQL does it: the connection ends once the request has been looked at.
+        assert cancelling.recv(100) == b""
+    assert [message.fields["C"] for message in client.until() if message.kind == "E"] == ["57014"]
+
+
 # Upstreams by database.
 
 
@@ -149,15 +161,7 @@ def test_a_cancel_finds_the_server_of_its_session(
     server = other if database == "billing" else postgres
     with WireClient(holdfast.host, holdfast.port) as client:
         client.login(database)
-        process = int.from_bytes(client.key[:4], "big")
-        client.send(query("SELECT pg_sleep(60)"))
-        eventually(lambda: server.value(f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {process}"))
-        with socket.create_connection((second.host, second.port)) as cancelling:
-            cancelling.sendall(cancel_packet(client))
-            # As PostgreSQL does it: the connection ends once the request has been looked at.
-            assert cancelling.recv(100) == b""
-        error = next(message.fields for message in client.until() if message.kind == "E")
-        assert error["C"] == "57014"
+        assert_cancels(client, server, through=second)
 
 
 def test_a_cancel_with_a_wrong_key_cancels_nothing_and_ends_as_ever(
@@ -183,13 +187,7 @@ def test_a_server_that_says_nothing_does_not_keep_a_cancel_from_the_next(
         second = start_holdfast(server=f"{host}:{port}", upstream=[block], top={"connect_timeout": "300ms"})
         with WireClient(holdfast.host, holdfast.port) as client:
             client.login("postgres")
-            process = int.from_bytes(client.key[:4], "big")
-            client.send(query("SELECT pg_sleep(60)"))
-            eventually(lambda: postgres.value(f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {process}"))
-            with socket.create_connection((second.host, second.port)) as cancelling:
-                cancelling.sendall(cancel_packet(client))
-                assert cancelling.recv(100) == b""
-            assert [message.fields["C"] for message in client.until() if message.kind == "E"] == ["57014"]
+            assert_cancels(client, postgres, through=second)
 
 
 # Lists of servers.
@@ -247,13 +245,7 @@ def test_sessions_follow_the_primary_through_a_failover(
             connection.execute("CREATE TABLE after_failover (id int)")
         with WireClient(holdfast.host, holdfast.port) as client:
             client.login("postgres")
-            process = int.from_bytes(client.key[:4], "big")
-            client.send(query("SELECT pg_sleep(60)"))
-            eventually(lambda: copy.value(f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {process}"))
-            with socket.create_connection((holdfast.host, holdfast.port)) as cancelling:
-                cancelling.sendall(cancel_packet(client))
-                assert cancelling.recv(100) == b""
-            assert [message.fields["C"] for message in client.until() if message.kind == "E"] == ["57014"]
+            assert_cancels(client, copy, through=holdfast)
 
 
 @pytest.mark.parametrize(("target", "wanted"), [("standby", "copy"), ("prefer-standby", "copy"), ("any", "primary")])

@@ -7,8 +7,7 @@ import Transport
 /// Looks the servers' names up again, on an interval and after connections have failed: on a thread of its own, since that
 /// can block.
 final class Resolver: Sendable {
-    private let wanted = DispatchSemaphore(value: 0)
-    private let state = Mutex((isPending: false, isStopped: false))
+    private let alarm = Alarm()
     /// The servers whose names could not be looked up the last time.
     private let failed = Mutex<Set<String>>([])
     private let upstreams: [Upstream]
@@ -23,19 +22,7 @@ final class Resolver: Sendable {
         let hasNames = self.upstreams.contains(where: \.hasNames)
         let thread = Thread {
             linux_name_thread("resolver")
-            while true {
-                if hasNames {
-                    _ = self.wanted.wait(timeout: .now() + .nanoseconds(Int(interval.nanoseconds)))
-                } else {
-                    self.wanted.wait()
-                }
-                let isStopped = self.state.withLock { state in
-                    state.isPending = false
-                    return state.isStopped
-                }
-                if isStopped { return }
-                self.resolve()
-            }
+            while self.alarm.wait(atMost: hasNames ? interval : nil) { self.resolve() }
         }
         thread.start()
     }
@@ -58,17 +45,8 @@ final class Resolver: Sendable {
         changed()
     }
 
-    /// Any thread. Several calls before the look-up begins are one.
-    func resolveSoon() {
-        let isFirst = state.withLock { state in
-            defer { state.isPending = true }
-            return !state.isPending
-        }
-        if isFirst { wanted.signal() }
-    }
+    /// Any thread.
+    func resolveSoon() { alarm.ring() }
 
-    func stop() {
-        state.withLock { $0.isStopped = true }
-        wanted.signal()
-    }
+    func stop() { alarm.stop() }
 }

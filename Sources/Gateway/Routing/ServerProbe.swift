@@ -3,7 +3,6 @@ import Configuration
 import Foundation
 import Logging
 import ServerLink
-import Synchronization
 import Transport
 
 /// Asks one server what it is, on a thread of its own.
@@ -16,8 +15,7 @@ final class ServerProbe: Sendable {
     private let server: ServerAddress
     private let address: SocketAddress
     private let logger: Logger
-    private let wanted = DispatchSemaphore(value: 0)
-    private let state = Mutex((isPending: false, isStopped: false))
+    private let alarm = Alarm()
 
     /// - Parameter address: one of those that the server's name leads to.
     init(_ upstream: Upstream, server: ServerAddress, address: SocketAddress, logger: Logger) {
@@ -39,36 +37,22 @@ final class ServerProbe: Sendable {
         thread.start()
     }
 
-    func askSoon() {
-        let isFirst = state.withLock { state in
-            defer { state.isPending = true }
-            return !state.isPending
-        }
-        if isFirst { wanted.signal() }
-    }
+    func askSoon() { alarm.ring() }
 
-    func stop() {
-        state.withLock { $0.isStopped = true }
-        wanted.signal()
-    }
-
-    private var isStopped: Bool { state.withLock { $0.isStopped } }
+    func stop() { alarm.stop() }
 
     private func run() {
         var connection: ServerConnection?
         var known: ServerRole?
-        while true {
-            state.withLock { $0.isPending = false }
+        repeat {
             let role = ask(&connection)
-            if isStopped { return }
+            if alarm.isStopped { return }
             if role != known {
                 let stale = upstream.learned(role, at: address)
                 if known != nil || role != .unknown { tell(role, stale: stale) }
                 known = role
             }
-            _ = wanted.wait(timeout: .now() + .nanoseconds(Int(upstream.settings.probeInterval.nanoseconds)))
-            if isStopped { return }
-        }
+        } while alarm.wait(atMost: upstream.settings.probeInterval)
     }
 
     private func tell(_ role: ServerRole, stale: [(address: SocketAddress, role: ServerRole)]) {
@@ -98,7 +82,7 @@ final class ServerProbe: Sendable {
                 return .primary(timeline: try timeline(open))
             } catch {
                 connection = nil
-                if attempt == 1 || !isOld || isStopped {
+                if attempt == 1 || !isOld || alarm.isStopped {
                     logger.debug("\(address.text) does not say what it is: \(error)")
                     return .unknown
                 }
