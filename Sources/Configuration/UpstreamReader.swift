@@ -1,7 +1,9 @@
 /// Reads where the servers are: the top-level keys `server`, `target`, `probe` and `probe_interval`, and `[[upstream]]`.
 struct UpstreamReader {
     static let topLevelKeys = ["server", "target", "probe", "probe_interval"]
-    private static let keys = ["name", "databases", "server", "target", "probe", "probe_interval", "tls", "catalog"]
+    private static let keys = [
+        "name", "databases", "server", "target", "probe", "probe_interval", "tls", "catalog", "send_proxy",
+    ]
     private static let example = "localhost:5432"
 
     /// What sessions get whose database no block claims.
@@ -44,6 +46,7 @@ struct UpstreamReader {
             {
                 settings.catalogConnection = catalog.text
             }
+            settings.sendsProxy = section.boolean("send_proxy")
             blocks.append(settings)
         }
         return blocks
@@ -62,6 +65,11 @@ struct UpstreamReader {
                 "write probe = \"user=holdfast dbname=postgres\": a libpq connection string without host and port; "
                     + "the role needs no privileges, and its password belongs into the password file")
         }
+        if let probe, probe.text.contains("://") || Self.placeWords.contains(where: { names($0, in: probe.text) }) {
+            section.log.error(
+                at: probe.path, "\"probe\" says where a server is, and it is for each of the servers in turn",
+                "leave host, hostaddr and port out: probe = \"user=holdfast dbname=postgres\"")
+        }
         if target == .any, let probe, !probe.text.isEmpty {
             section.log.warning(
                 at: probe.path, "\"probe\" is not used: any of the servers will do", "write target = \"primary\"")
@@ -72,6 +80,17 @@ struct UpstreamReader {
         }
         return UpstreamSettings(
             name: name, servers: servers, target: target, probe: probe?.text ?? "", probeInterval: interval)
+    }
+
+    private static let placeWords = ["host", "hostaddr", "port", "service"]
+
+    /// Whether a connection string gives the keyword.
+    private func names(_ keyword: String, in connection: String) -> Bool {
+        connection.ranges(of: keyword).contains { range in
+            let before = connection[..<range.lowerBound].last
+            let after = connection[range.upperBound...].drop(while: \.isWhitespace).first
+            return before?.isWhitespace != false && after == "="
+        }
     }
 
     private func servers(in section: SectionReader, mayBeEmbedded: Bool) -> [ServerAddress]? {

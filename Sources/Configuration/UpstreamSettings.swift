@@ -28,6 +28,8 @@ package struct UpstreamSettings: Sendable, Hashable {
     package var tls: ServerTLSSettings?
     /// libpq connection string for reading these servers' catalogs; nil is none.
     package var catalogConnection: String?
+    /// Whether connections to these servers begin with a PROXY header; nil is what the top-level `send_proxy` says.
+    package var sendsProxy: Bool?
 
     package init(
         name: String, databases: [Glob] = [], servers: [ServerAddress], target: Target = .any, probe: String = "",

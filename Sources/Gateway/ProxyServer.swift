@@ -21,7 +21,10 @@ package final class ProxyServer {
     private let catalog: CatalogService?
     private let limits: Limits
     private var authentication: AuthenticationPolicy?
+    private var encryption: EncryptionPolicy
     private var configuration: ProxyConfiguration
+    /// As it was at the start: what of it cannot change is in force still.
+    private let started: ProxyConfiguration
 
     /// What clients can connect to, each as an address with the port that is really bound.
     package let addresses: [String]
@@ -36,8 +39,10 @@ package final class ProxyServer {
         configuration: ProxyConfiguration, server: ServerAddress, auditPath: String, logger: Logger
     ) throws(ProxyError) {
         self.configuration = configuration
+        started = configuration
         self.logger = logger
         let encryption = try EncryptionPolicy(configuration)
+        self.encryption = encryption
         let authentication = try AuthenticationPolicy(configuration, logger: logger)
         self.authentication = authentication
         var listeners: [(name: String, listener: Listener)] = []
@@ -65,11 +70,11 @@ package final class ProxyServer {
             logger.warning(
                 "max_clients = \(configuration.maximumClients) needs \(needed) file descriptors, the limit is \(limit)")
         }
-        let resolver = Resolver(upstreams, interval: configuration.dnsRefresh, logger: logger)
-        resolver.resolve()
-        self.resolver = resolver
         let probes = upstreams.all.contains(where: \.isProbed) ? ServerProbes(upstreams, logger: logger) : nil
         self.probes = probes
+        let resolver = Resolver(upstreams, interval: configuration.dnsRefresh, logger: logger) { probes?.follow() }
+        resolver.resolve()
+        self.resolver = resolver
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
         let grants =
@@ -122,21 +127,22 @@ package final class ProxyServer {
     /// - Returns: the settings that wait for a restart, as messages.
     /// - Throws: ``ProxyError`` if a file that the settings name cannot be used; nothing has changed then.
     package func reload(_ changed: ProxyConfiguration) throws(ProxyError) -> [String] {
-        let encryption = try EncryptionPolicy(changed)
+        let encryption = try EncryptionPolicy(changed, former: encryption)
         let former = authentication
         authentication = try AuthenticationPolicy(changed, former: former, logger: logger)
+        self.encryption = encryption
         var waiting: [String] = []
-        if changed.listeners != configuration.listeners { waiting.append("listen") }
-        if changed.upstream != configuration.upstream || changed.embedded != configuration.embedded {
+        if changed.listeners != started.listeners { waiting.append("listen") }
+        if changed.upstream != started.upstream || changed.embedded != started.embedded {
             waiting.append("server")
         }
-        if changed.upstreams != configuration.upstreams || changed.dnsRefresh != configuration.dnsRefresh {
+        if changed.upstreams != started.upstreams || changed.dnsRefresh != started.dnsRefresh {
             waiting.append("[[upstream]] and dns_refresh")
         }
-        if changed.loopCount != configuration.loopCount { waiting.append("loops") }
-        if changed.catalog != configuration.catalog { waiting.append("[catalog]") }
-        if changed.audit != configuration.audit { waiting.append("[audit] file and durability") }
-        if changed.guardSettings != configuration.guardSettings { waiting.append("[guard]") }
+        if changed.loopCount != started.loopCount { waiting.append("loops") }
+        if changed.catalog != started.catalog { waiting.append("[catalog]") }
+        if changed.audit != started.audit { waiting.append("[audit] file and durability") }
+        if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
         configuration = changed
         limits.apply(changed)
         group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))

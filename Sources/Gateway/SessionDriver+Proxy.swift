@@ -69,7 +69,7 @@ extension SessionDriver {
     // MARK: - Out
 
     /// Whether the connection to the server begins with a header.
-    var sendsProxy: Bool { loop.settings.sendsProxy }
+    var sendsProxy: Bool { upstream.settings.sendsProxy ?? loop.settings.sendsProxy }
 
     /// Some dozen bytes into an empty socket buffer: they are taken, or the server is gone.
     func sendProxyHeader() {

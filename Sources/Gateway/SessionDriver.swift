@@ -212,7 +212,10 @@ final class SessionDriver {
         switch phase {
         case .connecting, .askingServerForTLS, .securingServer:
             connectionTimedOut()
-        case .cancelling, .lingering:
+        case .cancelling:
+            // A server that says nothing: the key may be another's.
+            if !continueCancelling() { close("waited long enough") }
+        case .lingering:
             close("waited long enough")
         case .startup, .securingClient, .authenticating, .loggingIn, .relaying, .closed:
             break

@@ -1,4 +1,5 @@
 import CLibPQ
+import Glibc
 
 /// One connection of Holdfast's own to a server, through libpq. Calls block: never on a loop's thread.
 ///
@@ -6,18 +7,34 @@ import CLibPQ
 package final class ServerConnection {
     private let connection: OpaquePointer
 
+    /// One server.
+    package struct Place: Sendable, Hashable {
+        /// A name (what certificates are checked against), an address, or for a Unix-domain socket its folder.
+        package var host: String
+        /// The numeric address to connect to; empty to look the host up.
+        package var address: String
+        package var port: String
+
+        package init(host: String, address: String = "", port: String) {
+            self.host = host
+            self.address = address
+            self.port = port
+        }
+    }
+
     /// Opens a connection.
     ///
     /// - Parameters:
     ///   - text: a libpq connection string or URI (PostgreSQL manual, "Connection Strings"); what it leaves out libpq takes
     ///     from its environment (PGHOST, PGPASSFILE …).
     ///   - database: used in place of the text's own dbname; nil keeps that.
-    ///   - host: used in place of the text's own; for a Unix-domain socket its folder.
-    ///   - port: used in place of the text's own.
+    ///   - place: used in place of what the text says of the host and the port.
+    ///   - connectPatience: how long it may take, in whole seconds; at least two (libpq).
     ///   - purpose: shown in `pg_stat_activity.application_name`, behind `holdfast `.
     /// - Throws: ``ServerFault/unreachable(_:)`` with libpq's words.
     package init(
-        _ text: String, database: String? = nil, host: String? = nil, port: String? = nil, purpose: String
+        _ text: String, database: String? = nil, at place: Place? = nil, purpose: String,
+        connectPatience: Duration = .seconds(10)
     ) throws(ServerFault) {
         // A later keyword beats an earlier one, and a dbname that is a connection string is taken apart
         // (conninfo_array_parse, fe-connect.c): so the text comes first, then what overrides it.
@@ -30,10 +47,14 @@ package final class ServerConnection {
         // A database whose name looks like a connection string must not be taken for one: only the first dbname is
         // taken apart.
         if let database { settings.append(("dbname", database)) }
-        if let host { settings.append(("host", host)) }
-        if let port { settings.append(("port", port)) }
+        if let place {
+            settings += [("host", place.host), ("hostaddr", place.address), ("port", place.port)]
+            // Whatever the environment wants: this one server is meant.
+            settings.append(("target_session_attrs", "any"))
+        }
         settings += [
-            ("client_encoding", "UTF8"), ("application_name", "holdfast \(purpose)"), ("connect_timeout", "10"),
+            ("client_encoding", "UTF8"), ("application_name", "holdfast \(purpose)"),
+            ("connect_timeout", String(connectPatience.components.seconds)),
         ]
         let keywords = settings.map { Self.copy($0.0) } + [nil]
         let values = settings.map { Self.copy($0.1) } + [nil]
@@ -87,6 +108,40 @@ package final class ServerConnection {
     @discardableResult
     package func run(script: String) throws(ServerFault) -> ServerRows {
         try rows(of: PQexec(connection, script))
+    }
+
+    /// The first value that a statement answers, if it comes in time; a connection that has failed to bring it is of no more
+    /// use.
+    ///
+    /// - Throws: the server's error, or that the connection broke or was silent for too long.
+    package func value(of sql: String, within patience: Duration) throws(ServerFault) -> String? {
+        guard PQsendQueryParams(connection, sql, 0, nil, nil, nil, nil, 0) == 1 else {
+            throw .unreachable(Self.text(PQerrorMessage(connection)))
+        }
+        let end = ContinuousClock.now + patience
+        var answer: String?
+        var fault: ServerFault?
+        while true {
+            while PQisBusy(connection) == 1 {
+                let left = (end - .now) / .milliseconds(1)
+                var polled = pollfd(fd: PQsocket(connection), events: Int16(POLLIN), revents: 0)
+                guard left > 0, poll(&polled, 1, Int32(min(left + 1, 1_000_000))) != 0 else {
+                    throw .unreachable("it does not answer")
+                }
+                guard PQconsumeInput(connection) == 1 else {
+                    throw .unreachable(Self.text(PQerrorMessage(connection)))
+                }
+            }
+            // The last of a statement's results is none.
+            guard let result = PQgetResult(connection) else { break }
+            do throws(ServerFault) {
+                answer = try rows(of: result).rows.first?.first ?? nil
+            } catch {
+                fault = error
+            }
+        }
+        if let fault { throw fault }
+        return answer
     }
 
     private func rows(of result: OpaquePointer?) throws(ServerFault) -> ServerRows {

@@ -31,6 +31,7 @@ import Testing
             probe_interval = "5s"
             tls = { mode = "verify-full", ca = "b.crt" }
             catalog = "host=b1"
+            send_proxy = true
             """)
         let block = try #require(configuration.upstreams.first)
         #expect(block.name == "billing")
@@ -42,6 +43,8 @@ import Testing
         #expect(block.tls?.mode == .verifyName)
         #expect(block.tls?.authorityPath == "b.crt")
         #expect(block.catalogConnection == "host=b1")
+        #expect(block.sendsProxy == true)
+        #expect(configuration.upstream.sendsProxy == nil)
     }
 
     struct Wrong: CustomTestStringConvertible {
@@ -58,6 +61,12 @@ import Testing
         Wrong(text: "server = \"db:1\"\ntarget = \"primary\"", line: 2, says: "needs a role that asks"),
         Wrong(text: "target = \"primary\"\nprobe = \"user=a\"", line: 1, says: "the embedded server is alone"),
         Wrong(text: "server = \"db:1\"\ntarget = \"leader\"", line: 2, says: "is no value of \"target\""),
+        Wrong(
+            text: "server = \"db:1\"\ntarget = \"primary\"\nprobe = \"user=a hostaddr = 10.1.1.1\"", line: 3,
+            says: "says where a server is"),
+        Wrong(
+            text: "server = \"db:1\"\ntarget = \"primary\"\nprobe = \"postgresql://a@db/postgres\"", line: 3,
+            says: "says where a server is"),
         Wrong(text: "[[upstream]]\ndatabases = \"a\"\nserver = \"b:1\"", line: 1, says: "has no name"),
         Wrong(text: "[[upstream]]\nname = \"x\"\nserver = \"b:1\"", line: 1, says: "whose sessions it gets"),
         Wrong(text: "[[upstream]]\nname = \"x\"\ndatabases = \"a\"", line: 1, says: "has no server"),

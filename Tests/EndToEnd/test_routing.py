@@ -4,13 +4,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from conftest import StartHoldfast
-from support.postgres import PostgresServer, open_folder
+from support.postgres import PostgresServer
 from support.programs import eventually, program, run, unprivileged
-from support.proxy import Holdfast
+from support.proxy import Holdfast, ProxySettings
+from support.relay import Relay
 from support.wire import WireClient, query, startup
 from test_replication import standby
 
@@ -78,6 +81,18 @@ def cancel_packet(client: WireClient) -> bytes:
     return (8 + len(client.key)).to_bytes(4, "big") + (80877102).to_bytes(4, "big") + client.key
 
 
+def assert_cancels(client: WireClient, server: PostgresServer, through: Holdfast) -> None:
+    """A statement runs in the client's session, and a cancel request ends it."""
+    process = int.from_bytes(client.key[:4], "big")
+    client.send(query("SELECT pg_sleep(60)"))
+    eventually(lambda: server.value(f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {process}"))
+    with socket.create_connection((through.host, through.port)) as cancelling:
+        cancelling.sendall(cancel_packet(client))
+        # As PostgreSQL does it: the connection ends once the request has been looked at.
+        assert cancelling.recv(100) == b""
+    assert [message.fields["C"] for message in client.until() if message.kind == "E"] == ["57014"]
+
+
 # Upstreams by database.
 
 
@@ -108,6 +123,30 @@ def test_rules_hold_on_every_upstream(
     assert other.value("SELECT count(*) FROM pg_class WHERE relname = 'invoices'", "billing") == 1
 
 
+def test_a_block_says_whether_its_servers_are_sent_a_proxy_header(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, other: PostgresServer
+) -> None:
+    inner = start_holdfast(server=other.address, proxy_protocol={"from": ["127.0.0.1"]})
+    block = {"name": "billing", "databases": ["billing"], "server": f"127.0.0.1:{inner.port}", "send_proxy": True}
+    outer = start_holdfast(upstream=[block])
+    # PostgreSQL would take a header for nonsense, and the inner one must have one.
+    assert server_of(outer) == postgres.port
+    assert server_of(outer, "billing") == other.port
+
+
+def test_what_waits_for_a_restart_waits_after_another_reload_too(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, other: PostgresServer
+) -> None:
+    holdfast = start_holdfast()
+    block = {"name": "billing", "databases": ["postgres"], "server": other.address}
+    holdfast.write(ProxySettings(server=postgres.address, upstream=[block]))
+    for _ in range(2):
+        seen = len(holdfast.log_text())
+        holdfast.reload()
+        holdfast.wait_for_log("these settings wait for a restart", since=seen)
+    assert server_of(holdfast) == postgres.port
+
+
 # Cancelling.
 
 
@@ -122,15 +161,7 @@ def test_a_cancel_finds_the_server_of_its_session(
     server = other if database == "billing" else postgres
     with WireClient(holdfast.host, holdfast.port) as client:
         client.login(database)
-        process = int.from_bytes(client.key[:4], "big")
-        client.send(query("SELECT pg_sleep(60)"))
-        eventually(lambda: server.value(f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {process}"))
-        with socket.create_connection((second.host, second.port)) as cancelling:
-            cancelling.sendall(cancel_packet(client))
-            # As PostgreSQL does it: the connection ends once the request has been looked at.
-            assert cancelling.recv(100) == b""
-        error = next(message.fields for message in client.until() if message.kind == "E")
-        assert error["C"] == "57014"
+        assert_cancels(client, server, through=second)
 
 
 def test_a_cancel_with_a_wrong_key_cancels_nothing_and_ends_as_ever(
@@ -144,6 +175,19 @@ def test_a_cancel_with_a_wrong_key_cancels_nothing_and_ends_as_ever(
             cancelling.sendall(packet)
             assert cancelling.recv(100) == b""
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_server_that_says_nothing_does_not_keep_a_cancel_from_the_next(
+    start_holdfast: StartHoldfast, postgres: PostgresServer
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as mute:
+        host, port = mute.getsockname()
+        holdfast = start_holdfast()
+        block = {"name": "shop", "databases": ["shop*"], "server": postgres.address}
+        second = start_holdfast(server=f"{host}:{port}", upstream=[block], top={"connect_timeout": "300ms"})
+        with WireClient(holdfast.host, holdfast.port) as client:
+            client.login("postgres")
+            assert_cancels(client, postgres, through=second)
 
 
 # Lists of servers.
@@ -201,13 +245,7 @@ def test_sessions_follow_the_primary_through_a_failover(
             connection.execute("CREATE TABLE after_failover (id int)")
         with WireClient(holdfast.host, holdfast.port) as client:
             client.login("postgres")
-            process = int.from_bytes(client.key[:4], "big")
-            client.send(query("SELECT pg_sleep(60)"))
-            eventually(lambda: copy.value(f"SELECT state = 'active' FROM pg_stat_activity WHERE pid = {process}"))
-            with socket.create_connection((holdfast.host, holdfast.port)) as cancelling:
-                cancelling.sendall(cancel_packet(client))
-                assert cancelling.recv(100) == b""
-            assert [message.fields["C"] for message in client.until() if message.kind == "E"] == ["57014"]
+            assert_cancels(client, copy, through=holdfast)
 
 
 @pytest.mark.parametrize(("target", "wanted"), [("standby", "copy"), ("prefer-standby", "copy"), ("any", "primary")])
@@ -249,6 +287,53 @@ def test_a_session_that_meets_a_standby_where_the_primary_was_is_told_so_before_
     primary.execute("SELECT 1")
 
 
+def test_a_session_for_a_standby_that_meets_a_primary_is_told_so(
+    start_holdfast: StartHoldfast, primary: PostgresServer
+) -> None:
+    with standby(start_holdfast(server=primary.address)) as copy:
+        holdfast = start_holdfast(**probed(copy, target="standby", interval="1h"))
+        assert server_of(holdfast) == copy.port
+        promote(copy)
+        # The probe is not asked again before a session has found out.
+        assert "is a primary, and a standby is wanted" in failure(holdfast)
+
+
+def test_of_two_primaries_the_one_that_was_promoted_last_is_taken(
+    start_holdfast: StartHoldfast, primary: PostgresServer
+) -> None:
+    with standby(start_holdfast(server=primary.address)) as copy:
+        holdfast = start_holdfast(**probed(primary, copy))
+        assert server_of(holdfast) == primary.port
+        promote(copy)
+        log = holdfast.wait_for_log("no session goes to a primary that a newer one has taken the place of")
+        assert f"{primary.address}, a primary (timeline 1)" in log
+        assert server_of(holdfast) == copy.port
+        # Rather none than one whose writes are lost.
+        copy.stop("immediate")
+        eventually(lambda: "none of the servers is known to be a primary" in failure(holdfast))
+
+
+def signal_all(server: PostgresServer, name: str) -> None:
+    """To the server and all its processes, which are its children."""
+    postmaster = int((server.data / "postmaster.pid").read_text().split()[0])
+    children = run("pgrep", "--parent", str(postmaster)).stdout.split()
+    run("kill", f"-{name}", str(postmaster), *children, check=False)
+
+
+def test_a_server_that_is_stopped_in_its_tracks_is_not_taken_for_the_primary_for_long(
+    start_holdfast: StartHoldfast, primary: PostgresServer
+) -> None:
+    holdfast = start_holdfast(**probed(primary, connect_timeout="500ms", login_timeout="1s"))
+    assert server_of(holdfast) == primary.port
+    signal_all(primary, "STOP")
+    try:
+        # The kernel still accepts connections for it, so that it cannot be told from a slow one for a while.
+        eventually(lambda: "none of the servers is known to be a primary" in failure(holdfast), 30)
+    finally:
+        signal_all(primary, "CONT")
+    eventually(lambda: can_connect(holdfast))
+
+
 def test_no_primary_is_said_within_connect_timeout(start_holdfast: StartHoldfast) -> None:
     holdfast = start_holdfast(
         server=[DEAD], top={"target": "primary", "probe": "user=postgres", "connect_timeout": "300ms"}
@@ -259,17 +344,20 @@ def test_no_primary_is_said_within_connect_timeout(start_holdfast: StartHoldfast
 # Names.
 
 
-def test_a_name_that_comes_to_mean_another_server_is_followed(
-    start_holdfast: StartHoldfast, postgres: PostgresServer
-) -> None:
-    folder = open_folder("holdfast-hosts-")
-    hosts = folder / "hosts"
-    hosts.write_text("127.0.0.1 localhost\n127.0.0.77 database.example\n")
-    # The process has a hosts file of its own, in a mount namespace of its own.
+def start_holdfast_with_hosts(start_holdfast: StartHoldfast, lines: str, hosts: Path, **settings: Any) -> Holdfast:
+    """A proxy with a hosts file of its own, in a mount namespace of its own."""
+    hosts.write_text("127.0.0.1 localhost\n" + lines)
     script = f'mount --bind {hosts} /etc/hosts && exec "$@"'
-    holdfast = start_holdfast(
-        server=f"database.example:{postgres.port}", prefix=["unshare", "--mount", "sh", "-c", script, "holdfast"],
-        top={"dns_refresh": "1s", "connect_timeout": "1s"},
+    return start_holdfast(prefix=["unshare", "--mount", "sh", "-c", script, "holdfast"], **settings)
+
+
+def test_a_name_that_comes_to_mean_another_server_is_followed(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    hosts = tmp_path / "hosts"
+    holdfast = start_holdfast_with_hosts(
+        start_holdfast, "127.0.0.77 database.example\n", hosts,
+        server=f"database.example:{postgres.port}", top={"dns_refresh": "1s", "connect_timeout": "1s"},
     )  # fmt: skip
     assert "cannot reach" in failure(holdfast)
     # In place: the mount is of the file, not of its name.
@@ -283,6 +371,27 @@ def test_a_name_that_comes_to_mean_another_server_is_followed(
         open_hosts.truncate()
     holdfast.wait_for_log("cannot resolve the server's address")
     assert server_of(holdfast) == postgres.port
+
+
+def test_of_a_name_with_several_addresses_the_primary_is_found(
+    start_holdfast: StartHoldfast, primary: PostgresServer, tmp_path: Path
+) -> None:
+    with standby(start_holdfast(server=primary.address)) as copy:
+        first = socket.create_server(("127.0.0.2", 0))
+        second = socket.create_server(("127.0.0.3", first.getsockname()[1]))
+        with (
+            Relay(("127.0.0.1", copy.port), listener=first) as relay,
+            Relay(("127.0.0.1", primary.port), listener=second),
+        ):  # fmt: skip
+            holdfast = start_holdfast_with_hosts(
+                start_holdfast, "127.0.0.2 database.example\n127.0.0.3 database.example\n", tmp_path / "hosts",
+                **{**probed(primary), "server": f"database.example:{relay.port}"},
+            )  # fmt: skip
+            assert server_of(holdfast) == primary.port
+            primary.stop("immediate")
+            promote(copy)
+            eventually(lambda: can_connect(holdfast))
+            assert server_of(holdfast) == copy.port
 
 
 def can_connect(holdfast: Holdfast) -> bool:

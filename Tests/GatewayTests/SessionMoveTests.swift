@@ -88,7 +88,7 @@ import Transport
         serving.start()
 
         let upstream = Upstream(UpstreamSettings(name: "server", servers: [.unix(path: path)]))
-        try upstream.resolve()
+        #expect(upstream.resolve().isEmpty)
         let audit = try AuditWriter(path: folder + "/trail", durability: .write)
         defer { audit.close() }
         let configuration = try ConfigurationReader.read("", file: "proxy.conf", version: 1)

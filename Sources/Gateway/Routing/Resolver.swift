@@ -7,57 +7,46 @@ import Transport
 /// Looks the servers' names up again, on an interval and after connections have failed: on a thread of its own, since that
 /// can block.
 final class Resolver: Sendable {
-    private let wanted = DispatchSemaphore(value: 0)
-    private let state = Mutex((isPending: false, isStopped: false))
+    private let alarm = Alarm()
+    /// The servers whose names could not be looked up the last time.
+    private let failed = Mutex<Set<String>>([])
     private let upstreams: [Upstream]
     private let logger: Logger
+    private let changed: @Sendable () -> Void
 
-    init(_ upstreams: Upstreams, interval: Duration, logger: Logger) {
+    /// - Parameter changed: called after every look-up, on its thread.
+    init(_ upstreams: Upstreams, interval: Duration, logger: Logger, changed: @escaping @Sendable () -> Void = {}) {
         self.upstreams = upstreams.all
         self.logger = logger
+        self.changed = changed
         let hasNames = self.upstreams.contains(where: \.hasNames)
         let thread = Thread {
             linux_name_thread("resolver")
-            while true {
-                if hasNames {
-                    _ = self.wanted.wait(timeout: .now() + .nanoseconds(Int(interval.nanoseconds)))
-                } else {
-                    self.wanted.wait()
-                }
-                let isStopped = self.state.withLock { state in
-                    state.isPending = false
-                    return state.isStopped
-                }
-                if isStopped { return }
-                self.resolve()
-            }
+            while self.alarm.wait(atMost: hasNames ? interval : nil) { self.resolve() }
         }
         thread.start()
     }
 
     /// Now, on the calling thread. What cannot be looked up is logged once, and again when it can.
     func resolve() {
-        for upstream in upstreams {
-            do throws(TransportError) {
-                try upstream.resolve()
-            } catch {
-                // The server may get its name later; clients are told meanwhile.
-                logger.error("cannot resolve the server's address \(error.address): \(error.reason)")
-            }
+        // A server may get its name later; clients are told meanwhile.
+        let failures = upstreams.flatMap { $0.resolve() }
+        let names = Set(failures.map(\.address))
+        let former = failed.withLock { failed in
+            defer { failed = names }
+            return failed
         }
+        for failure in failures where !former.contains(failure.address) {
+            logger.error("cannot resolve the server's address \(failure.address): \(failure.reason)")
+        }
+        for name in former.subtracting(names).sorted() {
+            logger.notice("the server's address \(name) can be resolved again")
+        }
+        changed()
     }
 
-    /// Any thread. Several calls before the look-up begins are one.
-    func resolveSoon() {
-        let isFirst = state.withLock { state in
-            defer { state.isPending = true }
-            return !state.isPending
-        }
-        if isFirst { wanted.signal() }
-    }
+    /// Any thread.
+    func resolveSoon() { alarm.ring() }
 
-    func stop() {
-        state.withLock { $0.isStopped = true }
-        wanted.signal()
-    }
+    func stop() { alarm.stop() }
 }

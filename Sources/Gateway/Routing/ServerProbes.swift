@@ -6,123 +6,55 @@ import ServerLink
 import Synchronization
 import Transport
 
-/// Asks servers again and again which of them is the primary: one thread and one connection for each server of the
+/// Asks servers again and again which of them is the primary: one thread and one connection for each address of the
 /// upstreams for which that matters.
 final class ServerProbes: Sendable {
-    private let probes: [ServerProbe]
+    private struct State {
+        var probes: [ServerProbe] = []
+        var isRunning = false
+    }
+
+    private let state = Mutex(State())
+    private let upstreams: [Upstream]
+    private let logger: Logger
 
     init(_ upstreams: Upstreams, logger: Logger) {
-        probes = upstreams.all.filter(\.isProbed).flatMap { upstream in
-            upstream.settings.servers.map { ServerProbe(upstream, server: $0, logger: logger) }
-        }
-    }
-
-    func start() { for probe in probes { probe.start() } }
-
-    /// Asks the upstream's servers now: a session has found that what was known does not hold. Any thread.
-    func askSoon(_ upstream: Upstream) {
-        for probe in probes where probe.upstream === upstream { probe.askSoon() }
-    }
-
-    func stop() { for probe in probes { probe.stop() } }
-}
-
-/// Asks one server.
-private final class ServerProbe: Sendable {
-    let upstream: Upstream
-    private let server: ServerAddress
-    private let logger: Logger
-    private let wanted = DispatchSemaphore(value: 0)
-    private let state = Mutex((isPending: false, isStopped: false))
-
-    init(_ upstream: Upstream, server: ServerAddress, logger: Logger) {
-        self.upstream = upstream
-        self.server = server
+        self.upstreams = upstreams.all.filter(\.isProbed)
         self.logger = logger
     }
 
     func start() {
-        let thread = Thread {
-            linux_name_thread("probe")
-            self.run()
-        }
-        thread.start()
+        state.withLock { $0.isRunning = true }
+        follow()
     }
 
-    func askSoon() {
-        let isFirst = state.withLock { state in
-            defer { state.isPending = true }
-            return !state.isPending
+    /// Names may have come to mean other addresses: what is new is asked from now on, what is gone no longer. Any thread.
+    func follow() {
+        let (new, gone) = state.withLock { state -> ([ServerProbe], [ServerProbe]) in
+            guard state.isRunning else { return ([], []) }
+            let wanted = upstreams.flatMap { upstream in
+                upstream.places.map { ServerProbe(upstream, server: $0.server, address: $0.address, logger: logger) }
+            }
+            let gone = state.probes.filter { probe in !wanted.contains { $0.isSame(as: probe) } }
+            let new = wanted.filter { probe in !state.probes.contains { $0.isSame(as: probe) } }
+            state.probes.removeAll { probe in gone.contains { $0 === probe } }
+            state.probes += new
+            return (new, gone)
         }
-        if isFirst { wanted.signal() }
+        for probe in gone { probe.stop() }
+        for probe in new { probe.start() }
+    }
+
+    /// Asks the upstream's servers now: a session has found that what was known does not hold. Any thread.
+    func askSoon(_ upstream: Upstream) {
+        for probe in state.withLock({ $0.probes }) where probe.upstream === upstream { probe.askSoon() }
     }
 
     func stop() {
-        state.withLock { $0.isStopped = true }
-        wanted.signal()
-    }
-
-    private func run() {
-        var connection: ServerConnection?
-        var known = ServerRole.unknown
-        while true {
-            state.withLock { $0.isPending = false }
-            let role = ask(&connection)
-            if role != known {
-                upstream.learned(role, of: server)
-                logger.notice(
-                    "\(server.text) is \(role == .unknown ? "not to be asked what it is" : "a \(role.rawValue)") now",
-                    metadata: ["upstream": "\(upstream.settings.name)"])
-                known = role
-            }
-            _ = wanted.wait(timeout: .now() + .nanoseconds(Int(upstream.settings.probeInterval.nanoseconds)))
-            if state.withLock({ $0.isStopped }) { return }
+        let probes = state.withLock { state in
+            defer { state = State() }
+            return state.probes
         }
-    }
-
-    private func ask(_ connection: inout ServerConnection?) -> ServerRole {
-        // A second try, since the connection may have died long ago.
-        for attempt in 0..<2 {
-            let isOld = connection != nil
-            do throws(ServerFault) {
-                let open: ServerConnection
-                if let connection {
-                    open = connection
-                } else {
-                    open = try ServerConnection(
-                        upstream.settings.probe, host: server.host, port: server.port, purpose: "probe")
-                }
-                connection = open
-                let answer = try open.query("SELECT pg_catalog.pg_is_in_recovery()").rows.first?.first
-                return answer == .some("f") ? .primary : .standby
-            } catch {
-                connection = nil
-                if attempt == 1 || !isOld {
-                    logger.debug("\(server.text) does not say what it is: \(error)")
-                    return .unknown
-                }
-            }
-        }
-        return .unknown
-    }
-}
-
-extension ServerAddress {
-    /// As libpq's `host`: a name, an address, or a socket's folder.
-    fileprivate var host: String {
-        switch self {
-        case .embedded: ""
-        case .tcp(let host, _): host
-        case .unix(let path): String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
-        }
-    }
-
-    /// As libpq's `port`: for a socket the number at the end of its name.
-    fileprivate var port: String {
-        switch self {
-        case .embedded: ""
-        case .tcp(_, let port): String(port)
-        case .unix(let path): path.lastIndex(of: ".").map { String(path[path.index(after: $0)...]) } ?? ""
-        }
+        for probe in probes { probe.stop() }
     }
 }

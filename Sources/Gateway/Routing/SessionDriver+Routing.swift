@@ -97,13 +97,18 @@ extension SessionDriver {
 
     /// The server has let the client in and said what it is (`in_hot_standby`, PostgreSQL 14 and newer).
     ///
-    /// - Returns: what to tell the client if a primary was wanted and this is none: it has stepped down since it was asked.
+    /// - Returns: what to tell the client if the server is not what was wanted: its role has changed since it was asked.
     var wrongRole: ErrorFields? {
-        guard upstream.settings.target == .primary, machine?.value.isInHotStandby == true else { return nil }
+        guard let isStandby = machine?.value.isInHotStandby else { return nil }
+        switch (upstream.settings.target, isStandby) {
+        case (.any, _), (.preferStandby, _), (.primary, false), (.standby, true): return nil
+        case (.primary, true), (.standby, false): break
+        }
+        let (role, wanted) = isStandby ? ("standby", "primary") : ("primary", "standby")
         return ErrorFields(
             severity: "FATAL", sqlState: "57P03",
-            message: "the server at \(serverAddress?.text ?? upstream.name) is a standby, and a primary is wanted",
-            hint: "Holdfast looks for the new primary: connect again in a moment.")
+            message: "the server at \(serverAddress?.text ?? upstream.name) is a \(role), and a \(wanted) is wanted",
+            hint: "Holdfast looks for the right one: connect again in a moment.")
     }
 
     // MARK: - Cancelling

@@ -13,8 +13,11 @@ package struct Upstreams: Sendable {
     }
 
     /// The servers of a database's sessions: the first block that names it.
+    ///
+    /// - Parameter database: empty for physical replication, which no pattern claims, not even `*`.
     func upstream(for database: String) -> Upstream {
-        others.first { $0.settings.databases.matches(database) } ?? standard
+        if database.isEmpty { return standard }
+        return others.first { $0.settings.databases.matches(database) } ?? standard
     }
 
     var all: [Upstream] { [standard] + others }

@@ -23,8 +23,10 @@ package struct EncryptionPolicy: Sendable {
 
     /// Reads certificates, keys and lists.
     ///
+    /// - Parameter former: what a reload takes the place of. `[[upstream]]` blocks that are gone from the file keep their
+    ///   sessions until the restart, and so the way in which their servers are met.
     /// - Throws: ``ProxyError`` that names the section, the file and what is wrong with it.
-    package init(_ configuration: ProxyConfiguration) throws(ProxyError) {
+    package init(_ configuration: ProxyConfiguration, former: EncryptionPolicy? = nil) throws(ProxyError) {
         client = configuration.clientTLS
         do {
             clientContext = try Self.context(configuration.clientTLS, resolve: configuration.resolve)
@@ -32,7 +34,8 @@ package struct EncryptionPolicy: Sendable {
             throw ProxyError(message: error.description, remedy: "see [client_tls] in proxy.conf")
         }
         server = try Self.serverSide(configuration.serverTLS, "[server_tls]", resolve: configuration.resolve)
-        var upstreams: [String: ServerSide] = [:]
+        let names = Set(configuration.upstreams.map(\.name))
+        var upstreams = former?.upstreams.filter { !names.contains($0.key) } ?? [:]
         for upstream in configuration.upstreams {
             guard let settings = upstream.tls else { continue }
             upstreams[upstream.name] = try Self.serverSide(
