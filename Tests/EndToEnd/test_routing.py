@@ -1,6 +1,7 @@
 """Where sessions go: upstreams by database, lists of servers, failover, names that change, cancels that find their server."""
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -344,6 +345,12 @@ def test_no_primary_is_said_within_connect_timeout(start_holdfast: StartHoldfast
 # Names.
 
 
+needs_mounts = pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], check=False, stderr=subprocess.DEVNULL).returncode != 0,
+    reason="no mount namespace of one's own may be made here",
+)
+
+
 def start_holdfast_with_hosts(start_holdfast: StartHoldfast, lines: str, hosts: Path, **settings: Any) -> Holdfast:
     """A proxy with a hosts file of its own, in a mount namespace of its own."""
     hosts.write_text("127.0.0.1 localhost\n" + lines)
@@ -351,6 +358,7 @@ def start_holdfast_with_hosts(start_holdfast: StartHoldfast, lines: str, hosts: 
     return start_holdfast(prefix=["unshare", "--mount", "sh", "-c", script, "holdfast"], **settings)
 
 
+@needs_mounts
 def test_a_name_that_comes_to_mean_another_server_is_followed(
     start_holdfast: StartHoldfast, postgres: PostgresServer, tmp_path: Path
 ) -> None:
@@ -373,6 +381,7 @@ def test_a_name_that_comes_to_mean_another_server_is_followed(
     assert server_of(holdfast) == postgres.port
 
 
+@needs_mounts
 def test_of_a_name_with_several_addresses_the_primary_is_found(
     start_holdfast: StartHoldfast, primary: PostgresServer, tmp_path: Path
 ) -> None:
