@@ -74,6 +74,15 @@ final class SessionDriver {
     var isWithoutTLS = false
     /// nil unless Holdfast checks the password, and until the server has let the client in.
     var authentication: SessionAuthentication?
+    /// The client has come to cancel what another session runs.
+    var isCancel = false
+    /// Until when the session waits for a server that is what is wanted (`target`).
+    var targetDeadline: Int64?
+    var cancelRounds: CancelRounds?
+    /// As it stands in the table of cancel keys.
+    var registeredKey: [UInt8]?
+    /// What the client is told when what the server has said so far has been looked at; nothing of that goes on to it.
+    var endsWith: ErrorFields?
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -336,15 +345,6 @@ final class SessionDriver {
             }
         }
     }
-
-    var isCancel = false
-    /// Until when the session waits for a server that is what is wanted (`target`).
-    var targetDeadline: Int64?
-    var cancelRounds: CancelRounds?
-    /// As it stands in the table of cancel keys.
-    var registeredKey: [UInt8]?
-    /// What the client is told when what the server has said so far has been looked at; nothing of that goes on to it.
-    var endsWith: ErrorFields?
 
     /// The first packet goes to the server as it came.
     func open(packet byteCount: Int) {
