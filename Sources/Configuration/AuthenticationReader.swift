@@ -11,22 +11,14 @@ enum AuthenticationReader {
         settings.method =
             root.word("auth", among: AuthenticationSettings.Method.allCases.map(\.rawValue))
             .flatMap(AuthenticationSettings.Method.init) ?? .passThrough
-        settings.usersPath = usersPath(section)
+        // A path that cannot be used is named as such, and not also missed.
+        settings.usersPath = section.filePath("file", example: "users.txt")?.text ?? section.text("file") ?? ""
         settings.connection =
             section.string("connection", example: "host=localhost dbname=postgres user=holdfast")?.text ?? ""
         settings.query = query(section)
         settings.cacheTime = section.duration("cache", in: 0...minute, otherwise: 0)
         checkTogether(settings, root: root, section: section)
         return settings
-    }
-
-    private static func usersPath(_ section: SectionReader) -> String {
-        guard let entry = section.string("file", example: "users.txt") else { return "" }
-        if entry.text.hasPrefix("~") {
-            section.log.error(
-                at: entry.path, "\"~\" is not expanded here", "write the path from / on, or relative to this file")
-        }
-        return entry.text
     }
 
     private static func query(_ section: SectionReader) -> String {

@@ -235,14 +235,9 @@ package struct ConfigurationReader {
         _ key: String, in section: SectionReader, otherwise fallback: String, example: String? = nil,
         mayBeEmpty: Bool = false
     ) -> String {
-        guard let entry = section.string(key, example: example ?? fallback) else { return fallback }
+        guard let entry = section.filePath(key, example: example ?? fallback) else { return fallback }
         if entry.text.isEmpty, !mayBeEmpty {
             log.error(at: entry.path, "\"\(key)\" is empty", "write a path: \(key) = \"\(example ?? fallback)\"")
-            return fallback
-        }
-        if entry.text.hasPrefix("~") {
-            log.error(
-                at: entry.path, "\"~\" is not expanded here", "write the path from / on, or relative to this file")
             return fallback
         }
         return entry.text

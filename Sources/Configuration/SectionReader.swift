@@ -83,6 +83,17 @@ struct SectionReader {
         return Entry(text: text, path: path(of: key))
     }
 
+    /// A file's path as it stands, perhaps empty; nil where the key is absent or holds none.
+    func filePath(_ key: String, example: String) -> Entry? {
+        guard let entry = string(key, example: example) else { return nil }
+        guard !entry.text.hasPrefix("~") else {
+            log.error(
+                at: entry.path, "\"~\" is not expanded here", "write the path from / on, or relative to this file")
+            return nil
+        }
+        return entry
+    }
+
     /// One of a few words.
     func word(_ key: String, among words: [String]) -> String? {
         guard let entry = string(key, example: words.first ?? "") else { return nil }

@@ -90,12 +90,6 @@ enum TLSReader {
 
     /// "" is none.
     private static func path(_ key: String, in section: SectionReader, example: String) -> String {
-        guard let entry = section.string(key, example: example) else { return "" }
-        if entry.text.hasPrefix("~") {
-            section.log.error(
-                at: entry.path, "\"~\" is not expanded here", "write the path from / on, or relative to this file")
-            return ""
-        }
-        return entry.text
+        section.filePath(key, example: example)?.text ?? ""
     }
 }
