@@ -1,6 +1,7 @@
 """The soak itself: everybody on the stage for so many minutes, then everybody off, then what must hold."""
 
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -139,10 +140,12 @@ def trail_failures(done: dict[str, int], counters: dict[str, int], trail: TrailC
 
     What a restart of the server broke off may stand in the trail without having been counted by its actor.
     """
+    events = Counter(trail.events)
     failures = []
     if not trail.is_whole:
-        failures.append(f"{trail.events['gap']} gaps in the trail, and {len(trail.incomplete)} records alone: {trail.incomplete[:5]}")
-    events = trail.events
+        failures.append(
+            f"{events['gap']} gaps in the trail, and {len(trail.incomplete)} records alone: {trail.incomplete[:5]}"
+        )
     for what, recorded, counted in (
         ("refusals", events["refusal"], counters["statements_refused"]),
         ("ends of sessions", events["session_end"], events["session_start"]),
