@@ -82,7 +82,11 @@ final class SessionDriver {
     /// As it stands in the table of cancel keys.
     var registeredKey: [UInt8]?
     /// What the client is told when what the server has said so far has been looked at; nothing of that goes on to it.
-    var endsWith: ErrorFields?
+    var endsWith: ErrorFields? {
+        didSet { isEnding = endsWith != nil }
+    }
+    /// `endsWith` is there: asked for at every event, and a large value to look at.
+    private(set) var isEnding = false
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?

@@ -17,7 +17,7 @@ extension SessionDriver {
             guard toClient.isStill else { return false }
             readFromServer()
             guard let isReadable = server?.isReadable else { return false }
-            return !isReadable && toClient.isStill && server?.hasEnded == false && endsWith == nil && phase == .relaying
+            return !isReadable && toClient.isStill && server?.hasEnded == false && !isEnding && phase == .relaying
         }
         guard toServer.isStill, !limits.isCancelOpen, !catalog.isAwaited, !isOverMemory else { return false }
         readFromClient()
@@ -27,7 +27,7 @@ extension SessionDriver {
     func relay() {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
-        if let endsWith { return sayLastWords(endsWith) }
+        if isEnding, let endsWith { return sayLastWords(endsWith) }
         // An answer may have made room for requests.
         if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
             isWaitingForLedger = false
@@ -186,7 +186,10 @@ extension SessionDriver {
             }
             serverProcessKnown(process)
         }
-        if limits.loginTicket != nil, machine.value.isAuthenticated { loginCompleted() }
+        if limits.loginTicket != nil, machine.value.isAuthenticated {
+            loginCompleted()
+            if loop.context.looksAtNothing { self.machine = nil }
+        }
         if machine.value.hasNotes { takeNotes() }
         if machine.value.takeGrantsOver() { closeGrants() }
         return step
