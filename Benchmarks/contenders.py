@@ -78,7 +78,7 @@ class Contender:
 class Field:
     """One PostgreSQL and, in front of it, the contenders that were asked for; closing it ends all of them."""
 
-    def __init__(self, scale: int = 10, loops: int = 0) -> None:
+    def __init__(self, scale: int = 20, loops: int = 0) -> None:
         """`scale` is pgbench's; `loops` is Holdfast's setting, 0 for one a core."""
         self._loops = loops
         self._contenders: dict[tuple[str, Route], Contender] = {}

@@ -1,7 +1,6 @@
 """Compares Holdfast with PgBouncer, HAProxy and no proxy: every scenario once a round, every contender in turn."""
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -10,12 +9,9 @@ from pathlib import Path
 
 from contenders import ContenderDied, Field
 from machine import Load, facts
-from meters import CallCounter
 from report import write_report
 from results import Cell, Failure, Results
 from scenarios import Options, Scenario, all_scenarios
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Suite:
@@ -104,7 +100,7 @@ def integers(text: str) -> tuple[int, ...]:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="Benchmarks/run", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="default 5")
-    parser.add_argument("--seconds", type=float, default=2, help="of each cell in each round (default 2)")
+    parser.add_argument("--seconds", type=int, default=2, help="of each cell in each round (default 2)")
     parser.add_argument("--clients", type=integers, default=(1, 8, 32, 200), help="default 1,8,32,200")
     parser.add_argument(
         "--scenarios", default="", help="only those whose name begins with one of these, split by commas"
@@ -114,7 +110,7 @@ def arguments() -> argparse.Namespace:
         "--quick", action="store_true",
         help="every scenario once and as short as can be: a test of the suite, no measurement",
     )  # fmt: skip
-    parser.add_argument("--scale", type=int, help="pgbench's scale (default 10; quick: 1)")
+    parser.add_argument("--scale", type=int, help="pgbench's scale (default 20; quick: 1)")
     parser.add_argument("--loops", type=int, default=0, help="threads of Holdfast and HAProxy (default: one a core)")
     parser.add_argument("--json", type=Path, default=Path(".build/benchmarks.json"), help="where the raw data goes")
     parser.add_argument("--markdown", type=Path, help="also writes the report to this file, its plots to images/ there")
@@ -137,7 +133,7 @@ def measure(options: argparse.Namespace) -> int:
     rounds = 1 if options.quick else options.rounds
     results = Results(facts=facts(options, rounds, scenarios))
     load = Load()
-    with Field(options.scale or (1 if options.quick else 10), options.loops) as field:
+    with Field(options.scale or (1 if options.quick else 20), options.loops) as field:
         suite = Suite(field, scenarios, rounds, results)
         suite.prepare()
         try:
