@@ -54,6 +54,9 @@ class Results:
     cells: list[Cell] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
+    # The figures were made as fast as possible, to see that all are there.
+    is_quick: bool = False
+
     def cell(self, name: str) -> Cell | None:
         return next((cell for cell in self.cells if cell.name == name), None)
 
@@ -84,5 +87,6 @@ class Results:
         if data.get("version") != VERSION:
             raise ValueError(f"{file} has version {data.get('version')}, this program reads {VERSION}")
         return cls(
-            data["facts"], [Cell(**cell) for cell in data["cells"]], [Failure(**one) for one in data["failures"]]
-        )
+            data["facts"], [Cell(**cell) for cell in data["cells"]], [Failure(**one) for one in data["failures"]],
+            data["is_quick"],
+        )  # fmt: skip

@@ -131,7 +131,7 @@ def measure(options: argparse.Namespace) -> int:
     """The exit status: 0 only if every figure was found."""
     scenarios = chosen(options)
     rounds = 1 if options.quick else options.rounds
-    results = Results(facts=facts(options, rounds, scenarios))
+    results = Results(facts=facts(options, rounds, scenarios), is_quick=options.quick)
     load = Load()
     with Field(options.scale or (1 if options.quick else 20), options.loops) as field:
         suite = Suite(field, scenarios, rounds, results)
