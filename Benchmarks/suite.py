@@ -84,9 +84,8 @@ class Suite:
 def turned(names: tuple[str, ...], round_index: int) -> list[str]:
     """Each round begins with another contender, and every second goes backwards, so that none always follows
     the same one."""
-    first = round_index % len(names)
-    order = [*names[first:], *names[:first]]
-    return order if round_index % 2 == 0 else order[::-1]
+    step = 1 if round_index % 2 == 0 else -1
+    return [names[(round_index + step * place) % len(names)] for place in range(len(names))]
 
 
 def say(text: str) -> None:
