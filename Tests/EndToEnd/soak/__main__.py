@@ -1,6 +1,7 @@
 """The command line of scripts/soak."""
 
 import argparse
+import logging
 import sys
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def main() -> int:
     parser.add_argument("--prefix", default="soak", help="how the plots' names begin (default soak)")
     options = parser.parse_args()
 
+    # The driver's own words about pipelines that are meant to fail.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     stage = Stage(options.selector)
     try:
         stage.build()

@@ -1,6 +1,7 @@
 """The figures of a soak for the machine (JSON) and for people (Markdown, SVG)."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,6 +33,7 @@ def summary(result: Result) -> str:
 def markdown(result: Result, version: str, folder: str, prefix: str = "soak") -> str:
     """The part of the page that changes with each soak."""
     series = result.series
+    events = Counter(result.trail.events)
     cpu = series["cpu_seconds"][-1] - series["cpu_seconds"][0]
     selector = f", `selector = \"{result.selector}\"`" if result.selector else ""
     rows = [
@@ -57,9 +59,9 @@ def markdown(result: Result, version: str, folder: str, prefix: str = "soak") ->
         "| --- | ---: |",
         *(f"| {name} | {count:,} |" for name, count in sorted(result.counts.items())),
         "",
-        f"The trail: {result.trail.events['intent']:,} intents, {result.trail.events['outcome']:,} outcomes "
-        f"({result.trail.in_doubt} unknown), {result.trail.events['refusal']:,} refusals, {result.trail.events['gap']} gaps, "
-        f"{result.trail.events['session_start']:,} sessions begun and {result.trail.events['session_end']:,} ended, "
+        f"The trail: {events['intent']:,} intents, {events['outcome']:,} outcomes "
+        f"({result.trail.in_doubt} unknown), {events['refusal']:,} refusals, {events['gap']} gaps, "
+        f"{events['session_start']:,} sessions begun and {events['session_end']:,} ended, "
         f"{len(result.unseen)} findings of `audit unseen`; {result.trail.kilobytes / 1024:.1f} MB.",
         "",
         "What did not hold: " + ("nothing." if not result.failures else ""),

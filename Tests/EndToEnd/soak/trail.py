@@ -16,7 +16,7 @@ from .stage import TEST
 class TrailCount:
     """The trail of a soak in numbers."""
 
-    events: Counter[str]
+    events: dict[str, int]
     # Intents without an outcome, outcomes without an intent, intents with more than one outcome.
     incomplete: list[str]
     # Intents in the test database that are no temporary table's.
@@ -28,7 +28,7 @@ class TrailCount:
 
     @property
     def is_whole(self) -> bool:
-        return not self.incomplete and not self.events["gap"]
+        return not self.incomplete and not self.events.get("gap")
 
 
 def count(path: Path) -> TrailCount:
@@ -55,7 +55,7 @@ def count(path: Path) -> TrailCount:
             elif event == "finding":
                 findings.append(record)
     incomplete += [f"{number} outcomes of the intent {id}" for id, number in intents.items() if number != 1]
-    return TrailCount(events, incomplete, migrations, in_doubt, findings, path.stat().st_size // 1024)
+    return TrailCount(dict(events), incomplete, migrations, in_doubt, findings, path.stat().st_size // 1024)
 
 
 def unseen(configuration: Path) -> tuple[int, list[dict[str, Any]], str]:
