@@ -58,7 +58,7 @@ package struct StatementJudge: ~Copyable {
     /// Whether the text's tokens alone show that it has no class, so that no rule can be about it (``PlainQuery``): what
     /// `judge` would find too, without a judgement to carry about. A tenth of a pgbench SELECT's instructions.
     package func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        StatementAnalyzer.isPlain(text, settings: settings) && !hazards.mayConcern(text, settings: settings)
+        analyzer.isPlain(text, settings: settings)
     }
 
     /// Judges facts that were remembered from a Parse under the rules of now.

@@ -46,9 +46,9 @@ package struct StatementAnalyzer: ~Copyable {
     /// Names go into a log from here on.
     mutating func collectMentions(in log: MentionLog) { reader.functions.log = log }
 
-    /// Whether the text's tokens alone prove that it has no facts.
-    package static func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        PlainQuery.isProven(text, settings: settings)
+    /// Whether the text's tokens alone prove that it has no facts, whatever is in the session's database.
+    package func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+        PlainQuery.isProven(text, settings: settings) && !reader.functions.hazards.mayConcern(text, settings: settings)
     }
 
     /// The facts of a text that is one Query message's or one Parse message's.

@@ -125,8 +125,9 @@ package struct HazardIndex: Sendable {
 
     /// Whether a plain query may use something hazardous after all.
     package func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        guard let tables = storage?.tables else { return false }
-        return tables.hasImplicitOperators || !namesMentioned(in: text, settings: settings).isEmpty
+        guard let storage else { return false }
+        if storage.tables.hasImplicitOperators { return true }
+        return !storage.tables.names.isEmpty && !namesMentioned(in: text, settings: settings).isEmpty
     }
 }
 
