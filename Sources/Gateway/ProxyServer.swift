@@ -34,11 +34,9 @@ package final class ProxyServer {
     /// - Parameters:
     ///   - server: where the server is; never `embedded` (the embedded server is running by now).
     ///   - auditPath: the trail's file, absolute.
-    ///   - looksAtNothing: for Benchmarks/Relay alone, which measures what looking costs.
     /// - Throws: ``ProxyError`` with place and remedy. Nothing is left running.
     package init(
-        configuration: ProxyConfiguration, server: ServerAddress, auditPath: String, logger: Logger,
-        looksAtNothing: Bool = false
+        configuration: ProxyConfiguration, server: ServerAddress, auditPath: String, logger: Logger
     ) throws(ProxyError) {
         self.configuration = configuration
         started = configuration
@@ -100,8 +98,7 @@ package final class ProxyServer {
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
-                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, limits: limits,
-                    looksAtNothing: looksAtNothing),
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, limits: limits),
                 settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, limits: limits, logger: logger)

@@ -167,7 +167,7 @@ final class SessionDriver {
         client.isWritable = true
         expectProxyHeader()
         do {
-            try loop.selector.add(client.number, value: owner)
+            try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites)
         } catch {
             return close("cannot watch the client's socket: \(error.reason)")
         }
@@ -291,8 +291,10 @@ final class SessionDriver {
         self.loop = loop
         self.owner = owner
         do {
-            try loop.selector.add(client.number, value: owner)
-            if let number = server?.number { try loop.selector.add(number, value: owner | 1) }
+            try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites)
+            if let number = server?.number, let watches = server?.watchesWrites {
+                try loop.selector.add(number, value: owner | 1, watchesWrites: watches)
+            }
         } catch {
             return close("cannot watch a socket: \(error.reason)")
         }
@@ -316,6 +318,17 @@ final class SessionDriver {
         case .cancelling, .relaying: relay()
         case .lingering: linger()
         case .closed: break
+        }
+        if phase != .closed { watchBlockedWrites() }
+    }
+
+    /// Has the selector tell when a Unix-domain socket that has refused a write takes one again.
+    private func watchBlockedWrites() {
+        if let isWatched = client.takeWriteWatch() {
+            loop.selector.watchWrites(client.number, value: owner, isWatched)
+        }
+        if let isWatched = server?.takeWriteWatch(), let number = server?.number {
+            loop.selector.watchWrites(number, value: owner | 1, isWatched)
         }
     }
 

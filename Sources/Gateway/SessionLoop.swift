@@ -28,9 +28,6 @@ package struct LoopContext: Sendable {
     package var statementsEnded: @Sendable () -> Void = {}
     /// What is counted over all loops.
     package var limits = Limits(maximumClients: .max)
-    /// Nobody looks at what goes by once a client is logged in: a bare relay, to measure the guard's cost by. Nothing in
-    /// `proxy.conf` or on the command line of `holdfast` sets it.
-    var looksAtNothing = false
 }
 
 /// What of `proxy.conf` a loop goes by: swapped whole at a reload.

@@ -250,7 +250,7 @@ extension SessionDriver {
         phase = .connecting
         remainingAddresses = [address]
         do {
-            try loop.selector.add(client.number, value: owner)
+            try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites)
         } catch {
             return close("cannot watch a socket: \(error.reason)")
         }

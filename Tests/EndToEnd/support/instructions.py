@@ -207,8 +207,9 @@ class CountedHoldfast:
         # Valgrind 3.19 cannot read the debug information that Swift writes; functions keep their names without it.
         program = folder / "holdfast"
         run("objcopy", "--strip-debug", binary(), program)
-        options = {"top": {"loops": 1}, "prefix": prefix, "program": program, **settings}
+        options = {"top": {"loops": 1}, "prefix": prefix, **settings}
         self.proxy = Holdfast(folder, ProxySettings(server=server.address, **options))
+        self.proxy.program = program
 
     def start(self) -> None:
         self.proxy.start(timeout=120)

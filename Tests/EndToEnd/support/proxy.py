@@ -58,8 +58,6 @@ class ProxySettings:
     # How many files the process may have open; 0 is as many as this one.
     descriptor_limit: int = 0
     upstream: list[dict[str, Any]] = field(default_factory=list)
-    # Another program than HOLDFAST_BIN's.
-    program: Path | None = None
     # In front of the command that starts the process.
     prefix: list[str] = field(default_factory=list)
     tags: list[dict[str, Any]] = field(default_factory=lambda: [dict(tag) for tag in TAGS])
@@ -88,6 +86,7 @@ class Holdfast:
     def __init__(self, folder: Path, settings: ProxySettings) -> None:
         self.folder = folder
         self.settings = settings
+        self.program = binary()
         self.configuration = folder / "proxy.conf"
         self.log = folder / "holdfast.log"
         self.trail = AuditTrail(folder / settings.audit["file"])
@@ -106,7 +105,7 @@ class Holdfast:
         prefix = [*self.settings.prefix, *(["prlimit", f"--nofile={files}:{files}"] if files else [])]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, str(self.settings.program or binary()), "serve", "--config", str(self.configuration)],
+                [*prefix, str(self.program), "serve", "--config", str(self.configuration)],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
         threading.Thread(target=self._read_output, daemon=True).start()
