@@ -16,11 +16,14 @@ extension SessionDriver {
         if isServer {
             guard toClient.isStill else { return false }
             readFromServer()
-            guard let isReadable = server?.isReadable else { return false }
-            return !isReadable && toClient.isStill && server?.hasEnded == false && !isEnding && phase == .relaying
+            // Over TLS only a read that brings nothing tells that this was all.
+            if server?.isReadable == true, toClient.isStill { readFromServer() }
+            return server?.isReadable == false && toClient.isStill && server?.hasEnded == false && !isEnding
+                && phase == .relaying
         }
         guard toServer.isStill, !limits.isCancelOpen, !catalog.isAwaited, !isOverMemory else { return false }
         readFromClient()
+        if client.isReadable, toServer.isStill, !catalog.isAwaited { readFromClient() }
         return !client.isReadable && toServer.isStill && !client.hasEnded && phase == .relaying
     }
 
