@@ -368,10 +368,10 @@ def test_the_report_begins_with_the_verdicts_and_names_every_contender(tmp_path:
 
 def test_the_readme_gets_the_figures_between_its_marks_and_keeps_the_rest(tmp_path: Path):
     file = tmp_path / "README.md"
-    file.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    file.write_text(f"before\n{BEGIN}\nearlier\n{END}\nafter\n")
     update_readme(sample_results(holdfast_cpu=1.5), file)
     once = file.read_text()
-    assert once.startswith("before\n") and once.endswith(f"{END}\nafter\n") and "old" not in once
+    assert once.startswith("before\n") and once.endswith(f"{END}\nafter\n") and "earlier" not in once
     assert "| pgbench -S, TCP on both sides | 0.75 | 0.60 | 1.11 | 1.25 |" in once
     assert "50 µs through Holdfast, 60 µs through PgBouncer" in once
     update_readme(sample_results(holdfast_cpu=1.5), file)
