@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def facts(options: argparse.Namespace, rounds: int, scenarios: list[Scenario]) -
         "versions": ", ".join(versions),
         "run": f"{rounds} round{'s' if rounds != 1 else ''}, {options.seconds} s a cell, {len(scenarios)} scenarios"
         + (", quick" if options.quick else ""),
+        "command": " ".join(["Benchmarks/run", *sys.argv[1:]]),
         "system calls": f"counted by {CallCounter.find_tool() or 'nothing: there is neither perf nor strace'}",
     }
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from contenders import ContenderDied, Field
 from machine import Load, facts
+from readme import update_readme
 from report import write_report
-from results import Cell, Failure, Results
+from results import Cell, Failure, Results, merged
 from scenarios import Options, Scenario, all_scenarios
 
 
@@ -113,7 +114,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--loops", type=int, default=0, help="threads of Holdfast and HAProxy (default: one a core)")
     parser.add_argument("--json", type=Path, default=Path(".build/benchmarks.json"), help="where the raw data goes")
     parser.add_argument("--markdown", type=Path, help="also writes the report to this file, its plots to images/ there")
-    parser.add_argument("--report", type=Path, metavar="JSON", help="measures nothing, makes the report of this data")
+    parser.add_argument("--readme", type=Path, help="also renews the figures between the marks in this file")
+    parser.add_argument(
+        "--report", type=Path, nargs="+", metavar="JSON",
+        help="measures nothing, makes the report of this data; of a scenario that several files have, the last counts",
+    )  # fmt: skip
     return parser.parse_args()
 
 
@@ -147,9 +152,15 @@ def measure(options: argparse.Namespace) -> int:
     for line in missing:
         say(f"MISSING {line}")
     say(f"the raw data is in {options.json}")
+    show(results, options)
+    return 1 if missing or results.failures else 0
+
+
+def show(results: Results, options: argparse.Namespace) -> None:
     if options.markdown:
         write_report(results, options.markdown)
-    return 1 if missing or results.failures else 0
+    if options.readme:
+        update_readme(results, options.readme)
 
 
 def main() -> int:
@@ -160,7 +171,8 @@ def main() -> int:
         print("\n".join(scenario.name for scenario in chosen(options)))
         return 0
     if options.report:
-        write_report(Results.read(options.report), options.markdown or Path("docs/benchmarks.md"))
+        options.markdown = options.markdown or Path("docs/benchmarks.md")
+        show(merged([Results.read(file) for file in options.report]), options)
         return 0
     options.json.parent.mkdir(parents=True, exist_ok=True)
     return measure(options)

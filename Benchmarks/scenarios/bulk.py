@@ -16,7 +16,7 @@ LOADS = {
     "small-rows": (1000, "a result of 1 GB in rows of 100 bytes"),
     "big-rows": (1000, "a result of 1 GB in rows of 1 MB"),
 }
-# So much is moved a few times only.
+# Fewer than the others: what is moved makes up for it.
 ROUNDS = 3
 
 

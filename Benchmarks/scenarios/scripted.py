@@ -57,18 +57,15 @@ class Connections(Transactions):
 
 
 def batches(options: Options) -> list[Scenario]:
-    found: list[Scenario] = []
-    for mode in ("extended", "prepared"):
-        for clients in {options.clients[0], min(8, options.clients[-1])}:
-            found.append(
-                Scripted(
-                    name=f"pipeline-{mode}-{clients}", group="pipeline",
-                    title=f"{BATCH} SELECTs a batch, {mode}, {clients} client{'s' if clients > 1 else ''}",
-                    contenders=ALL, parameters={"mode": mode, "clients": clients}, options=options, script=BATCHES,
-                    arguments=(f"--protocol={mode}",), clients=clients,
-                )  # fmt: skip
-            )
-    return found
+    return [
+        Scripted(
+            name=f"pipeline-prepared-{clients}", group="pipeline",
+            title=f"prepared, {clients} client{'s' if clients > 1 else ''}", contenders=ALL,
+            parameters={"mode": "prepared", "clients": clients}, options=options, script=BATCHES,
+            arguments=("--protocol=prepared",), clients=clients,
+        )  # fmt: skip
+        for clients in sorted({options.clients[0], min(8, options.clients[-1])})
+    ]
 
 
 def connections(options: Options) -> list[Scenario]:

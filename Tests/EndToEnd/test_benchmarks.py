@@ -24,7 +24,8 @@ from figures import Latencies, middle, paired_differences, paired_ratios, spread
 from meters import CallCounter, Meter, perf_count, strace_count
 from plots import Bar, Scale, bar_chart
 from report import report, write_report
-from results import Cell, Results
+from readme import BEGIN, END, update_readme
+from results import Cell, Failure, Results, merged
 from scenarios import Measurement, Scenario
 from scenarios.judging import measurements
 from scenarios.pgbench import LoadFailed, check_report, transactions_in
@@ -300,6 +301,18 @@ def test_the_raw_data_comes_back_as_it_was_written(tmp_path: Path):
         Results.read(tmp_path / "data.json")
 
 
+def test_of_several_runs_the_last_ones_figures_count():
+    first, second = sample_results(holdfast_cpu=1.5), sample_results(holdfast_cpu=1.9)
+    other = Cell("ddl-1", "1 client", "ddl", ["holdfast"], {})
+    first.cells.insert(0, other)
+    first.failures = [Failure("select-tcp-simple-1", "holdfast", 1, "was repeated"), Failure("ddl-1", "", 1, "stays")]
+    second.facts = {"date": "tomorrow"}
+    both = merged([first, second])
+    assert both.facts == {"date": "today; then tomorrow"}
+    assert both.cells == [other, second.cells[0]]
+    assert [one.text for one in both.failures] == ["stays"]
+
+
 # ---- The report
 
 
@@ -351,6 +364,21 @@ def test_the_report_begins_with_the_verdicts_and_names_every_contender(tmp_path:
     pictures = {path.name for path in (tmp_path / "images").iterdir()}
     assert {"bench-select-tcp-cpu.svg", "bench-select-tcp-throughput.svg"} <= pictures
     assert all(f"images/{name}" in text for name in pictures)
+
+
+def test_the_readme_gets_the_figures_between_its_marks_and_keeps_the_rest(tmp_path: Path):
+    file = tmp_path / "README.md"
+    file.write_text(f"before\n{BEGIN}\nearlier\n{END}\nafter\n")
+    update_readme(sample_results(holdfast_cpu=1.5), file)
+    once = file.read_text()
+    assert once.startswith("before\n") and once.endswith(f"{END}\nafter\n") and "earlier" not in once
+    assert "| pgbench -S, TCP on both sides | 0.75 | 0.60 | 1.11 | 1.25 |" in once
+    assert "50 µs through Holdfast, 60 µs through PgBouncer" in once
+    update_readme(sample_results(holdfast_cpu=1.5), file)
+    assert file.read_text() == once
+    file.write_text("no marks")
+    with pytest.raises(AssertionError, match="lacks"):
+        update_readme(sample_results(holdfast_cpu=1.5), file)
 
 
 @pytest.mark.parametrize("is_logarithmic", [False, True])
