@@ -62,7 +62,7 @@ extension SessionDriver {
             guard client.isReadable, !client.hasEnded else { return }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if toServer.buffer.isEmpty, !catalog.isAwaited {
+            if toServer.isShort, !catalog.isAwaited {
                 readFromClient()
             } else {
                 let missing = toServer.needed - toServer.buffer.count
@@ -71,11 +71,15 @@ extension SessionDriver {
         }
     }
 
-    /// Reads, looks and forwards without a copy, as long as the server takes all that may go.
+    /// Reads, looks and forwards without a copy, as long as the server takes all that may go. What is held goes in front, so
+    /// it must be little (`Flow.isShort`).
     func readFromClient() {
-        let count = client.receive(into: loop.scratch)
+        let held = toServer.buffer.count
+        if held > 0 { loop.scratch.copyMemory(from: toServer.buffer.bytes) }
+        let count = client.receive(into: UnsafeMutableRawBufferPointer(rebasing: loop.scratch[held...]))
         guard count > 0 else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
+        if held > 0 { toServer.buffer.drop(held) }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<(held + count)])
         let step = consumeClient(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
         toServer.take(step, of: bytes, sent: going.isEmpty ? 0 : (server?.send(going) ?? 0))
@@ -99,7 +103,7 @@ extension SessionDriver {
             guard let isReadable = server?.isReadable, isReadable, server?.hasEnded == false else { return }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if toClient.buffer.isEmpty {
+            if toClient.isShort {
                 readFromServer()
             } else {
                 let missing = toClient.needed - toClient.buffer.count
@@ -109,9 +113,12 @@ extension SessionDriver {
     }
 
     func readFromServer() {
-        let count = server?.receive(into: loop.scratch) ?? 0
+        let held = toClient.buffer.count
+        if held > 0 { loop.scratch.copyMemory(from: toClient.buffer.bytes) }
+        let count = server?.receive(into: UnsafeMutableRawBufferPointer(rebasing: loop.scratch[held...])) ?? 0
         guard count > 0 else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
+        if held > 0 { toClient.buffer.drop(held) }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<(held + count)])
         let step = consumeServer(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
         toClient.take(step, of: bytes, sent: going.isEmpty ? 0 : client.send(going))
