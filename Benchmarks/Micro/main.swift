@@ -10,12 +10,17 @@ import Session
 //     swift run -c release holdfast-benchmark            everything
 //     swift run -c release holdfast-benchmark machine    what has the word in its name
 //     swift run -c release holdfast-benchmark hostile    hostile texts, by length (HostileTexts.swift)
+//     swift run -c release holdfast-benchmark linear     texts of 1 KB to 100 MB, as a table and a plot (LinearTexts.swift)
 
 /// A monotonic clock in nanoseconds.
 func now() -> Int64 { linux_clock_monotonic() }
 
 if CommandLine.arguments.dropFirst().first == "hostile" {
     measureHostileTexts(CommandLine.arguments.dropFirst(2).first)
+    exit(0)
+}
+if CommandLine.arguments.dropFirst().first == "linear" {
+    measureLinearTexts(plot: CommandLine.arguments.dropFirst(2).first)
     exit(0)
 }
 

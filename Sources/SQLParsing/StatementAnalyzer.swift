@@ -46,21 +46,43 @@ package struct StatementAnalyzer: ~Copyable {
     /// Names go into a log from here on.
     mutating func collectMentions(in log: MentionLog) { reader.functions.log = log }
 
-    /// Whether the text's tokens alone prove that it has no facts.
-    package static func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        PlainQuery.isProven(text, settings: settings)
+    /// What the text's tokens alone prove.
+    package static func proof(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> PlainProof {
+        PlainQuery.proof(of: text, settings: settings)
+    }
+
+    /// Whether the text begins with DO or CREATE, whose literals may be code.
+    package static func mayHoldCode(_ text: UnsafeRawBufferPointer) -> Bool {
+        var lexer = Lexer(text)
+        let first = lexer.next()
+        guard first.kind == .word else { return false }
+        let word = Keyword(first, text)
+        return word == .do || word == .create
+    }
+
+    /// Whether a text that begins so may be one that becomes short by leaving out literals and rows: its first word is
+    /// INSERT, UPDATE, DELETE or SELECT.
+    package static func mayBeCondensed(_ head: UnsafeRawBufferPointer) -> Bool {
+        var lexer = Lexer(head)
+        let first = lexer.next()
+        guard first.kind == .word, first.end < head.count else { return false }
+        let word = Keyword(first, head)
+        return word == .insert || word == .update || word == .delete || word == .select
     }
 
     /// The facts of a text that is one Query message's or one Parse message's.
     ///
-    /// - Parameter text: the bytes without the terminating NUL; a NUL within ends the text, as it does for the server.
-    package mutating func facts(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> TextFacts {
-        if reader.functions.log == nil, PlainQuery.isProven(text, settings: settings),
-            !hazards.mayConcern(text, settings: settings)
-        {
+    /// - Parameters:
+    ///   - text: the bytes without the terminating NUL; a NUL within ends the text, as it does for the server.
+    ///   - known: ``proof(of:settings:)`` of the same text and settings, if somebody has it.
+    package mutating func facts(
+        of text: UnsafeRawBufferPointer, settings: LexicalSettings, after known: PlainProof? = nil
+    ) -> TextFacts {
+        let proof = known ?? PlainQuery.proof(of: text, settings: settings)
+        if proof.isProven, reader.functions.log == nil, !hazards.mayConcern(text, settings: settings) {
             return TextFacts()
         }
-        canonical.load(text, settings: settings)
+        canonical.load(text, settings: settings, outlivesUse: true, after: proof)
         var facts = readCanonical(settings)
         let (hasInvalidCharacter, hasPossibleASCII) = (canonical.hasInvalidCharacter, canonical.hasPossibleASCII)
         // The server refuses a text with an invalid character, if the encoding is what it is believed to be.
@@ -77,7 +99,7 @@ package struct StatementAnalyzer: ~Copyable {
     ) {
         let settings = LexicalSettings(
             standardConformingStrings: settings.standardConformingStrings, encoding: encoding)
-        canonical.load(text, settings: settings)
+        canonical.load(text, settings: settings, outlivesUse: true)
         let other = readCanonical(settings)
         facts.classes.formUnion(other.classes)
         facts.statements += other.statements
@@ -243,6 +265,12 @@ package struct StatementAnalyzer: ~Copyable {
         var analyzer = StatementAnalyzer(functions: reader.functions, nesting: nesting + 1)
         return text.withUnsafeBytes { analyzer.facts(of: $0, settings: settings) }
     }
+}
+
+extension Keyword {
+    static let insert = Keyword("insert")
+    static let update = Keyword("update")
+    static let delete = Keyword("delete")
 }
 
 extension InnerText {

@@ -123,10 +123,30 @@ package struct HazardIndex: Sendable {
         }
     }
 
-    /// Whether a plain query may use something hazardous after all.
+    /// Whether a plain query may use something hazardous after all. One pass of the lexer, nothing allocated.
     package func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
         guard let tables = storage?.tables else { return false }
-        return tables.hasImplicitOperators || !namesMentioned(in: text, settings: settings).isEmpty
+        if tables.hasImplicitOperators { return true }
+        if tables.names.isEmpty { return false }
+        var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
+        while true {
+            let token = lexer.next()
+            var range = token.range
+            switch token.kind {
+            case .end: return false
+            case .word, .operator: break
+            case .quotedName:
+                range = (token.start + 1)..<max(token.start + 1, token.end - 1)
+                // A doubled quote in it stands for one: too rare to be read here.
+                if text[range].contains(UInt8(ascii: "\"")) { return true }
+            default: continue
+            }
+            // Names are cut to 63 bytes; those in quotes keep their case.
+            let name = text[range.prefix(63)]
+            let isWord = token.kind == .word
+            let folded = name.lazy.map { isWord && $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+            if tables.names.contains(KnownFunctionIndex.hash(folded)) { return true }
+        }
     }
 }
 
