@@ -1,4 +1,3 @@
-import Glibc
 import SQLParsing
 
 /// A text whose reading takes so long that another thread does it: the facts are ordered, and judged when they come by
@@ -56,7 +55,7 @@ package struct FactsDelivery: Sendable {
     func facts(
         of text: UnsafeRawBufferPointer, readings: LexicalReadings, hazards: HazardIndex
     ) -> [TextFacts]? {
-        guard order.hazards.isSame(as: hazards), order.text.withUnsafeBytes({ Self.isSame($0, text) }) else {
+        guard order.hazards.isSame(as: hazards), order.text.withUnsafeBytes({ $0.isSame(as: text) }) else {
             return nil
         }
         var found: [TextFacts] = []
@@ -65,13 +64,6 @@ package struct FactsDelivery: Sendable {
             found.append(known.facts)
         }
         return found
-    }
-
-    private static func isSame(_ one: UnsafeRawBufferPointer, _ other: UnsafeRawBufferPointer) -> Bool {
-        guard one.count == other.count else { return false }
-        guard let first = one.baseAddress, let second = other.baseAddress else { return one.isEmpty && other.isEmpty }
-        // Both buffers have so many bytes. A byte at a time 16 MB take as long as they take to judge.
-        return memcmp(first, second, one.count) == 0
     }
 }
 

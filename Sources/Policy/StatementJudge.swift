@@ -5,6 +5,9 @@ import SQLParsing
 /// One judge belongs to one thread. On ordinary traffic judging costs the analysis of the text and one AND.
 package struct StatementJudge: ~Copyable {
     private var analyzer = StatementAnalyzer()
+    private var cache = FactsCache()
+    /// Texts of fewer bytes are first tried to be proven plain, which costs less than to look for them.
+    private static let cachedLength = 256
 
     package init() {}
 
@@ -51,12 +54,17 @@ package struct StatementJudge: ~Copyable {
     /// `judge` would find too, without a judgement to carry about. A tenth of a pgbench SELECT's instructions.
     ///
     /// - Parameter proof: what the tokens have shown, for who judges the text next.
-    package func isPlain(
+    package mutating func isPlain(
         _ text: UnsafeRawBufferPointer, settings: LexicalSettings, proof: inout PlainProof?
     ) -> Bool {
+        if text.count >= Self.cachedLength, let facts = cache.facts(of: text, settings: settings, hazards: hazards) {
+            return facts == TextFacts()
+        }
         let found = StatementAnalyzer.proof(of: text, settings: settings)
         proof = found
-        return found.isProven && !hazards.mayConcern(text, settings: settings)
+        guard found.isProven, !hazards.mayConcern(text, settings: settings) else { return false }
+        if text.count >= Self.cachedLength { cache.note(TextFacts(), of: text, settings: settings, hazards: hazards) }
+        return true
     }
 
     /// Judges facts that were remembered from a Parse under the rules of now.
@@ -118,7 +126,12 @@ package struct StatementJudge: ~Copyable {
         _ text: UnsafeRawBufferPointer, settings: LexicalSettings, after proof: PlainProof?,
         rules: borrowing SubjectRules
     ) -> Judgement {
-        judge(remembered: analyzer.facts(of: text, settings: settings, after: proof), rules: rules)
+        if let facts = cache.facts(of: text, settings: settings, hazards: hazards) {
+            return judge(remembered: facts, rules: rules)
+        }
+        let facts = analyzer.facts(of: text, settings: settings, after: proof)
+        if facts.classes.isEmpty { cache.note(facts, of: text, settings: settings, hazards: hazards) }
+        return judge(remembered: facts, rules: rules)
     }
 
     /// A text's facts under one reading.
