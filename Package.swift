@@ -75,6 +75,13 @@ let package = Package(
         .executableTarget(
             name: "holdfast-benchmark", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing", "CLinux"],
             path: "Benchmarks/Micro", swiftSettings: strict),
+        // A server and thousands of clients, for Benchmarks/connections and Tests/EndToEnd/test_connections.py.
+        .executableTarget(
+            name: "holdfast-standin",
+            dependencies: [
+                "Transport", "TLSEngine", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Benchmarks/StandIn", swiftSettings: strict),
         // What our lexer sees, for the comparison with a real server (Tests/EndToEnd/test_lexer_differential.py).
         .executableTarget(
             name: "holdfast-lexdump", dependencies: ["SQLParsing"], path: "Tests/Support/LexDump",

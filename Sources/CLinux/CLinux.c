@@ -28,6 +28,11 @@ int linux_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t value) 
     return result(epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event));
 }
 
+int linux_epoll_modify(int epoll, int descriptor, uint32_t events, uint64_t value) {
+    struct epoll_event event = {.events = events, .data.u64 = value};
+    return result(epoll_ctl(epoll, EPOLL_CTL_MOD, descriptor, &event));
+}
+
 int linux_epoll_remove(int epoll, int descriptor) {
     struct epoll_event event = {0};
     return result(epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &event));

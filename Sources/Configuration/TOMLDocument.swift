@@ -37,6 +37,8 @@ struct TOMLDocument {
         }
         self.positions = positions
         root = TOMLNode(table)
+        // TOMLKit frees no table: emptied, it leaves some bytes behind instead of the whole document at each reload.
+        table.clear()
     }
 }
 

@@ -122,6 +122,18 @@ final class SessionDriver {
 
         /// Everything that could go has gone.
         var isSpent: Bool { approved == 0 && injection.isEmpty && next == nil }
+
+        /// Nothing is held, and whatever comes next can be looked at.
+        var isStill: Bool { isSpent && buffer.isEmpty && needed <= 1 && !isPaused }
+
+        /// Bytes have been looked at as they were read: `step` is what the machine said of them, and `sent` of them have
+        /// gone.
+        @inline(__always)
+        mutating func take(_ step: RelayStep, of bytes: UnsafeRawBufferPointer, sent: Int) {
+            if sent < bytes.count { buffer.append(UnsafeRawBufferPointer(rebasing: bytes[sent...])) }
+            approved = step.forward - sent
+            if case .wait(let byteCount) = step.next { needed = byteCount } else { next = step.next }
+        }
     }
 
     /// In place behind a reference: optional chaining moves a noncopyable struct out and back in, two copies of it for
@@ -154,7 +166,7 @@ final class SessionDriver {
         client.isWritable = true
         expectProxyHeader()
         do {
-            try loop.selector.add(client.number, value: owner)
+            try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites)
         } catch {
             return close("cannot watch the client's socket: \(error.reason)")
         }
@@ -167,10 +179,14 @@ final class SessionDriver {
     /// One of the sockets can do something.
     func ready(isServer: Bool, events: UInt32) {
         eventCount &+= 1
+        let wasWritable = isServer ? server?.isWritable == true : client.isWritable
         if isServer { server?.note(events: events) } else { client.note(events: events) }
         if limits.watch.wantsWake { wakeWatch() }
+        if wasWritable && events & Self.endingEvents == 0, passedOn(isServer: isServer) { return }
         advance()
     }
+
+    private static let endingEvents = LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP
 
     /// The session asked to go on after others.
     func continueTurn() {
@@ -274,8 +290,10 @@ final class SessionDriver {
         self.loop = loop
         self.owner = owner
         do {
-            try loop.selector.add(client.number, value: owner)
-            if let number = server?.number { try loop.selector.add(number, value: owner | 1) }
+            try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites)
+            if let number = server?.number, let watches = server?.watchesWrites {
+                try loop.selector.add(number, value: owner | 1, watchesWrites: watches)
+            }
         } catch {
             return close("cannot watch a socket: \(error.reason)")
         }
@@ -299,6 +317,17 @@ final class SessionDriver {
         case .cancelling, .relaying: relay()
         case .lingering: linger()
         case .closed: break
+        }
+        if phase != .closed { watchBlockedWrites() }
+    }
+
+    /// Has the selector tell when a Unix-domain socket that has refused a write takes one again.
+    private func watchBlockedWrites() {
+        if let isWatched = client.takeWriteWatch() {
+            loop.selector.watchWrites(client.number, value: owner, isWatched)
+        }
+        if let isWatched = server?.takeWriteWatch(), let number = server?.number {
+            loop.selector.watchWrites(number, value: owner | 1, isWatched)
         }
     }
 

@@ -103,7 +103,15 @@ package struct MovingSession: @unchecked Sendable {
 package final class SessionLoop {
     let context: LoopContext
     let mailbox: Mailbox<LoopLetter>
-    private(set) var settings: LoopSettings
+    private(set) var settings: LoopSettings {
+        didSet {
+            rulesVersion = settings.rules.version
+            sessionMemory = settings.limits.sessionMemory
+        }
+    }
+    /// What of `settings` is asked for at every read: by itself, because the settings are a large value.
+    private(set) var rulesVersion: Int
+    private(set) var sessionMemory: Int
     let selector: EpollSelector
     /// What is read is looked at here first; only what cannot go on at once is copied.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
@@ -139,6 +147,8 @@ package final class SessionLoop {
     ) {
         self.context = context
         self.settings = settings
+        rulesVersion = settings.rules.version
+        sessionMemory = settings.limits.sessionMemory
         self.mailbox = mailbox
         self.load = load
         selector = EpollSelector(epoll: epoll)

@@ -8,6 +8,22 @@ import Transport
 
 /// Moving bytes: what one side has sent is looked at by the machine and goes to the other as far as the machine says.
 extension SessionDriver {
+    /// The ordinary event: one side has sent something, nothing of that direction is waiting, and the other side takes it.
+    ///
+    /// - Returns: whether that was all; else `advance()` finds out what there is to do.
+    func passedOn(isServer: Bool) -> Bool {
+        guard phase == .relaying, !toServer.isPaused, !loop.isDraining else { return false }
+        if isServer {
+            guard toClient.isStill else { return false }
+            readFromServer()
+            guard let isReadable = server?.isReadable else { return false }
+            return !isReadable && toClient.isStill && server?.hasEnded == false && endsWith == nil && phase == .relaying
+        }
+        guard toServer.isStill, !limits.isCancelOpen, !catalog.isAwaited, !isOverMemory else { return false }
+        readFromClient()
+        return !client.isReadable && toServer.isStill && !client.hasEnded && phase == .relaying
+    }
+
     func relay() {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
@@ -59,10 +75,7 @@ extension SessionDriver {
         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
         let step = consumeClient(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
-        let sent = going.isEmpty ? 0 : (server?.send(going) ?? 0)
-        toServer.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
-        toServer.approved = step.forward - sent
-        toServer.next = step.next
+        toServer.take(step, of: bytes, sent: going.isEmpty ? 0 : (server?.send(going) ?? 0))
     }
 
     func relayToClient() {
@@ -98,10 +111,7 @@ extension SessionDriver {
         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
         let step = consumeServer(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
-        let sent = going.isEmpty ? 0 : client.send(going)
-        toClient.buffer.append(UnsafeRawBufferPointer(rebasing: bytes[sent...]))
-        toClient.approved = step.forward - sent
-        toClient.next = step.next
+        toClient.take(step, of: bytes, sent: going.isEmpty ? 0 : client.send(going))
     }
 
     /// - Returns: whether everything that may go has gone.
@@ -151,7 +161,7 @@ extension SessionDriver {
 
     func consumeClient(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
         // A loop that the session has just come to may not have heard of the newest rules yet.
-        if rulesVersion < loop.settings.rules.version, let subject {
+        if rulesVersion < loop.rulesVersion, let subject {
             let rules = loop.settings.rules.rules(for: subject)
             rulesVersion = loop.settings.rules.version
             bridge?.identity.tag = rules.tag

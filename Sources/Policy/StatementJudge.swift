@@ -62,7 +62,7 @@ package struct StatementJudge: ~Copyable {
         }
         let found = StatementAnalyzer.proof(of: text, settings: settings)
         proof = found
-        guard found.isProven, !hazards.mayConcern(text, settings: settings) else { return false }
+        guard found.isProven, !analyzer.mayConcern(text, settings: settings) else { return false }
         if text.count >= Self.cachedLength { cache.note(TextFacts(), of: text, settings: settings, hazards: hazards) }
         return true
     }

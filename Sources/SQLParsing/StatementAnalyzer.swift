@@ -51,6 +51,11 @@ package struct StatementAnalyzer: ~Copyable {
         PlainQuery.proof(of: text, settings: settings)
     }
 
+    /// Whether a plain query may use something hazardous in the session's database after all.
+    package func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+        reader.functions.hazards.mayConcern(text, settings: settings)
+    }
+
     /// Whether the text begins with DO or CREATE, whose literals may be code.
     package static func mayHoldCode(_ text: UnsafeRawBufferPointer) -> Bool {
         var lexer = Lexer(text)
@@ -79,7 +84,7 @@ package struct StatementAnalyzer: ~Copyable {
         of text: UnsafeRawBufferPointer, settings: LexicalSettings, after known: PlainProof? = nil
     ) -> TextFacts {
         let proof = known ?? PlainQuery.proof(of: text, settings: settings)
-        if proof.isProven, reader.functions.log == nil, !hazards.mayConcern(text, settings: settings) {
+        if proof.isProven, reader.functions.log == nil, !mayConcern(text, settings: settings) {
             return TextFacts()
         }
         canonical.load(text, settings: settings, outlivesUse: true, after: proof)

@@ -75,6 +75,9 @@ struct NameLedger: ~Copyable {
         for key in Array(slots.keys) { change(key) { $0.confirmed = nil } }
     }
 
+    /// ``settle()`` would change nothing.
+    var isSettled: Bool { unsettled.isEmpty }
+
     /// Every reply has come: only what was confirmed holds.
     mutating func settle() {
         guard !unsettled.isEmpty else { return }

@@ -18,20 +18,10 @@ package struct ReplyLedger: ~Copyable {
         case copyEnd
     }
 
-    package struct Entry {
-        package var kind: Kind
-        /// What has to be done when the reply comes; nil for ordinary messages.
-        package var note: ReplyNote?
-    }
-
     /// Past so many owed replies the client is not read until the server has answered some.
     package static let capacity = 65_536
 
-    private var entries: [Entry?] = Array(repeating: nil, count: 8)
-    private var head = 0
-    package private(set) var count = 0
-    /// Entries that have a note.
-    private var noteCount = 0
+    private var owed = ReplyQueue()
     /// An error was answered whose Sync has not been forwarded yet: the server throws away what comes.
     private(set) var isSkipping = false
     /// COPY FROM STDIN runs and its end has not been forwarded yet.
@@ -52,15 +42,16 @@ package struct ReplyLedger: ~Copyable {
 
     package init() {}
 
-    package var isEmpty: Bool { count == 0 }
+    package var count: Int { owed.count }
+    package var isEmpty: Bool { owed.isEmpty }
     /// About how many bytes are held.
-    var byteCount: Int { entries.count * MemoryLayout<Entry?>.stride + noteCount * 512 }
-    package var isFull: Bool { count >= Self.capacity }
+    var byteCount: Int { owed.byteCount }
+    package var isFull: Bool { owed.count >= Self.capacity }
 
     /// Nothing is owed but replies that come from no running statement: no COPY can begin before a message behind them.
     var owesOnlyPreparation: Bool {
         (0..<count).allSatisfy { index in
-            switch entries[(head + index) & (entries.count - 1)]?.kind {
+            switch owed.kind(at: index) {
             case .parse, .bind, .describe, .close: true
             case .query, .functionCall, .sync, .execute, .question, .copyEnd, nil: false
             }
@@ -71,16 +62,18 @@ package struct ReplyLedger: ~Copyable {
     /// reply came that nothing owed.
     var isInDoubt: Bool { doubtfulSyncs > 0 || hasLostTrack }
 
-    /// The entry whose reply comes next.
-    package var first: Entry? { count == 0 ? nil : entries[head] }
-
-    /// What the next reply is to, and whether something has to be done then: without a copy of the entry.
-    package var firstKind: Kind? { count == 0 ? nil : entries[head]?.kind }
-    package var firstHasNote: Bool { count > 0 && entries[head]?.note != nil }
+    /// What the next reply is to.
+    package var firstKind: Kind? { owed.firstKind }
+    /// Something has to be done when the next reply comes.
+    package var firstHasNote: Bool { owed.firstHasNote }
+    /// What has to be done then; nil for ordinary messages.
+    package var firstNote: ReplyNote? { owed.firstNote }
 
     /// Notes a forwarded message.
     ///
+    /// - Parameter note: what has to be done when the reply comes; nil for ordinary messages.
     /// - Returns: false if the server will throw the message away unread.
+    @inline(__always)
     package mutating func push(_ kind: Kind, note: ReplyNote? = nil) -> Bool {
         switch kind {
         case .sync:
@@ -97,7 +90,7 @@ package struct ReplyLedger: ~Copyable {
             isMidSegment = false
         case .copyEnd:
             // A marker is needed only for a COPY that the server has not answered yet.
-            if isCopyingIn || count == 0 || isSkipping {
+            if isCopyingIn || owed.isEmpty || isSkipping {
                 isCopyingIn = false
                 return true
             }
@@ -107,54 +100,38 @@ package struct ReplyLedger: ~Copyable {
         case .question:
             if isSkipping { return false }
         }
-        append(Entry(kind: kind, note: note))
+        owed.append(kind, note: note)
         return true
     }
 
     /// Takes the first entry: its reply is complete.
+    ///
+    /// - Returns: the note that it had.
     @discardableResult
-    package mutating func pop() -> Entry? {
-        let entry = takeFirst()
-        dropCopyEnds()
-        return entry
-    }
-
-    private mutating func takeFirst() -> Entry? {
-        guard count > 0 else { return nil }
-        let entry = entries[head]
-        if entry?.note != nil { noteCount -= 1 }
-        entries[head] = nil
-        head = (head + 1) & (entries.count - 1)
-        count -= 1
-        if count == 0, entries.count > 1024 {
-            entries = Array(repeating: nil, count: 8)
-            head = 0
-        }
-        return entry
-    }
-
-    /// Copy markers at the front have done their work: nothing before them is owed.
-    private mutating func dropCopyEnds() {
-        while count > 0, entries[head]?.kind == .copyEnd { _ = takeFirst() }
+    package mutating func pop() -> ReplyNote? {
+        let note = owed.removeFirst()
+        // Copy markers at the front have done their work: nothing before them is owed.
+        while owed.firstKind == .copyEnd { _ = owed.removeFirst() }
+        return note
     }
 
     /// The server answered CopyInResponse for the first entry.
     package mutating func copyInStarted() {
-        var kept: [Entry] = []
         var sawEnd = false
         ignoredSyncs = 0
         isCopyAnswered = true
-        let executing = takeFirst()
-        while let entry = takeFirst() {
-            if entry.kind == .copyEnd { sawEnd = true }
-            if entry.kind == .sync && !sawEnd {
+        var kept = ReplyQueue()
+        if let executing = owed.firstKind { kept.append(executing, note: owed.removeFirst()) }
+        while let kind = owed.firstKind {
+            let note = owed.removeFirst()
+            if kind == .copyEnd { sawEnd = true }
+            if kind == .sync && !sawEnd {
                 ignoredSyncs += 1
                 continue
             }
-            kept.append(entry)
+            kept.append(kind, note: note)
         }
-        if let executing { append(executing) }
-        for entry in kept { append(entry) }
+        owed = kept
         isCopyingIn = !sawEnd
     }
 
@@ -163,11 +140,7 @@ package struct ReplyLedger: ~Copyable {
     package mutating func statementCompleted() {
         guard isCopyAnswered else { return }
         isCopyAnswered = false
-        let mask = entries.count - 1
-        guard let end = (0..<count).first(where: { entries[(head + $0) & mask]?.kind == .copyEnd }) else { return }
-        for index in end..<(count - 1) { entries[(head + index) & mask] = entries[(head + index + 1) & mask] }
-        entries[(head + count - 1) & mask] = nil
-        count -= 1
+        owed.removeFirst(of: .copyEnd)
     }
 
     /// The server answered ErrorResponse.
@@ -179,18 +152,17 @@ package struct ReplyLedger: ~Copyable {
         isCopyAnswered = false
         doubtfulSyncs += ignoredSyncs
         ignoredSyncs = 0
-        guard count > 0, let failed = entries[head] else { return [] }
-        switch failed.kind {
-        case .question where failed.note?.question?.isSimple == true: return []
+        guard let failed = owed.firstKind else { return [] }
+        switch failed {
+        case .question where owed.firstNote?.question?.isSimple == true: return []
         case .query, .functionCall, .sync, .copyEnd:
             return []
         case .parse, .bind, .describe, .execute, .close, .question:
-            _ = takeFirst()
+            _ = owed.removeFirst()
             var skipped: [ReplyNote] = []
-            while count > 0, let next = entries[head] {
-                if next.kind == .sync { return skipped }
-                if let note = next.note { skipped.append(note) }
-                _ = takeFirst()
+            while let kind = owed.firstKind {
+                if kind == .sync { return skipped }
+                if let note = owed.removeFirst() { skipped.append(note) }
             }
             isSkipping = true
             return skipped
@@ -202,7 +174,7 @@ package struct ReplyLedger: ~Copyable {
     ///
     /// - Returns: whether that explains it.
     package mutating func explainsIdleReady() -> Bool {
-        guard doubtfulSyncs > 0, count == 0 || entries[head]?.kind != .sync else { return false }
+        guard doubtfulSyncs > 0, owed.firstKind != .sync else { return false }
         doubtfulSyncs -= 1
         return true
     }
@@ -212,9 +184,9 @@ package struct ReplyLedger: ~Copyable {
     package mutating func popSegment() -> [ReplyNote] {
         hasLostTrack = true
         var notes: [ReplyNote] = []
-        while let entry = takeFirst() {
-            if let note = entry.note { notes.append(note) }
-            if entry.kind == .sync || entry.kind == .query || entry.kind == .functionCall { break }
+        while let kind = owed.firstKind {
+            if let note = owed.removeFirst() { notes.append(note) }
+            if kind == .sync || kind == .query || kind == .functionCall { break }
         }
         return notes
     }
@@ -222,21 +194,9 @@ package struct ReplyLedger: ~Copyable {
     /// All notes still owed: the connection ended.
     package mutating func drain() -> [ReplyNote] {
         var notes: [ReplyNote] = []
-        while let entry = takeFirst() {
-            if let note = entry.note { notes.append(note) }
+        while !owed.isEmpty {
+            if let note = owed.removeFirst() { notes.append(note) }
         }
         return notes
-    }
-
-    private mutating func append(_ entry: Entry) {
-        if count == entries.count {
-            var grown: [Entry?] = Array(repeating: nil, count: entries.count * 2)
-            for index in 0..<count { grown[index] = entries[(head + index) & (entries.count - 1)] }
-            entries = grown
-            head = 0
-        }
-        entries[(head + count) & (entries.count - 1)] = entry
-        if entry.note != nil { noteCount += 1 }
-        count += 1
     }
 }

@@ -22,8 +22,9 @@ extension SessionMachine {
         let owedLater: Int
         switch clientState {
         case .awaitingTrail, .decided: return .untimed
-        case .boundary, .inspecting: owedLater = 0
-        case .forwarding, .discarding, .poisoning: owedLater = ledger.isCopyingIn ? 0 : 1
+        case .boundary where clientRemaining == 0: owedLater = 0
+        case .inspecting: owedLater = 0
+        case .boundary, .discarding, .poisoning: owedLater = ledger.isCopyingIn ? 0 : 1
         }
         if question != nil || ledger.count > owedLater { return .running }
         if ledger.isEmpty, ledger.isMidSegment || ledger.isSkipping { return .untimed }
@@ -32,7 +33,7 @@ extension SessionMachine {
 
     /// Whether a message may be sent to the server in the client's stead: nothing of the client's is half forwarded.
     package var isClientAtBoundary: Bool {
-        if case .boundary = clientState { return true }
+        if case .boundary = clientState { return clientRemaining == 0 }
         return false
     }
 

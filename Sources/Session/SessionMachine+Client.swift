@@ -11,15 +11,13 @@ extension SessionMachine {
     ) -> RelayStep {
         var position = 0
         while true {
-            switch clientState {
-            case .forwarding(let remaining):
-                let taken = min(remaining, bytes.count - position)
+            if clientRemaining > 0 {
+                let taken = min(clientRemaining, bytes.count - position)
                 position += taken
-                guard taken == remaining else {
-                    clientState = .forwarding(remaining - taken)
-                    return RelayStep(forward: position, next: .wait(byteCount: 1))
-                }
-                clientState = .boundary
+                clientRemaining -= taken
+                if clientRemaining > 0 { return RelayStep(forward: position, next: .wait(byteCount: 1)) }
+            }
+            switch clientState {
             case .discarding(let remaining, let replacement):
                 let dropped = min(remaining, bytes.count - position)
                 guard dropped == remaining else {
@@ -54,6 +52,7 @@ extension SessionMachine {
                         return RelayStep(forward: position, next: .wait(byteCount: needed))
                     }
                     header = found
+                    if forwarded(header) { continue }
                     let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
                     if let next = try messageArrived(header, rest, judge: &judge, now: now) {
                         return RelayStep(forward: position, next: next)
@@ -74,6 +73,35 @@ extension SessionMachine {
             refuseUnrecorded(&decision, note, fault)
         }
         clientState = .decided(decision)
+    }
+
+    /// Forwards a message whose type alone says that nobody has to look into it: most of a session that runs statements
+    /// prepared before.
+    ///
+    /// - Returns: whether it was such a message.
+    @inline(__always)
+    private mutating func forwarded(_ header: FrameHeader) -> Bool {
+        guard isAuthenticated, question == nil else { return false }
+        switch header.type {
+        case UInt8(ascii: "S"):
+            forward(.sync, header)
+        case UInt8(ascii: "D"):
+            forward(.describe, header)
+        case UInt8(ascii: "B"):
+            // No name stands for anything but an ordinary statement. Planning may run functions of the user's.
+            guard statements.isEmpty, portals.isEmpty else { return false }
+            settings.mayChange()
+            forward(.bind, header)
+        case UInt8(ascii: "E"):
+            guard portals.isEmpty else { return false }
+            settings.mayChange()
+            forward(.execute, header)
+        case UInt8(ascii: "d"):
+            clientRemaining = header.byteCount
+        default:
+            return false
+        }
+        return true
     }
 
     /// Decides on the message that begins `rest`, or says what is missing for that.
@@ -104,7 +132,7 @@ extension SessionMachine {
         }
         switch type {
         case .copyData, .authentication, .terminate:
-            clientState = .forwarding(header.byteCount)
+            clientRemaining = header.byteCount
             return nil
         case .flush:
             // The server fails a Flush with a body and skips what follows, up to a Sync (`SocketBackend`,
@@ -112,7 +140,7 @@ extension SessionMachine {
             guard header.byteCount == FrameSplitter.headerByteCount else {
                 throw .frontendLength(type: header.type, length: header.byteCount - 1)
             }
-            clientState = .forwarding(header.byteCount)
+            clientRemaining = header.byteCount
             return nil
         case .copyDone, .copyFail:
             forward(.copyEnd, header)

@@ -10,9 +10,10 @@ extension SessionMachine {
     static let oversizedHead = 1024 + FrameLimits.name
 
     /// Forwards a message that nobody has to look into.
+    @inline(__always)
     mutating func forward(_ kind: ReplyLedger.Kind, _ header: FrameHeader) {
         _ = ledger.push(kind)
-        clientState = .forwarding(header.byteCount)
+        clientRemaining = header.byteCount
     }
 
     /// Notes what the server will owe and begins to forward the message, or to throw it away.
@@ -22,7 +23,9 @@ extension SessionMachine {
             skipped(note)
         }
         switch decision.replacement {
-        case .none: clientState = .forwarding(decision.byteCount)
+        case .none:
+            clientState = .boundary
+            clientRemaining = decision.byteCount
         case .message(let replacement):
             clientState = .discarding(decision.byteCount, replacement: replacement)
         case .poison: clientState = .poisoning(decision.byteCount)

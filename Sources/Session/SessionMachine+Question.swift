@@ -164,7 +164,7 @@ extension SessionMachine {
     ///
     /// - Returns: nil for a message that is none of the answer, or that the client is to see.
     mutating func answerArrived(_ header: FrameHeader, _ rest: UnsafeRawBufferPointer) -> RelayStep.Next? {
-        guard ledger.firstKind == .question, let open = ledger.first?.note?.question else { return nil }
+        guard ledger.firstKind == .question, let open = ledger.firstNote?.question else { return nil }
         switch header.type {
         case BackendType.parameterStatus, BackendType.notificationResponse: return nil
         default: break

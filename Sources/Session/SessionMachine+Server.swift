@@ -28,6 +28,7 @@ extension SessionMachine {
                     serverRemaining = header.byteCount
                     continue
                 }
+                if !ledger.firstHasNote, passed(header, bytes, at: position) { continue }
                 let rest = UnsafeRawBufferPointer(rebasing: bytes[position...])
                 if let next = serverMessageArrived(header, rest, now: now) {
                     return RelayStep(forward: position, next: next)
@@ -37,6 +38,50 @@ extension SessionMachine {
             }
         }
     }
+
+    /// Lets a message pass that only takes what is owed for a message of the client's that nothing was noted for: what an
+    /// ordinary statement is answered with.
+    ///
+    /// - Returns: whether it was such a message.
+    @inline(__always)
+    private mutating func passed(_ header: FrameHeader, _ bytes: UnsafeRawBufferPointer, at position: Int) -> Bool {
+        switch header.type {
+        case BackendType.rowDescription, BackendType.noData:
+            // Within a Query or behind an Execute a RowDescription completes nothing.
+            if ledger.firstKind == .describe { ledger.pop() }
+        case BackendType.bindComplete:
+            guard ledger.firstKind == .bind else { return false }
+            ledger.pop()
+        case BackendType.parseComplete:
+            guard ledger.firstKind == .parse else { return false }
+            ledger.pop()
+        case BackendType.commandComplete:
+            guard transactions.isEmpty else { return false }
+            switch ledger.firstKind {
+            case .query: ledger.statementCompleted()
+            case .execute:
+                ledger.statementCompleted()
+                ledger.pop()
+            default: return false
+            }
+            activityEpoch &+= 1
+        case BackendType.readyForQuery:
+            guard header.byteCount == Self.readyByteCount, bytes.count - position >= header.byteCount else {
+                return false
+            }
+            serverRemaining = header.byteCount
+            readyForQuery(status: bytes[position + FrameSplitter.headerByteCount])
+            return true
+        default:
+            return false
+        }
+        hasAnswered = true
+        serverRemaining = header.byteCount
+        return true
+    }
+
+    /// A ReadyForQuery's length.
+    private static let readyByteCount = FrameSplitter.headerByteCount + 1
 
     /// The longest server message that is held whole to be read; longer ones pass unread.
     static let readableByteCount = 1 << 20
@@ -95,7 +140,6 @@ extension SessionMachine {
         case BackendType.closeComplete:
             replied(.close)
         case BackendType.rowDescription, BackendType.noData:
-            // Within a Query or behind an Execute a RowDescription completes nothing.
             if ledger.firstKind == .describe { ledger.pop() }
         case BackendType.copyInResponse:
             ledger.copyInStarted()
@@ -137,7 +181,7 @@ extension SessionMachine {
             BackendType.errorResponse:
             return nil
         default:
-            guard ledger.firstHasNote, let note = ledger.first?.note, let notice = note.notice else { return nil }
+            guard ledger.firstHasNote, let note = ledger.firstNote, let notice = note.notice else { return nil }
             note.notice = nil
             return notice
         }
@@ -145,11 +189,10 @@ extension SessionMachine {
 
     /// A message that completes an extended-protocol request arrived. Within a Query it completes nothing.
     private mutating func replied(_ kind: ReplyLedger.Kind) {
-        guard let first = ledger.first else { return lostTrack() }
-        if first.kind == .query { return }
-        guard first.kind == kind else { return lostTrack() }
-        ledger.pop()
-        guard let note = first.note else { return }
+        let first = ledger.firstKind
+        if first == .query { return }
+        guard first == kind else { return lostTrack() }
+        guard let note = ledger.pop() else { return }
         switch note.naming {
         case .none: break
         case .parsed(let key, let record): statements.confirm(key, record)
@@ -163,7 +206,7 @@ extension SessionMachine {
         activityEpoch &+= 1
         guard let kind = ledger.firstKind else { return }
         guard kind == .query || kind == .execute else { return lostTrack() }
-        if ledger.firstHasNote, let note = ledger.first?.note {
+        if ledger.firstHasNote, let note = ledger.firstNote {
             var reader = WireReader(message, from: FrameSplitter.headerByteCount)
             completed(note, tag: reader.string()?.text ?? "", now: now)
         }
@@ -196,7 +239,7 @@ extension SessionMachine {
 
     /// - Returns: what the client is to see instead, if the error answers a refusal.
     private mutating func errorResponse(_ message: UnsafeRawBufferPointer, now: () -> Int64) -> [UInt8]? {
-        let note = ledger.first?.note
+        let note = ledger.firstNote
         transactions.errorAnswered()
         var replacement: [UInt8]?
         if note != nil || !openRefusals.isEmpty {
@@ -264,12 +307,16 @@ extension SessionMachine {
     }
 
     mutating func readyForQuery(_ message: UnsafeRawBufferPointer) {
-        let status = message.count > 5 ? TransactionStatus(rawValue: message[5]) : nil
-        defer { hasAnswered = false }
+        readyForQuery(status: message.count >= Self.readyByteCount ? message[FrameSplitter.headerByteCount] : 0)
+    }
+
+    private mutating func readyForQuery(status byte: UInt8) {
+        let hadAnswered = hasAnswered
+        hasAnswered = false
         activityEpoch &+= 1
         if cancelHint != nil { cancelHint = nil }
         if isAuthenticated {
-            if !hasAnswered, ledger.explainsIdleReady() { return }
+            if !hadAnswered, ledger.explainsIdleReady() { return }
             switch ledger.firstKind {
             case .query, .functionCall, .sync, .question:
                 ledger.pop()
@@ -279,21 +326,26 @@ extension SessionMachine {
             }
         }
         isAuthenticated = true
-        setTransactionStatus(status ?? .failed)
+        let status = TransactionStatus(rawValue: byte) ?? .failed
+        setTransactionStatus(status)
         if status == .idle, !transactions.isEmpty {
             outcomes += transactions.readyIdle()
         } else {
             transactions.ready()
         }
-        if ledger.isEmpty {
-            noteQuiet()
-            if !openRefusals.isEmpty { openRefusals.removeAll() }
-            settings.settled()
-            statements.settle()
-            portals.settle()
-            // Portals end with their transaction; DECLARE … WITH HOLD can hold no statement that matters.
-            if status == .idle { portals.removeAll() }
-        }
+        if ledger.isEmpty { settle(isIdle: status == .idle) }
+    }
+
+    /// The server is ready and owes nothing.
+    @inline(__always)
+    private mutating func settle(isIdle: Bool) {
+        noteQuiet()
+        settings.settled()
+        if !openRefusals.isEmpty { openRefusals.removeAll() }
+        if !statements.isSettled { statements.settle() }
+        if !portals.isSettled { portals.settle() }
+        // Portals end with their transaction; DECLARE … WITH HOLD can hold no statement that matters.
+        if isIdle, !portals.isEmpty { portals.removeAll() }
     }
 
     /// A reply came that nothing owed. Names can no longer be told apart, so each may stand for any.

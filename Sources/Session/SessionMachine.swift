@@ -11,8 +11,6 @@ package struct SessionMachine: ~Copyable {
     enum ClientState {
         /// The next byte begins a message.
         case boundary
-        /// So many bytes of a message that has been looked at are still to be forwarded.
-        case forwarding(Int)
         /// So many bytes of a refused message are still to be thrown away, then the replacement is sent.
         case discarding(Int, replacement: [UInt8])
         /// A message that is not held whole is forwarded as it is read; its last bytes wait for the verdict.
@@ -32,6 +30,10 @@ package struct SessionMachine: ~Copyable {
     var rules: SubjectRules
 
     var clientState = ClientState.boundary
+    /// So many bytes of the client's, of messages that have been looked at, are still to be forwarded; `clientState` begins
+    /// behind them.
+    var clientRemaining = 0
+    /// The same of the server's.
     var serverRemaining = 0
     /// The server has let the client in.
     package internal(set) var isAuthenticated = false
@@ -107,7 +109,7 @@ package struct SessionMachine: ~Copyable {
 
     /// Nothing is owed, no transaction is open, no message is half forwarded: the session may be closed unnoticed.
     package var isIdle: Bool {
-        guard case .boundary = clientState else { return false }
+        guard isClientAtBoundary else { return false }
         return isAuthenticated && ledger.isEmpty && transactionStatus == .idle && serverRemaining == 0
             && question == nil && !facts.areAwaited
     }
@@ -138,11 +140,12 @@ package struct SessionMachine: ~Copyable {
                 audited.statement.message = "not run: the connection ended before it was forwarded"
                 outcomes.append(audited.statement.outcome(.rolledBack))
             }
-        case .boundary, .forwarding, .discarding, .inspecting, .poisoning:
+        case .boundary, .discarding, .inspecting, .poisoning:
             break
         }
         facts.settle()
         clientState = .boundary
+        clientRemaining = 0
         for note in ledger.drain() {
             for audited in note.audited where audited.statement.finishedAt == nil {
                 outcomes.append(audited.statement.outcome(.unknown))
@@ -171,7 +174,7 @@ package struct SessionMachine: ~Copyable {
         guard isGrantOpen else { return }
         switch clientState {
         case .awaitingTrail, .decided: return
-        case .boundary, .forwarding, .discarding, .inspecting, .poisoning: break
+        case .boundary, .discarding, .inspecting, .poisoning: break
         }
         isGrantOpen = false
         isGrantOver = true

@@ -28,13 +28,22 @@ package struct Stream: ~Copyable {
     /// Whether the socket is a Unix-domain one.
     package let isUnix: Bool
 
+    /// The selector reports that the socket can be written to.
+    ///
+    /// Of a TCP socket always: the kernel says so only after a write was refused (`sk_stream_write_space`). Of a Unix-domain
+    /// socket only from a refused write on, until that has cost a wake-up for nothing: the kernel says it whenever the peer
+    /// has read something (`unix_write_space`), a wake-up for every message.
+    package private(set) var watchesWrites: Bool
+    private var wokeForNothing = false
+
     /// Takes over a connected or connecting socket.
     package init(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) {
         self.descriptor = descriptor
         self.isUnix = isUnix
+        watchesWrites = !isUnix
     }
 
-    /// Begins to connect. The socket becomes writable when that has succeeded or failed.
+    /// Begins to connect. The socket becomes writable when that has succeeded or failed; a Unix-domain one is so already.
     package static func connecting(
         to address: SocketAddress, keepalive: KeepaliveOptions
     ) throws(TransportError) -> Stream {
@@ -43,11 +52,13 @@ package struct Stream: ~Copyable {
         guard number >= 0 else {
             throw TransportError(operation: "open a socket for", address: address.text, code: errno)
         }
-        let stream = Stream(OwnedDescriptor(number), isUnix: address.isUnix)
+        var stream = Stream(OwnedDescriptor(number), isUnix: address.isUnix)
         if !address.isUnix { keepalive.apply(to: number) }
         if address.withSockaddr({ connect(number, $0, $1) }) != 0, errno != EINPROGRESS {
             throw TransportError(operation: "connect to", address: address.text, code: errno)
         }
+        // unix(7): connected at once, or not at all.
+        stream.isWritable = address.isUnix
         return stream
     }
 
@@ -62,6 +73,7 @@ package struct Stream: ~Copyable {
     package mutating func note(events: UInt32) {
         if events & (LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isReadable = true }
         if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 {
+            if isWritable, isUnix, events == LINUX_EPOLL_OUT { wokeForNothing = true }
             isWritable = true
             if readsOnceWritable {
                 isReadable = true
@@ -70,6 +82,20 @@ package struct Stream: ~Copyable {
         }
         if events & (LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isHungUp = true }
         if events & LINUX_EPOLL_ERR != 0 { isBroken = true }
+    }
+
+    /// Whether the selector is to watch writes from now on, or no longer; nil if that need not change.
+    package mutating func takeWriteWatch() -> Bool? {
+        guard isUnix else { return nil }
+        if !isWritable, !watchesWrites {
+            watchesWrites = true
+            return true
+        }
+        guard wokeForNothing else { return nil }
+        wokeForNothing = false
+        guard isWritable, watchesWrites else { return nil }
+        watchesWrites = false
+        return false
     }
 
     /// Reads once. 0: nothing now, or the end (`hasEnded`).

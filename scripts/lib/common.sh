@@ -10,6 +10,8 @@ readonly corpus_packages=(
 )
 # The newest PostgreSQL that is tested, beside Debian's.
 readonly newest_postgresql=18.6.0
+# What Benchmarks/run compares with, and what counts system calls where perf cannot.
+readonly benchmark_packages=(pgbouncer haproxy openssl strace)
 # Other languages' drivers, for Tests/EndToEnd/test_drivers.py and scripts/test-drivers.
 readonly driver_packages=(
     libdbd-pg-perl odbc-postgresql unixodbc python3-pyodbc ruby ruby-pg php-cli php-pgsql

@@ -10,6 +10,7 @@
 // epoll(7). Events carry a 64-bit value of the caller's.
 int linux_epoll_create(void);
 int linux_epoll_add(int epoll, int descriptor, uint32_t events, uint64_t value);
+int linux_epoll_modify(int epoll, int descriptor, uint32_t events, uint64_t value);
 int linux_epoll_remove(int epoll, int descriptor);
 int linux_epoll_wait(int epoll, struct epoll_event *events, int capacity, int timeout_milliseconds);
 

@@ -53,7 +53,7 @@ extension SessionDriver {
                 nonce: AuthenticationPolicy.nonce(), endPoint: client.tls?.localEndPoint))
         toClient.injection = exchange.request
         authentication.exchange = consume exchange
-        authenticate()
+        advance()
     }
 
     /// Goes on with the client as far as its bytes reach.

@@ -7,7 +7,11 @@ struct CatalogUse {
     /// nil for a session that nothing is refused to, or without a catalog.
     var source: DatabaseCatalog?
     var version = -1
-    var index = HazardIndex()
+    var index = HazardIndex() {
+        didSet { identity = index.identity }
+    }
+    /// Of `index`.
+    private(set) var identity: ObjectIdentifier?
     /// No reading begun after the session has ended yet: no statement is looked at.
     var isAwaited = false
     /// When the session stops waiting (monotonic nanoseconds).
@@ -63,9 +67,8 @@ extension SessionDriver {
                 catalog.index = source.index
             }
         }
-        let identity = catalog.index.identity
-        guard identity != loop.judgedCatalog else { return }
-        loop.judgedCatalog = identity
+        guard catalog.identity != loop.judgedCatalog else { return }
+        loop.judgedCatalog = catalog.identity
         loop.judge.hazards = catalog.index
     }
 

@@ -250,7 +250,7 @@ extension SessionDriver {
         phase = .connecting
         remainingAddresses = [address]
         do {
-            try loop.selector.add(client.number, value: owner)
+            try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites)
         } catch {
             return close("cannot watch a socket: \(error.reason)")
         }
@@ -262,7 +262,7 @@ extension SessionDriver {
     /// Holdfast holds more for the session than `session_memory`.
     var isOverMemory: Bool {
         let held = (machine?.value.heldByteCount ?? 0) &+ toServer.buffer.capacity &+ toClient.buffer.capacity
-        return held > loop.settings.limits.sessionMemory
+        return held > loop.sessionMemory
     }
 
     func endOverMemory() {

@@ -49,11 +49,13 @@ extension SessionDriver {
             let address = remainingAddresses.removeFirst()
             do {
                 let stream = try Stream.connecting(to: address, keepalive: loop.settings.keepalive)
-                try loop.selector.add(stream.number, value: owner | 1)
+                try loop.selector.add(stream.number, value: owner | 1, watchesWrites: stream.watchesWrites)
+                let isConnected = stream.isWritable
                 server = consume stream
                 serverAddress = address
                 phase = .connecting
                 deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner)
+                if isConnected { requestTurn() }
                 return
             } catch {
                 failure = "\(error.address): \(error.reason)"

@@ -125,9 +125,9 @@ package struct HazardIndex: Sendable {
 
     /// Whether a plain query may use something hazardous after all. One pass of the lexer, nothing allocated.
     package func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        guard let tables = storage?.tables else { return false }
-        if tables.hasImplicitOperators { return true }
-        if tables.names.isEmpty { return false }
+        guard let storage else { return false }
+        if storage.tables.hasImplicitOperators { return true }
+        if storage.tables.names.isEmpty { return false }
         var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
         while true {
             let token = lexer.next()
@@ -145,7 +145,7 @@ package struct HazardIndex: Sendable {
             let name = text[range.prefix(63)]
             let isWord = token.kind == .word
             let folded = name.lazy.map { isWord && $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
-            if tables.names.contains(KnownFunctionIndex.hash(folded)) { return true }
+            if storage.tables.names.contains(KnownFunctionIndex.hash(folded)) { return true }
         }
     }
 }

@@ -1,6 +1,6 @@
 import CLinux
 
-/// Waits for sockets of one loop. Every socket is registered once, for everything, edge-triggered.
+/// Waits for sockets of one loop. Every socket is registered once, edge-triggered.
 package final class EpollSelector {
     private let epoll: OwnedDescriptor
     private let events: UnsafeMutableBufferPointer<epoll_event>
@@ -13,11 +13,21 @@ package final class EpollSelector {
 
     deinit { events.deallocate() }
 
-    /// Reports the socket's events with `value` from now on, until it is closed.
-    package func add(_ descriptor: Int32, value: UInt64) throws(TransportError) {
-        let bits = LINUX_EPOLL_IN | LINUX_EPOLL_OUT | LINUX_EPOLL_RDHUP | LINUX_EPOLL_EDGE
-        let result = linux_epoll_add(epoll.number, descriptor, bits, value)
+    /// Reports the socket's events with `value` from now on, until it is closed: what is so already is reported at once.
+    ///
+    /// - Parameter watchesWrites: also that it can be written to (``watchWrites(_:value:_:)``).
+    package func add(_ descriptor: Int32, value: UInt64, watchesWrites: Bool) throws(TransportError) {
+        let result = linux_epoll_add(epoll.number, descriptor, Self.bits(watchesWrites: watchesWrites), value)
         guard result >= 0 else { throw TransportError(operation: "register", address: "a socket", code: -result) }
+    }
+
+    /// Reports from now on that the socket can be written to, at once if it can; or does not any more.
+    package func watchWrites(_ descriptor: Int32, value: UInt64, _ isWatched: Bool) {
+        _ = linux_epoll_modify(epoll.number, descriptor, Self.bits(watchesWrites: isWatched), value)
+    }
+
+    private static func bits(watchesWrites: Bool) -> UInt32 {
+        LINUX_EPOLL_IN | LINUX_EPOLL_RDHUP | LINUX_EPOLL_EDGE | (watchesWrites ? LINUX_EPOLL_OUT : 0)
     }
 
     /// Reports the descriptor, level-triggered, whenever it can be read.

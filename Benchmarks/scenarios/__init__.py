@@ -1,0 +1,16 @@
+"""What is measured, in the order of the report."""
+
+from . import transactions
+from .base import Measurement, Options, Scenario
+
+MODULES = (transactions,)
+
+
+def all_scenarios(options: Options) -> list[Scenario]:
+    found = [scenario for module in MODULES for scenario in module.scenarios(options)]
+    names = [scenario.name for scenario in found]
+    assert len(set(names)) == len(names), f"two scenarios share a name: {names}"
+    return found
+
+
+__all__ = ["Measurement", "Options", "Scenario", "all_scenarios"]
