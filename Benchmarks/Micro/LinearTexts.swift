@@ -12,7 +12,8 @@ private let plotted: [HostileText] = [
         name: "INSERT, one escape literal", head: "INSERT INTO t VALUES (E'", unit: "some\\n text, ", tail: "')"),
     HostileText(name: "INSERT, rows", head: "INSERT INTO t VALUES (1, 'x')", unit: ",(12, 'some text here', 3.5)"),
     HostileText(name: "SELECT, numbers in IN", head: "SELECT * FROM t WHERE id IN (1", unit: ", 1234567", tail: ")"),
-    HostileText(name: "SELECT, a condition", head: "SELECT f(1) FROM t WHERE a = 1", unit: " OR (t.b = 12 AND c < 'x')"),
+    HostileText(
+        name: "SELECT, a condition", head: "SELECT f(1) FROM t WHERE a = 1", unit: " OR (t.b = 12 AND c < 'x')"),
     HostileText(name: "a script of UPDATEs", unit: "UPDATE t SET a = a + 1 WHERE b = 12;\n"),
     HostileText(name: "comments", unit: "-- a line of words\n/* and another */ ", tail: "SELECT 1"),
     HostileText(name: "a DO's body", head: "DO $$ BEGIN ", unit: "PERFORM 1; ", tail: "END $$"),

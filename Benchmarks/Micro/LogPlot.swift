@@ -38,14 +38,14 @@ struct LogPlot {
         for decade in Int(lowest)...max(Int(lowest), Int(highest)) {
             let y = place(marks.first ?? 1, pow(10, Double(decade))).y
             lines.append(
-                #"<line x1="\#(left)" x2="\#(left + width)" y1="\#(shown(y))" y2="\#(shown(y))" stroke="#dddddd"/>"#)
+                #"<line x1="\#(left)" x2="\#(left + width)" y1="\#(shown(y))" y2="\#(shown(y))" stroke="gainsboro"/>"#)
             lines.append(
                 #"<text x="\#(left - 8)" y="\#(shown(y + 4))" text-anchor="end">\#(Self.time(decade))</text>"#)
         }
         for mark in marks {
             let x = place(mark, pow(10, lowest)).x
             lines.append(
-                #"<line x1="\#(shown(x))" x2="\#(shown(x))" y1="\#(top)" y2="\#(top + height)" stroke="#eeeeee"/>"#)
+                #"<line x1="\#(shown(x))" x2="\#(shown(x))" y1="\#(top)" y2="\#(top + height)" stroke="whitesmoke"/>"#)
             lines.append(
                 #"<text x="\#(shown(x))" y="\#(top + height + 18)" text-anchor="middle">\#(Self.size(mark))</text>"#)
         }

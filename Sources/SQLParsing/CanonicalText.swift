@@ -231,7 +231,8 @@ struct CanonicalText: ~Copyable {
 
     private mutating func rewriteEscapes(_ range: Range<Int>) {
         // Without a backslash both readings are the same.
-        guard let start = bytes.baseAddress, memchr(start + range.lowerBound, Int32(UInt8(ascii: "\\")), range.count) != nil
+        guard let start = bytes.baseAddress,
+            memchr(start + range.lowerBound, Int32(UInt8(ascii: "\\")), range.count) != nil
         else { return }
         copy()
         LiteralText.rewriteEscapes(UnsafeMutableRawBufferPointer(rebasing: storage[range]))

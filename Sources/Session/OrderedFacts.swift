@@ -12,7 +12,9 @@ struct OrderedFacts {
     /// Then the message is read at once, whatever that takes: a catalog that changes all the time must not hold it for ever.
     private static let vainOrderLimit = 3
 
-    mutating func order(_ text: UnsafeRawBufferPointer, _ readings: LexicalReadings, _ hazards: HazardIndex) -> FactsOrder {
+    mutating func order(_ text: UnsafeRawBufferPointer, _ readings: LexicalReadings, _ hazards: HazardIndex)
+        -> FactsOrder
+    {
         number &+= 1
         areAwaited = true
         vainOrders += 1

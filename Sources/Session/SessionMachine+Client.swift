@@ -292,7 +292,8 @@ extension SessionMachine {
             throw .layout(type: header.type)
         }
         var proof: PlainProof?
-        if !isOversized, reading == nil, statements.isEmpty, !orders.includes(message.text), let certain = settings.certain,
+        if !isOversized, reading == nil, statements.isEmpty, !orders.includes(message.text),
+            let certain = settings.certain,
             judge.isPlain(message.text, settings: certain, proof: &proof)
         {
             settings.mayChange()

@@ -14,13 +14,19 @@ import Testing
 
         init?(_ action: RuleAction) {
             let packet: [UInt8] = [0, 0, 0, 18, 0, 3, 0, 0] + Array("user\0ann\0\0".utf8)
-            guard let parameters = try? packet.withUnsafeBytes({ try StartupParameters(packet: $0) }) else { return nil }
+            guard let parameters = try? packet.withUnsafeBytes({ try StartupParameters(packet: $0) }) else {
+                return nil
+            }
             machine = SessionMachine(
                 sessionID: "s", subject: Self.subject, parameters: parameters, rules: Self.rules(action),
                 maximumStatementBytes: 1 << 20)
             machine.orders = .all
-            server(OrderedFactsTests.frame("R", [0, 0, 0, 0]) + OrderedFactsTests.frame("S", Array("standard_conforming_strings\0on\0".utf8)))
-            server(OrderedFactsTests.frame("S", Array("client_encoding\0UTF8\0".utf8)) + OrderedFactsTests.frame("Z", [UInt8(ascii: "I")]))
+            server(
+                OrderedFactsTests.frame("R", [0, 0, 0, 0])
+                    + OrderedFactsTests.frame("S", Array("standard_conforming_strings\0on\0".utf8)))
+            server(
+                OrderedFactsTests.frame("S", Array("client_encoding\0UTF8\0".utf8))
+                    + OrderedFactsTests.frame("Z", [UInt8(ascii: "I")]))
         }
 
         static let subject = Subject(
