@@ -139,7 +139,7 @@ package final class StatementCondenser {
     private func begin(_ kind: LongToken, _ token: Token, _ text: UnsafeRawBufferPointer) {
         switch kind {
         case .literal, .closedLiteral, .dollar:
-            collapser.take(RowCollapser.Kind(token, text), LeftOutLiteral.token(for: token.kind), hasGap: true)
+            takeLeftOut(token, RowCollapser.Kind(token, text))
             isStatementStart = false
         case .quotedName:
             isGivenUp = true
@@ -162,10 +162,14 @@ package final class StatementCondenser {
         }
         let kind = RowCollapser.Kind(token, text)
         if token.isString && token.end - token.start > longToken && !holdsCode {
-            collapser.take(kind, LeftOutLiteral.token(for: token.kind), hasGap: true)
+            takeLeftOut(token, kind)
         } else {
-            collapser.take(kind, text[token.range], hasGap: hasGap)
+            collapser.take(kind, UnsafeRawBufferPointer(rebasing: text[token.range]), hasGap: hasGap)
         }
         hasGap = false
+    }
+
+    private func takeLeftOut(_ token: Token, _ kind: RowCollapser.Kind) {
+        LeftOutLiteral.token(for: token.kind).withUnsafeBytes { collapser.take(kind, $0, hasGap: true) }
     }
 }
