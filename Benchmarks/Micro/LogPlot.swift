@@ -13,7 +13,10 @@ struct LogPlot {
     private static let colours = [
         "#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#16a085", "#7f8c8d", "#2c3e50",
     ]
-    private let (left, top, width, height) = (70.0, 40.0, 520.0, 380.0)
+    private let left = 70.0
+    private let top = 40.0
+    private let width = 520.0
+    private let height = 380.0
 
     init(title: String, x: String, y: String, marks: [Double], series: [(name: String, values: [Double])]) {
         (self.title, self.x, self.y, self.marks, self.series) = (title, x, y, marks, series)
@@ -72,6 +75,7 @@ struct LogPlot {
     }
 
     private static func size(_ bytes: Double) -> String {
-        bytes >= 1 << 20 ? "\(Int(bytes) >> 20) MB" : "\(Int(bytes) >> 10) KB"
+        let count = Int(bytes)
+        return count >= 1 << 20 ? "\(count >> 20) MB" : "\(count >> 10) KB"
     }
 }

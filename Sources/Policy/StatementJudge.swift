@@ -60,9 +60,9 @@ package struct StatementJudge: ~Copyable {
         if text.count >= Self.cachedLength, let facts = cache.facts(of: text, settings: settings, hazards: hazards) {
             return facts == TextFacts()
         }
-        let found = StatementAnalyzer.proof(of: text, settings: settings)
+        let found = analyzer.proof(of: text, settings: settings)
         proof = found
-        guard found.isProven, !analyzer.mayConcern(text, settings: settings) else { return false }
+        guard analyzer.isPlain(found, text, settings: settings) else { return false }
         if text.count >= Self.cachedLength { cache.note(TextFacts(), of: text, settings: settings, hazards: hazards) }
         return true
     }

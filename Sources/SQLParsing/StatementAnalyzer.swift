@@ -47,13 +47,16 @@ package struct StatementAnalyzer: ~Copyable {
     mutating func collectMentions(in log: MentionLog) { reader.functions.log = log }
 
     /// What the text's tokens alone prove.
-    package static func proof(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> PlainProof {
-        PlainQuery.proof(of: text, settings: settings)
+    package func proof(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> PlainProof {
+        PlainQuery.proof(of: text, settings: settings, functions: reader.functions)
     }
 
-    /// Whether a plain query may use something hazardous in the session's database after all.
-    package func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        reader.functions.hazards.mayConcern(text, settings: settings)
+    /// Whether the text is plain, and uses nothing hazardous that is in the session's database.
+    package func isPlain(
+        _ proof: PlainProof, _ text: UnsafeRawBufferPointer, settings: LexicalSettings
+    ) -> Bool {
+        proof.isProven
+            && !reader.functions.hazards.mayConcern(text, settings: settings, mayCall: proof.mayCall)
     }
 
     /// Whether the text begins with DO or CREATE, whose literals may be code.
@@ -83,8 +86,8 @@ package struct StatementAnalyzer: ~Copyable {
     package mutating func facts(
         of text: UnsafeRawBufferPointer, settings: LexicalSettings, after known: PlainProof? = nil
     ) -> TextFacts {
-        let proof = known ?? PlainQuery.proof(of: text, settings: settings)
-        if proof.isProven, reader.functions.log == nil, !mayConcern(text, settings: settings) {
+        let proof = known ?? proof(of: text, settings: settings)
+        if reader.functions.log == nil, isPlain(proof, text, settings: settings) {
             return TextFacts()
         }
         canonical.load(text, settings: settings, outlivesUse: true, after: proof)
