@@ -135,7 +135,7 @@ enum PlainQuery {
 }
 
 /// What ``PlainQuery`` found out about a text, so that who must read on need not begin anew.
-package struct PlainProof {
+package struct PlainProof: Sendable {
     /// The text is a plain statement: it has no facts.
     package fileprivate(set) var isProven = false
     /// Some function may be called.
@@ -146,6 +146,9 @@ package struct PlainProof {
     fileprivate(set) var position = 0
     /// The statement up to there.
     fileprivate(set) var seen = StatementSpan()
+
+    /// Nothing is known.
+    init() {}
 
     fileprivate mutating func note(_ token: Token) {
         if seen.tokenCount == 0 { seen.start = token.start }
