@@ -57,6 +57,7 @@ package struct StatementJudge: ~Copyable {
     package mutating func isPlain(
         _ text: UnsafeRawBufferPointer, settings: LexicalSettings, proof: inout PlainProof?
     ) -> Bool {
+        if analyzer.isPlain(text, settings: settings) { return true }
         if text.count >= Self.cachedLength, let facts = cache.facts(of: text, settings: settings, hazards: hazards) {
             return facts == TextFacts()
         }
@@ -162,9 +163,9 @@ package struct Judgement: Sendable {
         self.isAudited = isAudited
     }
 
-    /// Nothing to refuse, to record or to remember.
+    /// Nothing to refuse, to record or to remember (``TextFacts/leavesNothing``).
     package var isOrdinary: Bool {
-        guard facts.isOrdinary, !isAudited, case .allow = verdict else { return false }
+        guard facts.leavesNothing, !isAudited, case .allow = verdict else { return false }
         return true
     }
 

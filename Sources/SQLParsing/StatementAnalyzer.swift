@@ -46,13 +46,21 @@ package struct StatementAnalyzer: ~Copyable {
     /// Names go into a log from here on.
     mutating func collectMentions(in log: MentionLog) { reader.functions.log = log }
 
+    /// Whether the text's bytes alone prove that it has no facts, whatever is in the session's database (``PlainScan``).
+    ///
+    /// Mutating, lest the analyzer be copied for it.
+    package mutating func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+        settings.encoding.isASCIISafe && PlainScan.isProven(text)
+            && !reader.functions.hazards.mayConcern(text, settings: settings, mayCall: false)
+    }
+
     /// What the text's tokens alone prove.
-    package func proof(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> PlainProof {
+    package mutating func proof(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> PlainProof {
         PlainQuery.proof(of: text, settings: settings, functions: reader.functions)
     }
 
     /// Whether the text is plain, and uses nothing hazardous that is in the session's database.
-    package func isPlain(
+    package mutating func isPlain(
         _ proof: PlainProof, _ text: UnsafeRawBufferPointer, settings: LexicalSettings
     ) -> Bool {
         proof.isProven

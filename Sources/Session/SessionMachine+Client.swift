@@ -292,7 +292,7 @@ extension SessionMachine {
             throw .layout(type: header.type)
         }
         var proof: PlainProof?
-        if !isOversized, reading == nil, statements.isEmpty, !orders.includes(message.text),
+        if !isOversized, reading == nil, statements.holdsNothing(under: message.name), !orders.includes(message.text),
             let certain = settings.certain,
             judge.isPlain(message.text, settings: certain, proof: &proof)
         {
@@ -347,11 +347,11 @@ extension SessionMachine {
             clientState = .decided(decision)
             return
         }
-        let isOfInterest = !judgement.facts.isOrdinary || parameterized != nil
+        let isOfInterest = !judgement.facts.leavesNothing || parameterized != nil
         let record = isOfInterest ? remember(judgement.facts, text, parameterized, names) : nil
-        let definesNothing = record == nil && statements.isEmpty
-        statements.define(key, record, segment: ledger.segment)
+        let definesNothing = record == nil && key.withUnsafeBytes { statements.holdsNothing(under: $0) }
         if !definesNothing {
+            statements.define(key, record, segment: ledger.segment)
             let note = ReplyNote()
             note.naming = .parsed(key, record)
             if case .warn(let match) = judgement.verdict {
@@ -374,7 +374,7 @@ extension SessionMachine {
         guard let message = ExecuteMessage(UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount])) else {
             throw .layout(type: header.type)
         }
-        guard let record = portals.lookUp(NameLedger.key(message.portal), segment: ledger.segment) else {
+        guard let record = portals.lookUp(message.portal, segment: ledger.segment) else {
             forward(.execute, header)
             return nil
         }
@@ -411,6 +411,13 @@ extension SessionMachine {
         guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
         guard let message = CloseMessage(UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount])) else {
             throw .layout(type: header.type)
+        }
+        let isFree =
+            message.isStatement
+            ? statements.holdsNothing(under: message.name) : portals.holdsNothing(under: message.name)
+        if isFree {
+            forward(.close, header)
+            return nil
         }
         let note = ReplyNote()
         let key = NameLedger.key(message.name)
