@@ -43,6 +43,9 @@ package final class StatementCondenser {
         isGivenUp = settings.encoding != .asciiSafe
     }
 
+    /// How many bytes of the text are kept.
+    package var heldByteCount: Int { carry.count + collapser.output.count }
+
     /// Takes the next piece: any bytes but NUL.
     package func feed(_ piece: UnsafeRawBufferPointer) {
         guard !isGivenUp else { return }
