@@ -101,6 +101,9 @@ final class SessionDriver {
         var fault: String?
     }
 
+    /// The order for facts that the session waits for.
+    var awaitedOrder: UInt64?
+
     /// The intents whose grants are open.
     var openGrants: [String] = []
     var catalog = CatalogUse()
@@ -406,6 +409,7 @@ final class SessionDriver {
                 sessionID: id, subject: subject, parameters: parameters, rules: rules,
                 maximumStatementBytes: loop.settings.maximumStatementBytes))
         machine?.value.opensGrants = loop.context.grants != nil
+        machine?.value.orders = loop.context.judging == nil ? .none : .long
         bridge = AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,

@@ -178,6 +178,11 @@ extension SessionDriver {
             bridge?.identity.tag = rules.tag
             machine?.value.rulesChanged(rules)
             if !catalog.isInUse { beginCatalog() }
+            // Rules that guard the session: what it sends waits until the catalog is there.
+            if catalog.isAwaited, machine?.value.isAuthenticated == true {
+                toServer.isPaused = true
+                return RelayStep(forward: 0, next: .wait(byteCount: 1))
+            }
         }
         useCatalog()
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
@@ -254,6 +259,8 @@ extension SessionDriver {
             toServer.isPaused = true
             openGrant()
             record(notes)
+        case .order(let wanted):
+            order(wanted)
         case .pause:
             toServer.isPaused = true
             toServer.needed = 1
@@ -279,7 +286,7 @@ extension SessionDriver {
             loop.context.limits.counters.add(.serverViolations)
             loop.context.logger.error("\(fault.message)", metadata: ["session": "\(id)"])
             sayLastWords(ErrorFields(severity: "FATAL", sqlState: fault.sqlState, message: fault.message))
-        case .record, .pause:
+        case .record, .order, .pause:
             break
         }
     }
