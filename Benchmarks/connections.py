@@ -82,8 +82,7 @@ def running(name: str, server: StandInServer, tls: bool = False) -> Iterator[Pro
 @contextmanager
 def holdfast(folder: Path, server: StandInServer, identity: Identity | None) -> Iterator[Proxy]:
     """With the shipped rules on a production database, the trail on."""
-    settings = ProxySettings(
-        server=server.address, top={"max_clients": 20_000}, descriptor_limit=FILES if os.geteuid() == 0 else 0)
+    settings = ProxySettings(server=server.address, top={"max_clients": FILES // 2})
     if identity:
         settings.client_tls = identity.proxy_settings()
     proxy = Holdfast(folder, settings)
@@ -114,12 +113,10 @@ def pgbouncer(folder: Path, server: StandInServer, identity: Identity | None) ->
     for path in [folder, *folder.rglob("*")]:
         if os.geteuid() == 0:
             shutil.chown(path, "postgres", "postgres")
-    # The limit is raised before root is given up.
-    command = ["/usr/sbin/pgbouncer", "--quiet", str(file)]
-    if user := unprivileged().get("user"):
-        command = with_files(["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *command])
+    command = with_files(["/usr/sbin/pgbouncer", "--quiet", str(file)])
     with open(folder / "pgbouncer.log", "wb") as log:
-        process = subprocess.Popen(command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=log, **unprivileged())
 
     def is_listening() -> bool:
         assert process.poll() is None, (folder / "pgbouncer.log").read_text()
@@ -209,7 +206,7 @@ def storm(report: Report, count: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="Benchmarks/connections", description=__doc__)
     parser.add_argument("--only", choices=["idle", "idle-tls", "connect", "connect-tls", "storm"], action="append")
-    parser.add_argument("--sessions", type=int, nargs="+", default=[1_000, 5_000, 10_000])
+    parser.add_argument("--sessions", type=int, nargs="+", default=[1_000, 5_000, min(10_000, FILES // 2 - 50)])
     parser.add_argument("--tls-sessions", type=int, default=3_000)
     parser.add_argument("--storm-sessions", type=int, default=5_000)
     parser.add_argument("--connections", type=int, default=5_000, help="a round")

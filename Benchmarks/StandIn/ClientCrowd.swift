@@ -237,7 +237,8 @@ final class ClientCrowd {
                 slots[index].generation &+= 1
                 slots[index].client = client
                 underWay += 1
-                try selector.add(client.number, value: UInt64(index) << 32 | UInt64(slots[index].generation))
+                try selector.add(
+                    client.number, value: UInt64(index) << 32 | UInt64(slots[index].generation), watchesWrites: true)
             } catch {
                 if slots[index].client == nil {
                     failures[error.reason, default: 0] += 1

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Transport
 
 /// A stand-in for PostgreSQL and for its clients, where thousands of connections are wanted and no database is: enough of
@@ -21,6 +22,7 @@ struct Serve: ParsableCommand {
     func run() throws {
         let listener = try Listener(try address(listen), backlog: 65_535)
         print("listening on \(listener.address.text)")
+        fflush(nil)
         try StandInServer(listener).run()
     }
 }

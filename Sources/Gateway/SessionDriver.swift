@@ -82,7 +82,11 @@ final class SessionDriver {
     /// As it stands in the table of cancel keys.
     var registeredKey: [UInt8]?
     /// What the client is told when what the server has said so far has been looked at; nothing of that goes on to it.
-    var endsWith: ErrorFields?
+    var endsWith: ErrorFields? {
+        didSet { isEnding = endsWith != nil }
+    }
+    /// `endsWith` is there: asked for at every event, and a large value to look at.
+    private(set) var isEnding = false
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -96,6 +100,9 @@ final class SessionDriver {
     struct TrailAnswer {
         var fault: String?
     }
+
+    /// The order for facts that the session waits for.
+    var awaitedOrder: UInt64?
 
     /// The intents whose grants are open.
     var openGrants: [String] = []
@@ -122,6 +129,10 @@ final class SessionDriver {
 
         /// Nothing is held, and whatever comes next can be looked at.
         var isStill: Bool { isSpent && buffer.isEmpty && needed <= 1 && !isPaused }
+
+        /// What is held is so little, and lacks so little, that it is copied in front of what is read next: the beginning of
+        /// a row, as a rule. To read behind it would be to read into a small buffer, that ends within a row too.
+        var isShort: Bool { buffer.count <= 1024 && needed <= 4096 }
 
         /// Bytes have been looked at as they were read: `step` is what the machine said of them, and `sent` of them have
         /// gone.
@@ -179,11 +190,12 @@ final class SessionDriver {
         let wasWritable = isServer ? server?.isWritable == true : client.isWritable
         if isServer { server?.note(events: events) } else { client.note(events: events) }
         if limits.watch.wantsWake { wakeWatch() }
-        if wasWritable && events & Self.endingEvents == 0, passedOn(isServer: isServer) { return }
+        let isOrdinary = wasWritable && events & Self.telling == LINUX_EPOLL_IN
+        if isOrdinary, passedOn(isServer: isServer) { return }
         advance()
     }
 
-    private static let endingEvents = LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP
+    private static var telling: UInt32 { LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP }
 
     /// The session asked to go on after others.
     func continueTurn() {
@@ -397,6 +409,7 @@ final class SessionDriver {
                 sessionID: id, subject: subject, parameters: parameters, rules: rules,
                 maximumStatementBytes: loop.settings.maximumStatementBytes))
         machine?.value.opensGrants = loop.context.grants != nil
+        machine?.value.orders = loop.context.judging == nil ? .none : .long
         bridge = AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,

@@ -16,18 +16,21 @@ extension SessionDriver {
         if isServer {
             guard toClient.isStill else { return false }
             readFromServer()
-            guard let isReadable = server?.isReadable else { return false }
-            return !isReadable && toClient.isStill && server?.hasEnded == false && endsWith == nil && phase == .relaying
+            // Over TLS only a read that brings nothing tells that this was all.
+            if server?.isReadable == true, toClient.isStill { readFromServer() }
+            return server?.isReadable == false && toClient.isStill && server?.hasEnded == false && !isEnding
+                && phase == .relaying
         }
         guard toServer.isStill, !limits.isCancelOpen, !catalog.isAwaited, !isOverMemory else { return false }
         readFromClient()
+        if client.isReadable, toServer.isStill, !catalog.isAwaited { readFromClient() }
         return !client.isReadable && toServer.isStill && !client.hasEnded && phase == .relaying
     }
 
     func relay() {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
-        if let endsWith { return sayLastWords(endsWith) }
+        if isEnding, let endsWith { return sayLastWords(endsWith) }
         // An answer may have made room for requests.
         if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
             isWaitingForLedger = false
@@ -59,7 +62,7 @@ extension SessionDriver {
             guard client.isReadable, !client.hasEnded else { return }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if toServer.buffer.isEmpty, !catalog.isAwaited {
+            if toServer.isShort, !catalog.isAwaited {
                 readFromClient()
             } else {
                 let missing = toServer.needed - toServer.buffer.count
@@ -68,11 +71,15 @@ extension SessionDriver {
         }
     }
 
-    /// Reads, looks and forwards without a copy, as long as the server takes all that may go.
+    /// Reads, looks and forwards without a copy, as long as the server takes all that may go. What is held goes in front, so
+    /// it must be little (`Flow.isShort`).
     func readFromClient() {
-        let count = client.receive(into: loop.scratch)
+        let held = toServer.buffer.count
+        if held > 0 { loop.scratch.copyMemory(from: toServer.buffer.bytes) }
+        let count = client.receive(into: UnsafeMutableRawBufferPointer(rebasing: loop.scratch[held...]))
         guard count > 0 else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
+        if held > 0 { toServer.buffer.drop(held) }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<(held + count)])
         let step = consumeClient(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
         toServer.take(step, of: bytes, sent: going.isEmpty ? 0 : (server?.send(going) ?? 0))
@@ -96,7 +103,7 @@ extension SessionDriver {
             guard let isReadable = server?.isReadable, isReadable, server?.hasEnded == false else { return }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if toClient.buffer.isEmpty {
+            if toClient.isShort {
                 readFromServer()
             } else {
                 let missing = toClient.needed - toClient.buffer.count
@@ -106,9 +113,12 @@ extension SessionDriver {
     }
 
     func readFromServer() {
-        let count = server?.receive(into: loop.scratch) ?? 0
+        let held = toClient.buffer.count
+        if held > 0 { loop.scratch.copyMemory(from: toClient.buffer.bytes) }
+        let count = server?.receive(into: UnsafeMutableRawBufferPointer(rebasing: loop.scratch[held...])) ?? 0
         guard count > 0 else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
+        if held > 0 { toClient.buffer.drop(held) }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<(held + count)])
         let step = consumeServer(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
         toClient.take(step, of: bytes, sent: going.isEmpty ? 0 : client.send(going))
@@ -160,6 +170,7 @@ extension SessionDriver {
     // MARK: - The machine
 
     func consumeClient(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
+        if isBareRelay { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         // A loop that the session has just come to may not have heard of the newest rules yet.
         if rulesVersion < loop.rulesVersion, let subject {
             let rules = loop.settings.rules.rules(for: subject)
@@ -167,6 +178,11 @@ extension SessionDriver {
             bridge?.identity.tag = rules.tag
             machine?.value.rulesChanged(rules)
             if !catalog.isInUse { beginCatalog() }
+            // Rules that guard the session: what it sends waits until the catalog is there.
+            if catalog.isAwaited, machine?.value.isAuthenticated == true {
+                toServer.isPaused = true
+                return RelayStep(forward: 0, next: .wait(byteCount: 1))
+            }
         }
         useCatalog()
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
@@ -176,6 +192,7 @@ extension SessionDriver {
     }
 
     func consumeServer(_ bytes: UnsafeRawBufferPointer) -> RelayStep {
+        if isBareRelay { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
         if let process = machine.value.backendProcessID, process != knownProcess {
@@ -190,6 +207,15 @@ extension SessionDriver {
         if machine.value.hasNotes { takeNotes() }
         if machine.value.takeGrantsOver() { closeGrants() }
         return step
+    }
+
+    /// What Benchmarks/run builds to know what the guard costs; nobody else can switch it on.
+    private var isBareRelay: Bool {
+        #if HOLDFAST_BARE_RELAY
+            machine?.value.isAuthenticated == true
+        #else
+            false
+        #endif
     }
 
     func closeGrants() {
@@ -233,6 +259,8 @@ extension SessionDriver {
             toServer.isPaused = true
             openGrant()
             record(notes)
+        case .order(let wanted):
+            order(wanted)
         case .pause:
             toServer.isPaused = true
             toServer.needed = 1
@@ -258,7 +286,7 @@ extension SessionDriver {
             loop.context.limits.counters.add(.serverViolations)
             loop.context.logger.error("\(fault.message)", metadata: ["session": "\(id)"])
             sayLastWords(ErrorFields(severity: "FATAL", sqlState: fault.sqlState, message: fault.message))
-        case .record, .pause:
+        case .record, .order, .pause:
             break
         }
     }

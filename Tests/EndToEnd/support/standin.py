@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import select
 import subprocess
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any, Self
 
 from .proxy import binary
 
-FILES = 65_536
+# How many descriptors a process may have: a proxy needs two for a session.
+FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 
 
 def standin_binary() -> Path:
@@ -17,9 +19,9 @@ def standin_binary() -> Path:
     return Path(os.environ.get("HOLDFAST_STANDIN", binary().parent / "holdfast-standin"))
 
 
-def with_files(command: list[str], count: int = FILES) -> list[str]:
-    """The command with so many descriptors: root may raise the limit, others get what they may have."""
-    return ["prlimit", f"--nofile={count}:{count}", *command] if os.geteuid() == 0 else command
+def with_files(command: list[str]) -> list[str]:
+    """The command with as many descriptors as it may have."""
+    return ["prlimit", f"--nofile={FILES}:{FILES}", *command]
 
 
 class StandInServer:
