@@ -42,6 +42,7 @@ package final class ProxyServer {
         self.configuration = configuration
         started = configuration
         self.logger = logger
+        let selector = try Self.selector(configuration.selector)
         let encryption = try EncryptionPolicy(configuration)
         self.encryption = encryption
         let authentication = try AuthenticationPolicy(configuration, logger: logger)
@@ -97,7 +98,7 @@ package final class ProxyServer {
             let loopCount =
                 configuration.loopCount > 0 ? configuration.loopCount : ProcessInfo.processInfo.activeProcessorCount
             group = try LoopGroup(
-                count: loopCount,
+                count: loopCount, selector: selector,
                 context: LoopContext(
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
@@ -146,6 +147,7 @@ package final class ProxyServer {
             waiting.append("[[upstream]] and dns_refresh")
         }
         if changed.loopCount != started.loopCount { waiting.append("loops") }
+        if changed.selector != started.selector { waiting.append("selector") }
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
@@ -204,6 +206,30 @@ package final class ProxyServer {
                 UnseenWatch.Settings(
                     connection: settings.connection, database: database, interval: interval, trailPath: trailPath),
                 audit: audit, logger: logger)
+        }
+    }
+
+    /// What the loops wait by, tried out.
+    private static func selector(
+        _ choice: SelectorChoice
+    ) throws(ProxyError) -> LoopSelector.Kind {
+        switch choice {
+        case .auto, .epoll: return .epoll
+        case .ring: break
+        }
+        do throws(TransportError) {
+            try LoopSelector(.ring).begin()
+            return .ring
+        } catch {
+            let reason =
+                switch error.code {
+                case ENOSYS, EINVAL, EOPNOTSUPP: "the kernel is older than Linux 6.1 or built without it"
+                case EPERM, EACCES: "it is forbidden here (kernel.io_uring_disabled, or a container's seccomp profile)"
+                default: error.reason
+                }
+            throw ProxyError(
+                message: "cannot wait for sockets by io_uring: \(reason)",
+                remedy: "write selector = \"auto\" in proxy.conf: epoll will do")
         }
     }
 

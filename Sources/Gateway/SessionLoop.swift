@@ -112,7 +112,7 @@ package final class SessionLoop {
     /// What of `settings` is asked for at every read: by itself, because the settings are a large value.
     private(set) var rulesVersion: Int
     private(set) var sessionMemory: Int
-    let selector: EpollSelector
+    let selector: LoopSelector
     /// What is read is looked at here first; only what cannot go on at once is copied.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     var judge = StatementJudge()
@@ -139,11 +139,11 @@ package final class SessionLoop {
     private static let timerValue = UInt64.max - 1
 
     /// - Parameters:
-    ///   - epoll: from `linux_epoll_create`; the loop owns it from here on.
-    ///   - timer: from `linux_timer_create`; likewise.
+    ///   - selector: nobody else's.
+    ///   - timer: from `linux_timer_create`; the loop owns it from here on.
     init(
-        context: LoopContext, settings: LoopSettings, mailbox: Mailbox<LoopLetter>, load: LoopLoad, epoll: Int32,
-        timer: Int32
+        context: LoopContext, settings: LoopSettings, mailbox: Mailbox<LoopLetter>, load: LoopLoad,
+        selector: LoopSelector, timer: Int32
     ) {
         self.context = context
         self.settings = settings
@@ -151,7 +151,7 @@ package final class SessionLoop {
         sessionMemory = settings.limits.sessionMemory
         self.mailbox = mailbox
         self.load = load
-        selector = EpollSelector(epoll: epoll)
+        self.selector = selector
         self.timer = OwnedDescriptor(timer)
     }
 
@@ -160,6 +160,7 @@ package final class SessionLoop {
     /// Runs until told to stop.
     func run() {
         do {
+            try selector.begin()
             try selector.addReadable(mailbox.descriptor, value: Self.mailboxValue)
             try selector.addReadable(timer.number, value: Self.timerValue)
         } catch {
@@ -168,13 +169,17 @@ package final class SessionLoop {
         }
         while !isStopping {
             if !timers.isEmpty { armTimer() }
-            selector.wait(milliseconds: turnQueue.isEmpty ? -1 : 0) { value, events in
+            selector.wait(isPatient: turnQueue.isEmpty) { value, event in
                 if value == Self.mailboxValue {
                     readMail()
                 } else if value == Self.timerValue {
                     fireTimers()
                 } else if let session = session(owner: value & ~1) {
-                    session.ready(isServer: value & 1 == 1, events: events)
+                    switch event {
+                    case .ready(let bits): session.ready(isServer: value & 1 == 1, events: bits)
+                    case .received(let bytes): session.received(bytes, isServer: value & 1 == 1)
+                    case .refused: session.sendRefused(isServer: value & 1 == 1)
+                    }
                 }
             }
             if !turnQueue.isEmpty {

@@ -5,8 +5,9 @@ package final class EpollSelector {
     private let epoll: OwnedDescriptor
     private let events: UnsafeMutableBufferPointer<epoll_event>
 
-    /// - Parameter epoll: from `linux_epoll_create`; owned from here on.
-    package init(epoll number: Int32) {
+    package init() throws(TransportError) {
+        let number = linux_epoll_create()
+        guard number >= 0 else { throw TransportError(operation: "create", address: "epoll", code: -number) }
         epoll = OwnedDescriptor(number)
         events = .allocate(capacity: 256)
     }
