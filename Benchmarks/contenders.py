@@ -18,6 +18,8 @@ from support.programs import eventually, program, run, unprivileged
 from support.proxy import Holdfast, ProxySettings
 
 DATABASE = "bench"
+# A Holdfast that judges nothing, for what the guard costs (Benchmarks/run builds it); empty where there is none.
+BARE_BINARY = os.environ.get("HOLDFAST_BARE_BIN", "")
 PGBOUNCER = "/usr/sbin/pgbouncer"
 HAPROXY = "/usr/sbin/haproxy"
 
@@ -78,7 +80,9 @@ class Contender:
 class Field:
     """One PostgreSQL and, in front of it, the contenders that were asked for; closing it ends all of them."""
 
-    def __init__(self, scale: int = 10, loops: int = 0) -> None:
+    database = DATABASE
+
+    def __init__(self, scale: int = 20, loops: int = 0) -> None:
         """`scale` is pgbench's; `loops` is Holdfast's setting, 0 for one a core."""
         self._loops = loops
         self._contenders: dict[tuple[str, Route], Contender] = {}
@@ -120,7 +124,7 @@ class Field:
         """Started when it is first asked for, and again if it has died since.
 
         `direct`, `pgbouncer`, `haproxy`, `holdfast`; `holdfast-write`: its trail with durability "write";
-        `holdfast-quiet`: no rule, nothing but DDL on the trail.
+        `holdfast-bare`: the program that judges nothing.
         """
         known = self._contenders.get((name, route))
         if known:
@@ -147,11 +151,11 @@ class Field:
                 return self._holdfast(name, route)
             case "holdfast-write":
                 return self._holdfast(name, route, audit={"file": "audit.jsonl", "durability": "write"})
-            case "holdfast-quiet":
-                return self._holdfast(name, route, audit={"file": "audit.jsonl", "record": []}, rules=[])
+            case "holdfast-bare":
+                return self._holdfast(name, route, program=Path(BARE_BINARY))
         raise ValueError(f"no contender is named {name!r}")
 
-    def _holdfast(self, name: str, route: Route, **settings: Any) -> Contender:
+    def _holdfast(self, name: str, route: Route, program: Path | None = None, **settings: Any) -> Contender:
         """With the shipped rules on a production database, judging and trail on: what a user runs."""
         address = f"unix:{self.server.socket_path}" if route.server == "socket" else self.server.address
         if route.has_client_tls:
@@ -163,6 +167,8 @@ class Field:
             settings["server_tls"] = {"mode": "require"}
         settings.setdefault("top", {"loops": self._loops})
         proxy = Holdfast(open_folder("holdfast-bench-proxy-"), ProxySettings(server=address, **settings))
+        if program:
+            proxy.program = program
         self._ends.callback(shutil.rmtree, proxy.folder)
         self._ends.callback(proxy.kill)
         proxy.start()

@@ -5,6 +5,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -54,8 +55,9 @@ def facts(options: argparse.Namespace, rounds: int, scenarios: list[Scenario]) -
         "machine": f"{os.cpu_count()} × {model[1] if model else platform.machine()},"
         f" {int(memory[1]) * 1024 / 1e9 if memory else 0:.0f} GB, Linux {platform.release()}",
         "versions": ", ".join(versions),
-        "run": f"{rounds} rounds, {options.seconds:g} s a cell, {len(scenarios)} scenarios"
-        + (", quick: nothing here is a measurement" if options.quick else ""),
+        "run": f"{rounds} round{'s' if rounds != 1 else ''}, {options.seconds} s a cell, {len(scenarios)} scenarios"
+        + (", quick" if options.quick else ""),
+        "command": " ".join(["Benchmarks/run", *sys.argv[1:]]),
         "system calls": f"counted by {CallCounter.find_tool() or 'nothing: there is neither perf nor strace'}",
     }
 

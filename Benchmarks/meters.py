@@ -109,7 +109,7 @@ class CallCounter:
             cls._was_looked_for = True
             if shutil.which("perf") and cls._perf_works():
                 cls.tool = "perf"
-            elif shutil.which("strace"):
+            elif shutil.which("strace") and cls._strace_works():
                 cls.tool = "strace"
         return cls.tool
 
@@ -119,6 +119,12 @@ class CallCounter:
             ["perf", "stat", "-x", ";", "-e", "raw_syscalls:sys_enter", "true"], capture_output=True, text=True
         )
         return attempt.returncode == 0 and perf_count(attempt.stderr) is not None
+
+    @staticmethod
+    def _strace_works() -> bool:
+        """Not where tracing is forbidden, as in some containers."""
+        attempt = subprocess.run(["strace", "-c", "-o", "/dev/null", "true"], capture_output=True)
+        return attempt.returncode == 0
 
     def __init__(self, pid: int) -> None:
         self._pid = pid

@@ -1,7 +1,7 @@
 """What a run found, as data: kept as JSON, from which the report can be made again."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,9 @@ class Results:
     cells: list[Cell] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
 
+    # The figures were made as fast as possible, to see that all are there.
+    is_quick: bool = False
+
     def cell(self, name: str) -> Cell | None:
         return next((cell for cell in self.cells if cell.name == name), None)
 
@@ -84,5 +87,23 @@ class Results:
         if data.get("version") != VERSION:
             raise ValueError(f"{file} has version {data.get('version')}, this program reads {VERSION}")
         return cls(
-            data["facts"], [Cell(**cell) for cell in data["cells"]], [Failure(**one) for one in data["failures"]]
-        )
+            data["facts"], [Cell(**cell) for cell in data["cells"]], [Failure(**one) for one in data["failures"]],
+            data["is_quick"],
+        )  # fmt: skip
+
+
+def merged(parts: Sequence[Results]) -> Results:
+    """Several runs as one: of a scenario that more than one has, the last one's figures; of facts that differ, all."""
+    cells = {cell.name: cell for part in parts for cell in part.cells}
+    order = list(dict.fromkeys(cell.group for part in parts for cell in part.cells))
+    facts = {}
+    for name in dict.fromkeys(name for part in parts for name in part.facts):
+        facts[name] = "; then ".join(dict.fromkeys(part.facts[name] for part in parts if name in part.facts))
+    failures = [
+        one for index, part in enumerate(parts) for one in part.failures
+        if not any(later.cell(one.scenario) for later in parts[index + 1 :])
+    ]  # fmt: skip
+    return Results(
+        facts, sorted(cells.values(), key=lambda cell: order.index(cell.group)), failures,
+        any(part.is_quick for part in parts),
+    )  # fmt: skip

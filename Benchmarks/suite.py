@@ -1,7 +1,6 @@
 """Compares Holdfast with PgBouncer, HAProxy and no proxy: every scenario once a round, every contender in turn."""
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -10,12 +9,10 @@ from pathlib import Path
 
 from contenders import ContenderDied, Field
 from machine import Load, facts
-from meters import CallCounter
+from readme import update_readme
 from report import write_report
-from results import Cell, Failure, Results
+from results import Cell, Failure, Results, merged
 from scenarios import Options, Scenario, all_scenarios
-
-REPOSITORY = Path(__file__).resolve().parents[1]
 
 
 class Suite:
@@ -88,9 +85,8 @@ class Suite:
 def turned(names: tuple[str, ...], round_index: int) -> list[str]:
     """Each round begins with another contender, and every second goes backwards, so that none always follows
     the same one."""
-    first = round_index % len(names)
-    order = [*names[first:], *names[:first]]
-    return order if round_index % 2 == 0 else order[::-1]
+    step = 1 if round_index % 2 == 0 else -1
+    return [names[(round_index + step * place) % len(names)] for place in range(len(names))]
 
 
 def say(text: str) -> None:
@@ -104,7 +100,7 @@ def integers(text: str) -> tuple[int, ...]:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="Benchmarks/run", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5, help="default 5")
-    parser.add_argument("--seconds", type=float, default=2, help="of each cell in each round (default 2)")
+    parser.add_argument("--seconds", type=int, default=2, help="of each cell in each round (default 2)")
     parser.add_argument("--clients", type=integers, default=(1, 8, 32, 200), help="default 1,8,32,200")
     parser.add_argument(
         "--scenarios", default="", help="only those whose name begins with one of these, split by commas"
@@ -114,11 +110,15 @@ def arguments() -> argparse.Namespace:
         "--quick", action="store_true",
         help="every scenario once and as short as can be: a test of the suite, no measurement",
     )  # fmt: skip
-    parser.add_argument("--scale", type=int, help="pgbench's scale (default 10; quick: 1)")
+    parser.add_argument("--scale", type=int, help="pgbench's scale (default 20; quick: 1)")
     parser.add_argument("--loops", type=int, default=0, help="threads of Holdfast and HAProxy (default: one a core)")
     parser.add_argument("--json", type=Path, default=Path(".build/benchmarks.json"), help="where the raw data goes")
     parser.add_argument("--markdown", type=Path, help="also writes the report to this file, its plots to images/ there")
-    parser.add_argument("--report", type=Path, metavar="JSON", help="measures nothing, makes the report of this data")
+    parser.add_argument("--readme", type=Path, help="also renews the figures between the marks in this file")
+    parser.add_argument(
+        "--report", type=Path, nargs="+", metavar="JSON",
+        help="measures nothing, makes the report of this data; of a scenario that several files have, the last counts",
+    )  # fmt: skip
     return parser.parse_args()
 
 
@@ -135,9 +135,9 @@ def measure(options: argparse.Namespace) -> int:
     """The exit status: 0 only if every figure was found."""
     scenarios = chosen(options)
     rounds = 1 if options.quick else options.rounds
-    results = Results(facts=facts(options, rounds, scenarios))
+    results = Results(facts=facts(options, rounds, scenarios), is_quick=options.quick)
     load = Load()
-    with Field(options.scale or (1 if options.quick else 10), options.loops) as field:
+    with Field(options.scale or (1 if options.quick else 20), options.loops) as field:
         suite = Suite(field, scenarios, rounds, results)
         suite.prepare()
         try:
@@ -152,9 +152,15 @@ def measure(options: argparse.Namespace) -> int:
     for line in missing:
         say(f"MISSING {line}")
     say(f"the raw data is in {options.json}")
+    show(results, options)
+    return 1 if missing or results.failures else 0
+
+
+def show(results: Results, options: argparse.Namespace) -> None:
     if options.markdown:
         write_report(results, options.markdown)
-    return 1 if missing or results.failures else 0
+    if options.readme:
+        update_readme(results, options.readme)
 
 
 def main() -> int:
@@ -165,7 +171,8 @@ def main() -> int:
         print("\n".join(scenario.name for scenario in chosen(options)))
         return 0
     if options.report:
-        write_report(Results.read(options.report), options.markdown or Path("docs/benchmarks.md"))
+        options.markdown = options.markdown or Path("docs/benchmarks.md")
+        show(merged([Results.read(file) for file in options.report]), options)
         return 0
     options.json.parent.mkdir(parents=True, exist_ok=True)
     return measure(options)

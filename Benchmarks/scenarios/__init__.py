@@ -1,9 +1,9 @@
 """What is measured, in the order of the report."""
 
-from . import transactions
+from . import bulk, judging, many, scripted, tls, transactions
 from .base import Measurement, Options, Scenario
 
-MODULES = (transactions,)
+MODULES = (transactions, tls, scripted, bulk, many, judging)
 
 
 def all_scenarios(options: Options) -> list[Scenario]:

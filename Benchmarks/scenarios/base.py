@@ -10,7 +10,7 @@ from contenders import Contender, Field, Route
 class Options:
     """What the command line chose."""
 
-    seconds: float = 2
+    seconds: int = 2
     clients: tuple[int, ...] = (1, 8, 32, 200)
     # As little as makes every code path run once; times mean nothing then.
     is_quick: bool = False

@@ -16,8 +16,11 @@ from support.programs import program
 
 from .base import Measurement
 
-# How long pgbench runs on after the measured time, so that no session has ended within it.
-TAIL = 0.25
+# Left out at the end of a run, so that no session has ended within the measured time (as much as it takes until the
+# first transactions are through goes at the beginning).
+TAIL = 0.2
+# What is too short to be measured.
+SHORTEST = 0.3
 
 
 class LoadFailed(Exception):
@@ -85,15 +88,20 @@ class Load:
     arguments: tuple[str, ...]
     clients: int
 
-    def run(self, contender: Contender, seconds: float) -> Run:
-        """Measures for so many seconds, from when the first transactions are through."""
+    def run(self, contender: Contender, seconds: int) -> Run:
+        """Runs for so many whole seconds; measures while all sessions are at work, so a little less.
+
+        Many clients, whose connecting goes off pgbench's time, are given a second more.
+        """
+        length = seconds + self.clients // 100
         with LogFolder() as folder:
-            process = self._start(contender, folder, f"--time={int(seconds + TAIL + 0.999)}")
+            process = self._start(contender, folder, f"--time={length}")
             try:
+                start = time.time()
                 folder.wait_for_first(process)
                 meter = contender.meter
                 meter.start()
-                ended_early = wait_for(process, seconds)
+                ended_early = wait_for(process, max(SHORTEST, start + length - TAIL - time.time()))
                 usage = meter.stop()
                 printed, _ = process.communicate(timeout=60)
             finally:

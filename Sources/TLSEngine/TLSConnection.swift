@@ -23,6 +23,10 @@ package final class TLSConnection {
     private let connection: OpaquePointer
     private let context: TLSContext
     private var isBroken = false
+    /// The last read of the socket brought less than there was room for (or nothing): the socket is empty.
+    private var isSocketDrained = false
+    /// After a ``receive(into:)``: whether another may bring something although nothing new has come.
+    package private(set) var mayHoldMore = true
     private let expectedHost: String?
     /// The name in the certificate that did not pass: OpenSSL keeps no such certificate.
     private var refusedName: String?
@@ -46,6 +50,7 @@ package final class TLSConnection {
         } else {
             SSL_set_connect_state(connection)
         }
+        watchReads()
         if let sentName, openssl_set_host_name(connection, sentName) != 1 { throw .noted("cannot send the name") }
         if let host {
             try expect(host)
@@ -54,6 +59,21 @@ package final class TLSConnection {
     }
 
     deinit { SSL_free(connection) }
+
+    /// Has ``isSocketDrained`` kept: without it each message is followed by a read that finds nothing. Not where the kernel
+    /// decrypts: it gives one record a read, whatever else there is.
+    private func watchReads() {
+        guard !context.usesKernel, let socket = SSL_get_rbio(connection) else { return }
+        BIO_set_callback_arg(socket, Unmanaged.passUnretained(self).toOpaque().assumingMemoryBound(to: CChar.self))
+        // BIO_set_callback_ex(3): called before and after each operation; what it returns is the operation's result.
+        BIO_set_callback_ex(socket) { socket, operation, _, wanted, _, _, result, count in
+            if operation == BIO_CB_READ | BIO_CB_RETURN, let owner = BIO_get_callback_arg(socket) {
+                let connection = Unmanaged<TLSConnection>.fromOpaque(UnsafeRawPointer(owner)).takeUnretainedValue()
+                connection.isSocketDrained = result <= 0 || (count?.pointee ?? 0) < wanted
+            }
+            return Int(result)
+        }
+    }
 
     /// The certificate must be made out to the host, as libpq's `verify-full` checks it.
     private func expect(_ host: String) throws(TLSError) {
@@ -90,13 +110,28 @@ package final class TLSConnection {
         return outcome(of: result, whileHandshaking: true)
     }
 
-    /// Reads decrypted bytes once.
+    /// Reads decrypted bytes, of all records that have been read from the socket: at least one read of it, if need be.
     package func receive(into buffer: UnsafeMutableRawBufferPointer) -> Outcome {
+        mayHoldMore = false
         guard !isBroken else { return .ended }
-        ERR_clear_error()
-        var count = 0
-        let result = SSL_read_ex(connection, buffer.baseAddress, buffer.count, &count)
-        return result == 1 ? .done(count) : outcome(of: result)
+        isSocketDrained = false
+        var total = 0
+        repeat {
+            ERR_clear_error()
+            var count = 0
+            let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[total...])
+            let result = SSL_read_ex(connection, rest.baseAddress, rest.count, &count)
+            guard result == 1 else {
+                let outcome = outcome(of: result)
+                guard total > 0 else { return outcome }
+                // An end, or a fault, is met again by the next call.
+                mayHoldMore = outcome != .wantsRead
+                return .done(total)
+            }
+            total += count
+        } while total < buffer.count && SSL_has_pending(connection) == 1
+        mayHoldMore = total == buffer.count || !isSocketDrained
+        return .done(total)
     }
 
     /// Encrypts and writes as much as the socket takes.

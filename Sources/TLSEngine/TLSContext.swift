@@ -10,9 +10,15 @@ package final class TLSContext: @unchecked Sendable {
     let context: OpaquePointer
     /// Whether the context is for connections that we accept.
     let isServer: Bool
+    /// The kernel may encrypt and decrypt.
+    let usesKernel: Bool
 
     /// The name that PostgreSQL's protocol has in ALPN (manual, "SSL Session Encryption").
     package static let applicationProtocol = "postgresql"
+
+    /// How many tickets a client of TLS 1.3 is given. OpenSSL's two are for clients that open several connections at once;
+    /// each costs a write, and every resumption brings a new one.
+    private static let ticketCount = 1
 
     /// What Holdfast shows to its clients.
     package struct ServerSettings: Sendable, Hashable {
@@ -81,6 +87,7 @@ package final class TLSContext: @unchecked Sendable {
     /// - Throws: ``TLSError`` that names the file and what is wrong with it.
     package init(_ settings: ServerSettings) throws(TLSError) {
         isServer = true
+        usesKernel = settings.usesKernel
         context = try Self.make(TLS_server_method(), settings.minimumVersion, usesKernel: settings.usesKernel)
         // From here on deinit frees the context, also when init throws: every stored property has its value.
         try useCertificate(settings.certificatePath, key: settings.keyPath)
@@ -91,7 +98,7 @@ package final class TLSContext: @unchecked Sendable {
             throw .noted("no TLS 1.3 cipher suite of the list can be used: \"\(settings.cipherSuites)\"")
         }
         openssl_prefer_own_ciphers(context)
-        openssl_use_server_cache(context)
+        openssl_use_tickets(context, Self.ticketCount)
         // Sessions that a client resumes must have been made by this context (SSL_CTX_set_session_id_context(3)).
         _ = "holdfast".utf8.withContiguousStorageIfAvailable {
             SSL_CTX_set_session_id_context(context, $0.baseAddress, UInt32($0.count))
@@ -114,6 +121,7 @@ package final class TLSContext: @unchecked Sendable {
     /// - Throws: ``TLSError`` that names the file and what is wrong with it.
     package init(_ settings: ClientSettings) throws(TLSError) {
         isServer = false
+        usesKernel = settings.usesKernel
         context = try Self.make(TLS_client_method(), settings.minimumVersion, usesKernel: settings.usesKernel)
         if let certificate = settings.certificatePath, let key = settings.keyPath {
             try useCertificate(certificate, key: key)

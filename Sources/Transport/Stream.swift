@@ -211,10 +211,12 @@ package struct Stream: ~Copyable {
         }
     }
 
-    /// A short read says nothing here: OpenSSL may hold more than it gave.
+    /// A short read says nothing here: OpenSSL may hold more than it gave, and knows whether it has emptied the socket.
     private mutating func receive(into buffer: UnsafeMutableRawBufferPointer, _ tls: TLSConnection) -> Int {
         switch tls.receive(into: buffer) {
-        case .done(let count): return count
+        case .done(let count):
+            if !tls.mayHoldMore && !isHungUp { isReadable = false }
+            return count
         case .wantsRead: isReadable = false
         case .wantsWrite:
             // A key update wants its answer, and the peer reads nothing.

@@ -39,6 +39,9 @@ struct ServeCommand: ParsableCommand {
         }
         LogSetup.bootstrap(level: settings.log.level)
         let logger = Logger(label: "holdfast")
+        #if HOLDFAST_BARE_RELAY
+            logger.critical("this build judges nothing: it is for Benchmarks/run alone")
+        #endif
         let path = ConfigurationFile.locate(config) ?? "proxy.conf"
         for warning in settings.warnings { logger.warning("\(warning)") }
 

@@ -86,6 +86,7 @@ class Holdfast:
     def __init__(self, folder: Path, settings: ProxySettings) -> None:
         self.folder = folder
         self.settings = settings
+        self.program = binary()
         self.configuration = folder / "proxy.conf"
         self.log = folder / "holdfast.log"
         self.trail = AuditTrail(folder / settings.audit["file"])
@@ -104,7 +105,7 @@ class Holdfast:
         prefix = [*self.settings.prefix, *(["prlimit", f"--nofile={files}:{files}"] if files else [])]
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
-                [*prefix, str(binary()), "serve", "--config", str(self.configuration)],
+                [*prefix, str(self.program), "serve", "--config", str(self.configuration)],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
         threading.Thread(target=self._read_output, daemon=True).start()
