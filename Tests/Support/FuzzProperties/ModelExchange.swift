@@ -59,7 +59,7 @@ struct ModelExchange: ~Copyable {
             preconditionFailure("our own startup packet is wrong")
         }
         machine = SessionMachine(
-            sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: strict,
+            sessionID: SessionID(0x0123_4567_89ab_cdef), subject: subject, parameters: parameters, rules: strict,
             maximumStatementBytes: 4096)
         machine.orders = pieceSize % 2 == 1 ? .all : .none
         direct = ModelServer(refused: Self.harmful)
