@@ -82,7 +82,11 @@ final class SessionDriver {
     /// As it stands in the table of cancel keys.
     var registeredKey: [UInt8]?
     /// What the client is told when what the server has said so far has been looked at; nothing of that goes on to it.
-    var endsWith: ErrorFields?
+    var endsWith: ErrorFields? {
+        didSet { isEnding = endsWith != nil }
+    }
+    /// `endsWith` is there: asked for at every event, and a large value to look at.
+    private(set) var isEnding = false
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -179,11 +183,12 @@ final class SessionDriver {
         let wasWritable = isServer ? server?.isWritable == true : client.isWritable
         if isServer { server?.note(events: events) } else { client.note(events: events) }
         if limits.watch.wantsWake { wakeWatch() }
-        if wasWritable && events & Self.endingEvents == 0, passedOn(isServer: isServer) { return }
+        let isOrdinary = wasWritable && events & Self.telling == LINUX_EPOLL_IN
+        if isOrdinary, passedOn(isServer: isServer) { return }
         advance()
     }
 
-    private static let endingEvents = LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP
+    private static var telling: UInt32 { LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP }
 
     /// The session asked to go on after others.
     func continueTurn() {

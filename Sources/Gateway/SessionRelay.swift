@@ -16,18 +16,21 @@ extension SessionDriver {
         if isServer {
             guard toClient.isStill else { return false }
             readFromServer()
-            guard let isReadable = server?.isReadable else { return false }
-            return !isReadable && toClient.isStill && server?.hasEnded == false && endsWith == nil && phase == .relaying
+            // Over TLS only a read that brings nothing tells that this was all.
+            if server?.isReadable == true, toClient.isStill { readFromServer() }
+            return server?.isReadable == false && toClient.isStill && server?.hasEnded == false && !isEnding
+                && phase == .relaying
         }
         guard toServer.isStill, !limits.isCancelOpen, !catalog.isAwaited, !isOverMemory else { return false }
         readFromClient()
+        if client.isReadable, toServer.isStill, !catalog.isAwaited { readFromClient() }
         return !client.isReadable && toServer.isStill && !client.hasEnded && phase == .relaying
     }
 
     func relay() {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
-        if let endsWith { return sayLastWords(endsWith) }
+        if isEnding, let endsWith { return sayLastWords(endsWith) }
         // An answer may have made room for requests.
         if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
             isWaitingForLedger = false

@@ -57,7 +57,7 @@ package struct StatementJudge: ~Copyable {
 
     /// Whether the text's tokens alone show that it has no class, so that no rule can be about it (``PlainQuery``): what
     /// `judge` would find too, without a judgement to carry about. A tenth of a pgbench SELECT's instructions.
-    package func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+    package mutating func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
         analyzer.isPlain(text, settings: settings)
     }
 

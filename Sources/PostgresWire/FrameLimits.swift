@@ -9,19 +9,19 @@ package enum FrameLimits {
     /// The longest body of a BackendKeyData: a process ID and a key of 256 bytes (protocol 3.2).
     package static let cancelKey = 260
     /// `PQ_SMALL_MESSAGE_LIMIT` (libpq/libpq.h), as `SocketBackend` (tcop/postgres.c) applies it.
-    @inlinable package static var smallMessage: Int { 10_000 }
+    package static var smallMessage: Int { 10_000 }
     /// `PQ_LARGE_MESSAGE_LIMIT` (libpq/libpq.h): `MaxAllocSize - 1`.
-    @inlinable package static var largeMessage: Int { 0x3fff_fffe }
+    package static var largeMessage: Int { 0x3fff_fffe }
     /// `PG_MAX_AUTH_TOKEN_LENGTH` (libpq/auth.h): the longest answer to an authentication request.
-    @inlinable package static var authentication: Int { 65_535 }
+    package static var authentication: Int { 65_535 }
     /// The longest statement or portal name that is looked for inside a message before giving up on it.
     package static let name = 65_536
     /// The longest message of the server's: a DataRow is at most 1 GiB, other messages are smaller.
-    @inlinable package static var backendMessage: Int { 0x4000_0000 }
+    package static var backendMessage: Int { 0x4000_0000 }
 
     /// The longest body (length field included) that a client message of the type may have; nil for a type that no
     /// client may send.
-    @inlinable package static func frontendLimit(of type: UInt8) -> Int? {
+    package static func frontendLimit(of type: UInt8) -> Int? {
         switch type {
         // Query, Parse, Bind, FunctionCall, CopyData.
         case UInt8(ascii: "Q"), UInt8(ascii: "P"), UInt8(ascii: "B"), UInt8(ascii: "F"), UInt8(ascii: "d"): largeMessage

@@ -3,26 +3,18 @@ package struct FrameHeader: Sendable, Hashable {
     package var type: UInt8
     /// The whole message's byte count: type byte, length field and body.
     package var byteCount: Int
-
-    @inlinable package init(type: UInt8, byteCount: Int) {
-        self.type = type
-        self.byteCount = byteCount
-    }
 }
 
 /// **Where bytes become messages.** Finds message boundaries; never reads beyond what has arrived, never trusts a
 /// length before it is checked.
-///
-/// Inlinable, as the types and limits are: called across modules for every message, they were 850 of the 7,360 instructions of
-/// a prepared pgbench SELECT.
 package enum FrameSplitter {
     /// Type byte and length field.
-    @inlinable package static var headerByteCount: Int { 5 }
+    package static var headerByteCount: Int { 5 }
 
     /// The header of the client message that begins at `offset`, or nil if fewer than five bytes of it are there.
     ///
     /// - Throws: `frontendType`, `frontendLength` (manual, "Message Formats"; limits: ``FrameLimits``).
-    @inlinable @inline(__always)
+    @inline(__always)
     package static func frontendHeader(
         in bytes: UnsafeRawBufferPointer, at offset: Int
     ) throws(WireFault) -> FrameHeader? {
@@ -38,7 +30,7 @@ package enum FrameSplitter {
     /// The header of the server message that begins at `offset`, or nil if fewer than five bytes of it are there.
     ///
     /// - Throws: `backendLength`. Unknown types are no fault: a newer server may send them, and they pass.
-    @inlinable @inline(__always)
+    @inline(__always)
     package static func backendHeader(
         in bytes: UnsafeRawBufferPointer, at offset: Int
     ) throws(WireFault) -> FrameHeader? {
@@ -54,7 +46,7 @@ package enum FrameSplitter {
 
 extension UnsafeRawBufferPointer {
     /// The big-endian 32-bit integer at `offset`; the caller has checked that four bytes are there.
-    @inlinable @inline(__always)
+    @inline(__always)
     package func loadInt32(at offset: Int) -> Int32 {
         Int32(bigEndian: loadUnaligned(fromByteOffset: offset, as: Int32.self))
     }

@@ -47,8 +47,11 @@ package struct StatementAnalyzer: ~Copyable {
     mutating func collectMentions(in log: MentionLog) { reader.functions.log = log }
 
     /// Whether the text's tokens alone prove that it has no facts, whatever is in the session's database.
-    package func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        PlainQuery.isProven(text, settings: settings) && !reader.functions.hazards.mayConcern(text, settings: settings)
+    ///
+    /// Mutating, lest the analyzer be copied for it.
+    package mutating func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+        (settings.encoding.isASCIISafe && PlainScan.isProven(text) || PlainQuery.isProven(text, settings: settings))
+            && !reader.functions.hazards.mayConcern(text, settings: settings)
     }
 
     /// The facts of a text that is one Query message's or one Parse message's.

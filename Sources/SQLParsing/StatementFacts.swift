@@ -38,6 +38,14 @@ package enum TransactionControl: Sendable, Hashable {
     case prepareTransaction
     /// COMMIT PREPARED and ROLLBACK PREPARED: another transaction's end.
     case endPrepared
+
+    /// The server's command tag tells all that there is to know of it.
+    package var isToldByTag: Bool {
+        switch self {
+        case .none, .begin, .commit, .rollback, .prepareTransaction, .endPrepared: true
+        case .savepoint, .release, .rollbackTo: false
+        }
+    }
 }
 
 /// What a statement does to the session's prepared statements.
@@ -108,4 +116,9 @@ package struct TextFacts: Sendable, Hashable {
 
     /// All statements are ordinary.
     package var isOrdinary: Bool { statements.isEmpty }
+
+    /// Nothing to judge, to record or to remember: all statements are ordinary, or begin or end a transaction.
+    package var leavesNothing: Bool {
+        statements.allSatisfy { $0.classes.isEmpty && $0.prepared == .none && $0.transaction.isToldByTag }
+    }
 }

@@ -27,6 +27,9 @@ struct NameLedger: ~Copyable {
     }
 
     private var slots: [[UInt8]: Slot] = [:]
+    /// A bit for the hash of each name that has had a slot since there was none: most names that are asked for have none, and
+    /// are told by it without a key.
+    private var heldHashes: UInt64 = 0
     /// Candidates for every name, once replies and requests no longer fit together.
     private var suspects: [RememberedStatement] = []
     /// The names whose slots may hold more than what was confirmed.
@@ -39,6 +42,20 @@ struct NameLedger: ~Copyable {
 
     /// The key of a name as it came on the wire.
     static func key(_ name: UnsafeRawBufferPointer) -> [UInt8] { Array(name.prefix(63)) }
+
+    /// Nothing is held that the name could stand for: an ordinary definition of it changes nothing.
+    func holdsNothing(under name: UnsafeRawBufferPointer) -> Bool {
+        if isEmpty { return true }
+        guard suspects.isEmpty else { return false }
+        return heldHashes & Self.hashBit(name) == 0 || slots[Self.key(name)] == nil
+    }
+
+    private static func hashBit(_ name: some Collection<UInt8>) -> UInt64 {
+        // FNV-1a.
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in name.prefix(63) { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        return 1 << (hash >> 58)
+    }
 
     /// About how many bytes are held.
     var byteCount: Int { slotBytes + suspectBytes }
@@ -95,9 +112,18 @@ struct NameLedger: ~Copyable {
         var slot = slots.removeValue(forKey: key) ?? Slot()
         slotBytes -= slot.isEmpty ? 0 : slot.byteCount + key.count
         body(&slot)
-        guard !slot.isEmpty else { return }
+        guard !slot.isEmpty else {
+            if slots.isEmpty { heldHashes = 0 }
+            return
+        }
         slotBytes += slot.byteCount + key.count
         slots[key] = slot
+        heldHashes |= Self.hashBit(key)
+    }
+
+    /// What a name as it came on the wire may stand for; nil if it is ordinary for certain.
+    func lookUp(_ name: UnsafeRawBufferPointer, segment: UInt64) -> RememberedStatement? {
+        holdsNothing(under: name) ? nil : lookUp(Self.key(name), segment: segment)
     }
 
     /// What the name may stand for; nil if it is ordinary for certain.

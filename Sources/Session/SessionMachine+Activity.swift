@@ -54,8 +54,8 @@ extension SessionMachine {
     }
 
     /// About how many bytes are held for the session, the buffers of its sockets apart: what names stand for, what has to
-    /// be done when replies come, what waits for its transaction's end.
+    /// be done when replies come, what waits for its transaction's end. Mutating as ``hasNotes`` is.
     package var heldByteCount: Int {
-        statements.byteCount + portals.byteCount + ledger.byteCount + transactions.byteCount
+        mutating get { statements.byteCount + portals.byteCount + ledger.byteCount + transactions.byteCount }
     }
 }

@@ -50,16 +50,14 @@ extension SessionMachine {
             }
             throw .layout(type: header.type)
         }
-        let parsed =
-            statements.isEmpty
-            ? nil : statements.lookUp(NameLedger.key(message.statement), segment: ledger.segment)
+        let parsed = statements.lookUp(message.statement, segment: ledger.segment)
         var record = parsed
         var warning: [UInt8]?
         if let parsed, !parsed.parameterized.isEmpty {
             let isRead = rules.judgesWholeTables && header.byteCount <= Self.readableBindByteCount
             guard !isRead || available.count == header.byteCount else { return .wait(byteCount: header.byteCount) }
             let bound = isRead ? bound(parsed, message, judge: &judge) : parsed
-            record = bound.facts.isOrdinary ? nil : bound
+            record = bound.facts.leavesNothing ? nil : bound
             if bound !== parsed {
                 let judgement = judge.judge(remembered: bound.facts, rules: rules)
                 switch judgement.verdict {
@@ -99,7 +97,7 @@ extension SessionMachine {
         }
         // Planning may run functions of the user's.
         settings.mayChange()
-        if record == nil && portals.isEmpty {
+        if record == nil && warning == nil && portals.holdsNothing(under: message.portal) {
             forward(.bind, header)
             return nil
         }

@@ -207,7 +207,7 @@ extension SessionMachine {
         case .waits(let next): return next
         }
         settings.mayChange()
-        if joined.facts.isOrdinary, case .allow = joined.verdict, !joined.isAudited {
+        if joined.facts.leavesNothing, case .allow = joined.verdict, !joined.isAudited {
             forward(.query, header)
             return nil
         }
@@ -257,7 +257,7 @@ extension SessionMachine {
         guard let message = ParseMessage(UnsafeRawBufferPointer(rebasing: rest[..<head])) else {
             throw .layout(type: header.type)
         }
-        if !isOversized, statements.isEmpty, let certain = settings.certain,
+        if !isOversized, statements.holdsNothing(under: message.name), let certain = settings.certain,
             judge.isPlain(message.text, settings: certain)
         {
             settings.mayChange()
@@ -304,11 +304,11 @@ extension SessionMachine {
             clientState = .decided(decision)
             return
         }
-        let isOfInterest = !judgement.facts.isOrdinary || parameterized != nil
+        let isOfInterest = !judgement.facts.leavesNothing || parameterized != nil
         let record = isOfInterest ? remember(judgement.facts, text, parameterized, names) : nil
-        let definesNothing = record == nil && statements.isEmpty
-        statements.define(key, record, segment: ledger.segment)
+        let definesNothing = record == nil && key.withUnsafeBytes { statements.holdsNothing(under: $0) }
         if !definesNothing {
+            statements.define(key, record, segment: ledger.segment)
             let note = ReplyNote()
             note.naming = .parsed(key, record)
             if case .warn(let match) = judgement.verdict {
@@ -331,7 +331,7 @@ extension SessionMachine {
         guard let message = ExecuteMessage(UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount])) else {
             throw .layout(type: header.type)
         }
-        guard let record = portals.lookUp(NameLedger.key(message.portal), segment: ledger.segment) else {
+        guard let record = portals.lookUp(message.portal, segment: ledger.segment) else {
             forward(.execute, header)
             return nil
         }
@@ -368,6 +368,13 @@ extension SessionMachine {
         guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
         guard let message = CloseMessage(UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount])) else {
             throw .layout(type: header.type)
+        }
+        let isFree =
+            message.isStatement
+            ? statements.holdsNothing(under: message.name) : portals.holdsNothing(under: message.name)
+        if isFree {
+            forward(.close, header)
+            return nil
         }
         let note = ReplyNote()
         let key = NameLedger.key(message.name)

@@ -94,7 +94,7 @@ extension SessionMachine {
             switch header.type {
             case BackendType.readyForQuery, BackendType.parameterStatus, BackendType.backendKeyData: true
             case BackendType.authentication: hidesChannelBinding && !isAuthenticated
-            case BackendType.commandComplete: ledger.firstHasNote
+            case BackendType.commandComplete: ledger.firstHasNote || !transactions.isEmpty
             case BackendType.errorResponse:
                 ledger.firstHasNote || !transactions.isEmpty || !openRefusals.isEmpty || cancelHint != nil
             default: false
@@ -206,9 +206,14 @@ extension SessionMachine {
         activityEpoch &+= 1
         guard let kind = ledger.firstKind else { return }
         guard kind == .query || kind == .execute else { return lostTrack() }
-        if ledger.firstHasNote, let note = ledger.firstNote {
+        if ledger.firstHasNote || !transactions.isEmpty {
             var reader = WireReader(message, from: FrameSplitter.headerByteCount)
-            completed(note, tag: reader.string()?.text ?? "", now: now)
+            let tag = reader.string()?.text ?? ""
+            if let note = ledger.firstNote {
+                completed(note, tag: tag, now: now)
+            } else {
+                outcomes += transactions.completed(tag: tag, control: .none)
+            }
         }
         ledger.statementCompleted()
         if kind == .execute { ledger.pop() }

@@ -114,7 +114,9 @@ package struct SessionMachine: ~Copyable {
     package var isServerAtBoundary: Bool { serverRemaining == 0 }
 
     /// Something waits in ``takeOutcomes()`` or ``takeRefusals()``.
-    package var hasNotes: Bool { !outcomes.isEmpty || !refusalNotes.isEmpty }
+    ///
+    /// Asked at every read, and mutating because a getter that is not gets a copy of the whole machine.
+    package var hasNotes: Bool { mutating get { !outcomes.isEmpty || !refusalNotes.isEmpty } }
 
     /// What has become of audited statements since the last call.
     package mutating func takeOutcomes() -> [OutcomeNote] {

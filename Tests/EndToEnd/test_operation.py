@@ -118,6 +118,21 @@ def test_an_invalid_reload_changes_nothing_and_says_why(
             assert transcript(other.login(production).ask(query("DROP TABLE one"))) == ["E(42501)", "ZI"]
 
 
+def test_reloads_leave_nothing_behind(holdfast: Holdfast) -> None:
+    """Of each proxy.conf that is read a hundred bytes may stay, not the file."""
+    def reload(times: int) -> int:
+        for _ in range(times):
+            mark = len(holdfast.log_text())
+            holdfast.reload()
+            holdfast.wait_for_log(RELOADED, since=mark)
+        status = Path(f"/proc/{holdfast.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("RssAnon")).split()[1])
+
+    # In kB. At first the allocator finds its level.
+    before = reload(100)
+    assert reload(200) - before < 200
+
+
 def test_sigterm_ends_idle_sessions_and_lets_a_transaction_finish(
     holdfast: Holdfast, postgres: PostgresServer, production: str
 ) -> None:

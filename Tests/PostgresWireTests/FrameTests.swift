@@ -95,4 +95,11 @@ import Testing
         let nameless: [UInt8] = [0x50, 0, 0, 0, 0] + Array("s".utf8)
         nameless.withUnsafeBytes { #expect(ParseMessage($0) == nil) }
     }
+
+    @Test("Every type that a client may send has a limit, and no other byte has")
+    func limits() {
+        for byte in UInt8.min...UInt8.max {
+            #expect((FrameLimits.frontendLimit(of: byte) != nil) == (FrontendType(rawValue: byte) != nil))
+        }
+    }
 }

@@ -79,4 +79,28 @@ import Testing
         }
         #expect(bytes(of: ledger) > 150_000)
     }
+
+    private func holdsNothing(_ ledger: borrowing NameLedger, _ name: String) -> Bool {
+        Array(name.utf8).withUnsafeBytes { ledger.holdsNothing(under: $0) }
+    }
+
+    @Test func `is nothing for every name but those with a definition that counts`() {
+        var ledger = NameLedger()
+        #expect(holdsNothing(ledger, "a"))
+        for number in 0..<200 { ledger.define(Array("s\(number)".utf8), record("x"), segment: 0) }
+        for number in 0..<200 {
+            #expect(!holdsNothing(ledger, "s\(number)"))
+            #expect(holdsNothing(ledger, "t\(number)"))
+            let name = Array("s\(number)".utf8)
+            #expect(name.withUnsafeBytes { ledger.lookUp($0, segment: 0) } === found(name, 0, in: ledger))
+            #expect(Array("t\(number)".utf8).withUnsafeBytes { ledger.lookUp($0, segment: 0) } == nil)
+        }
+        ledger.settle()
+        #expect(holdsNothing(ledger, "s7"))
+        let long = String(repeating: "n", count: 80)
+        ledger.define(Array(long.utf8.prefix(63)), record("x"), segment: 0)
+        #expect(!holdsNothing(ledger, long))
+        ledger.loseTrack()
+        #expect(!holdsNothing(ledger, "anything"))
+    }
 }

@@ -8,6 +8,8 @@ readonly server_packages=(postgresql)
 readonly corpus_packages=(
     openssl postgresql-contrib postgresql-plperl-15 postgresql-plpython3-15 postgresql-pltcl-15
 )
+# What counts instructions for Tests/EndToEnd/test_budgets.py.
+readonly counting_packages=(valgrind binutils)
 # The newest PostgreSQL that is tested, beside Debian's.
 readonly newest_postgresql=18.6.0
 # What Benchmarks/run compares with, and what counts system calls where perf cannot.

@@ -261,7 +261,8 @@ extension SessionDriver {
 
     /// Holdfast holds more for the session than `session_memory`.
     var isOverMemory: Bool {
-        let held = (machine?.value.heldByteCount ?? 0) &+ toServer.buffer.capacity &+ toClient.buffer.capacity
+        guard let machine else { return false }
+        let held = machine.value.heldByteCount &+ toServer.buffer.capacity &+ toClient.buffer.capacity
         return held > loop.sessionMemory
     }
 

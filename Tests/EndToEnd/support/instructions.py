@@ -5,12 +5,10 @@ transaction again and again. Counted is the loop's thread alone, between two dum
 other threads do by the clock is in the figures: the same program gives the same numbers on any machine of its kind.
 """
 
-import os
 import re
 import shutil
 import socket
 import struct
-import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -21,7 +19,7 @@ from typing import Any
 
 from .postgres import open_folder
 from .programs import eventually, run
-from .proxy import Holdfast, ProxySettings
+from .proxy import Holdfast, ProxySettings, binary
 from .wire import SYNC, WireClient, bind, describe, execute, message, parse, query, startup, text
 
 # glibc's entrances to the heap.
@@ -54,6 +52,12 @@ class Count:
 
     instructions: float
     allocations: float
+    # Its own instructions by function.
+    costs: Counter[str]
+
+    def shown(self, functions: int = 25) -> str:
+        """The dearest functions."""
+        return "\n".join(f"{cost / COUNTED:10.1f}  {name}" for name, cost in self.costs.most_common(functions))
 
 
 def row(*values: bytes) -> bytes:
@@ -200,8 +204,12 @@ class CountedHoldfast:
             "valgrind", "--tool=callgrind", "--separate-threads=yes", "--combine-dumps=no", "--compress-strings=no",
             "--compress-pos=no", f"--callgrind-out-file={self._output}", f"--log-file={folder / 'valgrind.log'}",
         ]  # fmt: skip
+        # Valgrind 3.19 cannot read the debug information that Swift writes; functions keep their names without it.
+        program = folder / "holdfast"
+        run("objcopy", "--strip-debug", binary(), program)
         options = {"top": {"loops": 1}, "prefix": prefix, **settings}
         self.proxy = Holdfast(folder, ProxySettings(server=server.address, **options))
+        self.proxy.program = program
 
     def start(self) -> None:
         self.proxy.start(timeout=120)
@@ -221,7 +229,7 @@ class CountedHoldfast:
             self._repeat(scenario, COUNTED, *ends)
             costs, calls = self.dump()
         allocations = sum(calls[name] for name in ALLOCATORS)
-        return Count(sum(costs.values()) / COUNTED, allocations / COUNTED)
+        return Count(sum(costs.values()) / COUNTED, allocations / COUNTED, costs)
 
     def _repeat(self, scenario: Scenario, times: int, client: socket.socket, server: socket.socket) -> None:
         for _ in range(times):
@@ -244,7 +252,6 @@ class CountedHoldfast:
         eventually(file.exists, 30, f"callgrind's dump {file}")
         # Its last line is written last.
         eventually(lambda: re.search(r"^(totals|summary): \d+\s*\Z", file.read_text(), re.M), 30, f"all of {file}")
-        if os.environ.get("KEEP"): shutil.copy(file, f"/tmp/w/hot.prof.{self._dumps}")
         return read_profile(file)
 
     def _loop_thread(self) -> int:
@@ -258,7 +265,7 @@ def read_profile(file: Path) -> tuple[Counter[str], Counter[str]]:
     """Own cost by function, and number of calls by callee (callgrind's manual, "Callgrind Format Specification")."""
     costs: Counter[str] = Counter()
     calls: Counter[str] = Counter()
-    function, callee, isCall = "", "", False
+    function, callee, is_call = "", "", False
     for line in file.read_text().splitlines():
         if line.startswith("fn="):
             function = line.removeprefix("fn=")
@@ -266,12 +273,12 @@ def read_profile(file: Path) -> tuple[Counter[str], Counter[str]]:
             callee = line.removeprefix("cfn=")
         elif line.startswith("calls="):
             calls[callee] += int(line.removeprefix("calls=").split()[0])
-            isCall = True
+            is_call = True
         elif line[:1].isdigit():
             # The line behind calls= is the callee's cost, which stands at the callee.
-            if not isCall:
+            if not is_call:
                 costs[function] += int(line.split()[1])
-            isCall = False
+            is_call = False
     return costs, calls
 
 
