@@ -138,7 +138,8 @@ final class ClientCrowd {
         let seconds = Double(linux_clock_monotonic() - begunAt) / 1e9
         latencies.sort()
         func percentile(_ share: Double) -> Double {
-            latencies.isEmpty ? 0 : Double(latencies[min(Int(Double(latencies.count) * share), latencies.count - 1)]) / 1e6
+            latencies.isEmpty
+                ? 0 : Double(latencies[min(Int(Double(latencies.count) * share), latencies.count - 1)]) / 1e6
         }
         let reasons = failures.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }
         write(
@@ -240,7 +241,8 @@ final class ClientCrowd {
                 slots[index].generation &+= 1
                 slots[index].client = client
                 underWay += 1
-                try selector.add(client.number, value: UInt64(index) << 32 | UInt64(slots[index].generation))
+                try selector.add(
+                    client.number, value: UInt64(index) << 32 | UInt64(slots[index].generation), watchesWrites: true)
             } catch {
                 if slots[index].client == nil {
                     failures[error.reason, default: 0] += 1

@@ -19,6 +19,7 @@ package final class ProxyServer {
     private let watches: [UnseenWatch]
     private let grants: GrantService?
     private let catalog: CatalogService?
+    private let judging: JudgingThreads
     private let limits: Limits
     private var authentication: AuthenticationPolicy?
     private var encryption: EncryptionPolicy
@@ -88,6 +89,9 @@ package final class ProxyServer {
                     return upstream === upstreams.standard ? connection : upstream.settings.catalogConnection
                 }, settings: configuration.catalog, logger: logger)
         }
+        // Not one for each core: the loops need theirs.
+        let judging = JudgingThreads(count: ProcessInfo.processInfo.activeProcessorCount >= 4 ? 2 : 1)
+        self.judging = judging
         let limits = Limits(configuration, descriptorLimit: limit)
         self.limits = limits
         do throws(TransportError) {
@@ -99,12 +103,14 @@ package final class ProxyServer {
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
-                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, limits: limits),
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, judging: judging,
+                    limits: limits),
                 settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, limits: limits, logger: logger)
         } catch {
             for watch in watches { watch.stop() }
+            judging.stop()
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
         catalog?.start()
@@ -177,6 +183,7 @@ package final class ProxyServer {
             if event == .other { _ = linux_eventfd_clear(group.idleDescriptor) }
         }
         group.stop()
+        judging.stop()
         resolver.stop()
         probes?.stop()
         authentication?.stop()

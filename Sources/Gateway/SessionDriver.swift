@@ -97,6 +97,9 @@ final class SessionDriver {
         var fault: String?
     }
 
+    /// The order for facts that the session waits for.
+    var awaitedOrder: UInt64?
+
     /// The intents whose grants are open.
     var openGrants: [String] = []
     var catalog = CatalogUse()
@@ -122,6 +125,10 @@ final class SessionDriver {
 
         /// Nothing is held, and whatever comes next can be looked at.
         var isStill: Bool { isSpent && buffer.isEmpty && needed <= 1 && !isPaused }
+
+        /// What is held is so little, and lacks so little, that it is copied in front of what is read next: the beginning of
+        /// a row, as a rule. To read behind it would be to read into a small buffer, that ends within a row too.
+        var isShort: Bool { buffer.count <= 1024 && needed <= 4096 }
 
         /// Bytes have been looked at as they were read: `step` is what the machine said of them, and `sent` of them have
         /// gone.
@@ -397,6 +404,7 @@ final class SessionDriver {
                 sessionID: sessionID, subject: subject, parameters: parameters, rules: rules,
                 maximumStatementBytes: loop.settings.maximumStatementBytes))
         machine?.value.opensGrants = loop.context.grants != nil
+        machine?.value.orders = loop.context.judging == nil ? .none : .long
         loop.context.logger.debug(
             "session opened",
             metadata: [

@@ -26,6 +26,8 @@ package struct LoopContext: Sendable {
     package var recordsSessions = false
     /// Recorded statements have ended; what the server did then may be compared with them.
     package var statementsEnded: @Sendable () -> Void = {}
+    /// Reads texts that take long; nil to read them on the loops.
+    package var judging: JudgingThreads?
     /// What is counted over all loops.
     package var limits = Limits(maximumClients: .max)
 }
@@ -70,6 +72,8 @@ package enum LoopLetter: Sendable {
     case trailAnswered(owner: UInt64, fault: String?)
     /// The guard has been told what may be lost, as far as it can be.
     case grantAnswered(owner: UInt64)
+    /// The text that the session has ordered the facts of has been read; nil if the order can be given again.
+    case factsDelivered(owner: UInt64, order: UInt64, FactsDelivery?)
     /// The catalog of the session's database has been read, or could not be.
     case catalogRead(owner: UInt64)
     /// What can be known of the user who wants in.
@@ -195,8 +199,8 @@ package final class SessionLoop {
             case .adopt(let socket, _, _, _):
                 _ = Glibc.close(socket)
                 load.sessionEnded()
-            case .trailAnswered, .grantAnswered, .catalogRead, .userFound, .endLogin, .settings, .handOver, .drain,
-                .stop:
+            case .trailAnswered, .grantAnswered, .factsDelivered, .catalogRead, .userFound, .endLogin, .settings,
+                .handOver, .drain, .stop:
                 break
             }
         }
@@ -299,6 +303,8 @@ package final class SessionLoop {
                 session(owner: owner)?.trailAnswered(fault)
             case .grantAnswered(let owner):
                 session(owner: owner)?.grantAnswered()
+            case .factsDelivered(let owner, let order, let delivery):
+                session(owner: owner)?.factsDelivered(delivery, order: order)
             case .catalogRead(let owner):
                 session(owner: owner)?.catalogRead()
             case .userFound(let owner, let lookup):
