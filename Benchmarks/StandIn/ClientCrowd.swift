@@ -138,7 +138,8 @@ final class ClientCrowd {
         let seconds = Double(linux_clock_monotonic() - begunAt) / 1e9
         latencies.sort()
         func percentile(_ share: Double) -> Double {
-            latencies.isEmpty ? 0 : Double(latencies[min(Int(Double(latencies.count) * share), latencies.count - 1)]) / 1e6
+            latencies.isEmpty
+                ? 0 : Double(latencies[min(Int(Double(latencies.count) * share), latencies.count - 1)]) / 1e6
         }
         let reasons = failures.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }
         write(
