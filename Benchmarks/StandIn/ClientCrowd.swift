@@ -61,7 +61,10 @@ final class ClientCrowd {
     // MARK: - Sessions that stay
 
     /// Does what standard input says, until it ends.
-    func obey() throws {
+    ///
+    /// - Parameter asks: every session asks something when it is in.
+    func obey(asks: Bool) throws {
+        self.asks = asks
         try selector.addReadable(0, value: Self.inputValue)
         var input: [UInt8] = []
         var isOver = false
@@ -185,12 +188,12 @@ final class ClientCrowd {
             underWay -= 1
             inside += 1
         }
-        guard isChurning else { return }
-        if asks, phase != .asking {
+        if asks, phase != .asking, phase != .idle {
             owed += 1
             if !client.ask() { over(index, "closed") }
             return
         }
+        guard isChurning else { return }
         latencies.append(linux_clock_monotonic() - client.begunAt)
         client.terminate()
         slots[index].client = nil

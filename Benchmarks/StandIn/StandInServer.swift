@@ -41,7 +41,9 @@ final class StandInServer {
             while connections.count <= Int(socket) { connections.append(nil) }
             let connection = ServerConnection(Stream(OwnedDescriptor(socket), isUnix: false))
             connections[Int(socket)] = connection
-            do { try selector.add(socket, value: UInt64(socket), watchesWrites: true) } catch {
+            do {
+                try selector.add(socket, value: UInt64(socket), watchesWrites: true)
+            } catch {
                 connections[Int(socket)] = nil
             }
         }

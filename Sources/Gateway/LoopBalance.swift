@@ -2,12 +2,15 @@
 ///
 /// A loop that has much to do wakes once for many sockets. The same sessions spread over idle loops wake each of them for
 /// one: 11 to 28 % more CPU for a transaction (pgbench -S, 8 and 32 clients, two loops against one). So sessions share
-/// the first loop until it has enough to do, move to others before they have to wait for each other, and come back.
+/// the first loop until it has enough to do, move to others before they have to wait for each other (if a core is free for
+/// that), and come back.
 struct LoopBalance {
     /// One loop over the last interval.
     struct Load {
         /// Share of the interval that its thread ran, 0 to 1.
         var utilization: Double
+        /// Share of the interval that its thread could have run and waited for a core, 0 to 1.
+        var waiting = 0.0
         var sessions: Int
     }
 
@@ -23,6 +26,9 @@ struct LoopBalance {
     /// Two loops that have less than this to do together can be one. Far enough below `busy` that sessions which have
     /// moved apart do not come back for the same load.
     static let idle = 0.55
+    /// A loop that waits longer than this finds every core taken: a second loop would take from the first, or from the
+    /// server and the clients, and each wakes for fewer sockets.
+    static let crowded = 0.1
     /// A loop has to be busy, or idle, for so many intervals in a row.
     static let patience = 3
 
@@ -54,6 +60,7 @@ struct LoopBalance {
         else { return nil }
         let difference = loads[from].utilization - loads[to].utilization
         guard loads[from].utilization > busy, loads[from].sessions > 1, difference > 0.25 else { return nil }
+        guard loads[from].waiting < crowded else { return nil }
         return Move(from: from, to: to, share: difference / 2 / loads[from].utilization)
     }
 

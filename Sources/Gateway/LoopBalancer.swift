@@ -33,6 +33,7 @@ final class LoopBalancer: Sendable {
         var balance = LoopBalance()
         var before = linux_clock_monotonic()
         var ran = loops.map { $0.load.threadNanoseconds }
+        var waited = loops.map { $0.load.waitingNanoseconds }
         var isQuiet = false
         while stopped.wait(timeout: .now() + .milliseconds(isQuiet ? 1000 : 100)) == .timedOut {
             let now = linux_clock_monotonic()
@@ -42,9 +43,13 @@ final class LoopBalancer: Sendable {
             for (index, loop) in loops.enumerated() {
                 let nanoseconds = loop.load.threadNanoseconds
                 let utilization = Double(nanoseconds - ran[index]) / interval
+                let waitingNanoseconds = loop.load.waitingNanoseconds
+                let waiting = Double(waitingNanoseconds - waited[index]) / interval
                 ran[index] = nanoseconds
+                waited[index] = waitingNanoseconds
                 loop.load.setUtilization(utilization)
-                loads.append(LoopBalance.Load(utilization: utilization, sessions: loop.load.sessions))
+                loads.append(
+                    LoopBalance.Load(utilization: utilization, waiting: waiting, sessions: loop.load.sessions))
             }
             isQuiet = loads.allSatisfy { $0.utilization < 0.01 }
             if let move = balance.next(loads) {
@@ -65,9 +70,16 @@ final class LoopLoad: Sendable {
     private let count = Atomic<Int>(0)
     private let permille = Atomic<Int>(0)
     private let clock = Atomic<Int32>(0)
+    /// /proc/…/schedstat of the loop's thread; -1 where there is none.
+    fileprivate let schedule = Atomic<Int32>(-1)
     private let allIdle: IdleSignal
 
     init(allIdle: IdleSignal) { self.allIdle = allIdle }
+
+    deinit {
+        let descriptor = schedule.load(ordering: .relaxed)
+        if descriptor >= 0 { _ = Glibc.close(descriptor) }
+    }
 
     var sessions: Int { count.load(ordering: .relaxed) }
 
@@ -90,6 +102,8 @@ final class LoopLoad: Sendable {
     func beginThread() {
         var identifier = clockid_t()
         if pthread_getcpuclockid(pthread_self(), &identifier) == 0 { clock.store(identifier, ordering: .relaxed) }
+        // Stays this thread's, whoever reads it (proc(5)).
+        schedule.store(open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC), ordering: .relaxed)
     }
 
     /// How long the loop's thread has run on a core since it began.
@@ -99,6 +113,21 @@ final class LoopLoad: Sendable {
         // 0 is CLOCK_REALTIME: the thread has not begun.
         guard identifier != 0, clock_gettime(identifier, &time) == 0 else { return 0 }
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+    }
+}
+
+extension LoopLoad {
+    /// How long the loop's thread has been ready to run while no core was free for it; 0 where the kernel does not say.
+    var waitingNanoseconds: Int64 {
+        let descriptor = schedule.load(ordering: .relaxed)
+        guard descriptor >= 0 else { return 0 }
+        return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { text in
+            let count = pread(descriptor, text.baseAddress, text.count, 0)
+            guard count > 0 else { return 0 }
+            // Time on a core, time waited for one, times that it was given one (Documentation/scheduler/sched-stats.rst).
+            let fields = text[..<count].split(separator: UInt8(ascii: " "))
+            return fields.count < 2 ? 0 : Int64(String(decoding: fields[1], as: UTF8.self)) ?? 0
+        }
     }
 }
 

@@ -19,6 +19,7 @@ package final class ProxyServer {
     private let watches: [UnseenWatch]
     private let grants: GrantService?
     private let catalog: CatalogService?
+    private let judging: JudgingThreads
     private let limits: Limits
     private var authentication: AuthenticationPolicy?
     private var encryption: EncryptionPolicy
@@ -46,7 +47,8 @@ package final class ProxyServer {
         let authentication = try AuthenticationPolicy(configuration, logger: logger)
         self.authentication = authentication
         var listeners: [(name: String, listener: Listener)] = []
-        for wanted in configuration.listeners { listeners += try Self.open(wanted) }
+        let keepalive = KeepaliveOptions(configuration.tcp)
+        for wanted in configuration.listeners { listeners += try Self.open(wanted, keepalive) }
         addresses = listeners.map(\.listener.address.text)
         var standard = configuration.upstream
         if configuration.isEmbedded { standard.servers = [server] }
@@ -87,6 +89,9 @@ package final class ProxyServer {
                     return upstream === upstreams.standard ? connection : upstream.settings.catalogConnection
                 }, settings: configuration.catalog, logger: logger)
         }
+        // Not one for each core: the loops need theirs.
+        let judging = JudgingThreads(count: ProcessInfo.processInfo.activeProcessorCount >= 4 ? 2 : 1)
+        self.judging = judging
         let limits = Limits(configuration, descriptorLimit: limit)
         self.limits = limits
         do throws(TransportError) {
@@ -98,12 +103,14 @@ package final class ProxyServer {
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
-                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, limits: limits),
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, judging: judging,
+                    limits: limits),
                 settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, limits: limits, logger: logger)
         } catch {
             for watch in watches { watch.stop() }
+            judging.stop()
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
         catalog?.start()
@@ -145,6 +152,7 @@ package final class ProxyServer {
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
         configuration = changed
         limits.apply(changed)
+        acceptor.apply(KeepaliveOptions(changed.tcp))
         group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
         former?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload)])
@@ -175,6 +183,7 @@ package final class ProxyServer {
             if event == .other { _ = linux_eventfd_clear(group.idleDescriptor) }
         }
         group.stop()
+        judging.stop()
         resolver.stop()
         probes?.stop()
         authentication?.stop()
@@ -200,7 +209,9 @@ package final class ProxyServer {
         }
     }
 
-    private static func open(_ wanted: ListenAddress) throws(ProxyError) -> [(name: String, listener: Listener)] {
+    private static func open(
+        _ wanted: ListenAddress, _ keepalive: KeepaliveOptions
+    ) throws(ProxyError) -> [(name: String, listener: Listener)] {
         do throws(TransportError) {
             let addresses =
                 switch wanted {
@@ -208,7 +219,7 @@ package final class ProxyServer {
                 case .unix(let path): [try SocketAddress(unixPath: path)]
                 }
             var listeners: [(name: String, listener: Listener)] = []
-            for address in addresses { listeners.append((wanted.text, try Listener(address))) }
+            for address in addresses { listeners.append((wanted.text, try Listener(address, keepalive: keepalive))) }
             return listeners
         } catch {
             let remedy =

@@ -26,6 +26,8 @@ package struct LoopContext: Sendable {
     package var recordsSessions = false
     /// Recorded statements have ended; what the server did then may be compared with them.
     package var statementsEnded: @Sendable () -> Void = {}
+    /// Reads texts that take long; nil to read them on the loops.
+    package var judging: JudgingThreads?
     /// What is counted over all loops.
     package var limits = Limits(maximumClients: .max)
 }
@@ -70,6 +72,8 @@ package enum LoopLetter: Sendable {
     case trailAnswered(owner: UInt64, fault: String?)
     /// The guard has been told what may be lost, as far as it can be.
     case grantAnswered(owner: UInt64)
+    /// The text that the session has ordered the facts of has been read; nil if the order can be given again.
+    case factsDelivered(owner: UInt64, order: UInt64, FactsDelivery?)
     /// The catalog of the session's database has been read, or could not be.
     case catalogRead(owner: UInt64)
     /// What can be known of the user who wants in.
@@ -112,6 +116,7 @@ package final class SessionLoop {
     /// What is read is looked at here first; only what cannot go on at once is copied.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     var judge = StatementJudge()
+    private var knownRules = RulesCache()
     /// Which catalog the judge goes by; nil for none.
     var judgedCatalog: ObjectIdentifier?
 
@@ -122,6 +127,8 @@ package final class SessionLoop {
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var timers = TimerHeap()
+    private var timersBeforeCompaction = fewestCompacted
+    private static let fewestCompacted = 256
     /// What the timer descriptor is set to; nil if it will not become readable.
     private var armedDeadline: Int64?
     private let timer: OwnedDescriptor
@@ -192,11 +199,16 @@ package final class SessionLoop {
             case .adopt(let socket, _, _, _):
                 _ = Glibc.close(socket)
                 load.sessionEnded()
-            case .trailAnswered, .grantAnswered, .catalogRead, .userFound, .endLogin, .settings, .handOver, .drain,
-                .stop:
+            case .trailAnswered, .grantAnswered, .factsDelivered, .catalogRead, .userFound, .endLogin, .settings,
+                .handOver, .drain, .stop:
                 break
             }
         }
+    }
+
+    /// The rules for a session, and its subject, as other sessions share them.
+    func rules(for subject: Subject) -> (subject: Subject, rules: SubjectRules) {
+        knownRules.rules(for: subject, in: settings.rules)
     }
 
     /// The session goes on after others have had their turn.
@@ -204,12 +216,19 @@ package final class SessionLoop {
 
     func addTimer(_ delay: Duration, owner: UInt64) -> Int64 {
         let deadline = linux_clock_monotonic() &+ delay.nanoseconds
-        timers.add(deadline: deadline, owner: owner)
+        addTimer(deadline: deadline, owner: owner)
         return deadline
     }
 
     /// - Parameter deadline: monotonic nanoseconds.
-    func addTimer(deadline: Int64, owner: UInt64) { timers.add(deadline: deadline, owner: owner) }
+    func addTimer(deadline: Int64, owner: UInt64) {
+        // Every session that logs in leaves some behind that time nothing any more.
+        if timers.count >= timersBeforeCompaction {
+            timers.compact { session(owner: $0.owner)?.waitsFor(deadline: $0.deadline) == true }
+            timersBeforeCompaction = max(Self.fewestCompacted, timers.count * 2)
+        }
+        timers.add(deadline: deadline, owner: owner)
+    }
 
     /// Sends a CancelRequest of Holdfast's own.
     ///
@@ -284,6 +303,8 @@ package final class SessionLoop {
                 session(owner: owner)?.trailAnswered(fault)
             case .grantAnswered(let owner):
                 session(owner: owner)?.grantAnswered()
+            case .factsDelivered(let owner, let order, let delivery):
+                session(owner: owner)?.factsDelivered(delivery, order: order)
             case .catalogRead(let owner):
                 session(owner: owner)?.catalogRead()
             case .userFound(let owner, let lookup):

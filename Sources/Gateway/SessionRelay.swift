@@ -62,7 +62,7 @@ extension SessionDriver {
             guard client.isReadable, !client.hasEnded else { return }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if toServer.buffer.isEmpty, !catalog.isAwaited {
+            if toServer.isShort, !catalog.isAwaited {
                 readFromClient()
             } else {
                 let missing = toServer.needed - toServer.buffer.count
@@ -71,11 +71,15 @@ extension SessionDriver {
         }
     }
 
-    /// Reads, looks and forwards without a copy, as long as the server takes all that may go.
+    /// Reads, looks and forwards without a copy, as long as the server takes all that may go. What is held goes in front, so
+    /// it must be little (`Flow.isShort`).
     func readFromClient() {
-        let count = client.receive(into: loop.scratch)
+        let held = toServer.buffer.count
+        if held > 0 { loop.scratch.copyMemory(from: toServer.buffer.bytes) }
+        let count = client.receive(into: UnsafeMutableRawBufferPointer(rebasing: loop.scratch[held...]))
         guard count > 0 else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
+        if held > 0 { toServer.buffer.drop(held) }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<(held + count)])
         let step = consumeClient(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
         toServer.take(step, of: bytes, sent: going.isEmpty ? 0 : (server?.send(going) ?? 0))
@@ -99,7 +103,7 @@ extension SessionDriver {
             guard let isReadable = server?.isReadable, isReadable, server?.hasEnded == false else { return }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
-            if toClient.buffer.isEmpty {
+            if toClient.isShort {
                 readFromServer()
             } else {
                 let missing = toClient.needed - toClient.buffer.count
@@ -109,9 +113,12 @@ extension SessionDriver {
     }
 
     func readFromServer() {
-        let count = server?.receive(into: loop.scratch) ?? 0
+        let held = toClient.buffer.count
+        if held > 0 { loop.scratch.copyMemory(from: toClient.buffer.bytes) }
+        let count = server?.receive(into: UnsafeMutableRawBufferPointer(rebasing: loop.scratch[held...])) ?? 0
         guard count > 0 else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<count])
+        if held > 0 { toClient.buffer.drop(held) }
+        let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<(held + count)])
         let step = consumeServer(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
         toClient.take(step, of: bytes, sent: going.isEmpty ? 0 : client.send(going))
@@ -166,11 +173,15 @@ extension SessionDriver {
         if isBareRelay { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         // A loop that the session has just come to may not have heard of the newest rules yet.
         if rulesVersion < loop.rulesVersion, let subject {
-            let rules = loop.settings.rules.rules(for: subject)
+            let rules = loop.rules(for: subject).rules
             rulesVersion = loop.settings.rules.version
-            bridge?.identity.tag = rules.tag
             machine?.value.rulesChanged(rules)
             if !catalog.isInUse { beginCatalog() }
+            // Rules that guard the session: what it sends waits until the catalog is there.
+            if catalog.isAwaited, machine?.value.isAuthenticated == true {
+                toServer.isPaused = true
+                return RelayStep(forward: 0, next: .wait(byteCount: 1))
+            }
         }
         useCatalog()
         guard let machine else { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
@@ -185,7 +196,7 @@ extension SessionDriver {
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
         if let process = machine.value.backendProcessID, process != knownProcess {
             if knownProcess == nil, let words = wrongRole {
-                endsWith = words
+                endsWith = WireWriter.errorResponse(words)
                 loop.context.probes?.askSoon(upstream)
                 return RelayStep(forward: 0, next: .wait(byteCount: .max))
             }
@@ -230,7 +241,6 @@ extension SessionDriver {
         let isFirst = knownProcess == nil
         if isFirst { registerCancelKey() }
         knownProcess = process
-        bridge?.identity.backendProcessID = process
         guard isFirst, loop.context.recordsSessions, let bridge else { return }
         loop.context.audit.append([bridge.record(.sessionStart)], durability: .write)
     }
@@ -247,6 +257,8 @@ extension SessionDriver {
             toServer.isPaused = true
             openGrant()
             record(notes)
+        case .order(let wanted):
+            order(wanted)
         case .pause:
             toServer.isPaused = true
             toServer.needed = 1
@@ -272,7 +284,7 @@ extension SessionDriver {
             loop.context.limits.counters.add(.serverViolations)
             loop.context.logger.error("\(fault.message)", metadata: ["session": "\(id)"])
             sayLastWords(ErrorFields(severity: "FATAL", sqlState: fault.sqlState, message: fault.message))
-        case .record, .pause:
+        case .record, .order, .pause:
             break
         }
     }

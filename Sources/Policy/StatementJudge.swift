@@ -5,6 +5,9 @@ import SQLParsing
 /// One judge belongs to one thread. On ordinary traffic judging costs the analysis of the text and one AND.
 package struct StatementJudge: ~Copyable {
     private var analyzer = StatementAnalyzer()
+    private var cache = FactsCache()
+    /// Texts of fewer bytes are first tried to be proven plain, which costs less than to look for them.
+    private static let cachedLength = 256
 
     package init() {}
 
@@ -18,30 +21,22 @@ package struct StatementJudge: ~Copyable {
     ///
     /// Between equal verdicts the reading that puts the text into the audit trail counts, then the first.
     ///
-    /// - Parameter text: a Query's or a Parse's SQL without the terminating NUL.
+    /// - Parameters:
+    ///   - text: a Query's or a Parse's SQL without the terminating NUL.
+    ///   - proof: from ``isPlain(_:settings:proof:)`` of the same text, under the first reading.
     package mutating func judge(
-        _ text: UnsafeRawBufferPointer, readings: LexicalReadings, rules: borrowing SubjectRules
+        _ text: UnsafeRawBufferPointer, readings: LexicalReadings, after proof: PlainProof? = nil,
+        rules: borrowing SubjectRules
     ) -> Judgement {
-        guard let first = readings.settings.first else {
-            // Nobody knows how the server reads: take both ways of reading a backslash.
-            let both = [true, false].map { LexicalSettings(standardConformingStrings: $0) }
-            return judge(text, readings: LexicalReadings(both), rules: rules)
-        }
-        var worst = judge(text, settings: first, rules: rules)
-        for settings in readings.settings.dropFirst() {
-            let other = judge(text, settings: settings, rules: rules)
-            let choosesByParameter = worst.facts.choosesByParameter || other.facts.choosesByParameter
-            if other.isWorse(than: worst) { worst = other }
-            worst.facts.choosesByParameter = choosesByParameter
-        }
+        guard let first = readings.first else { return judge(text, readings: readings.orBoth, rules: rules) }
+        var worst = judge(text, settings: first, after: proof, rules: rules)
+        for settings in readings.others { worst.worsen(by: judge(text, settings: settings, after: nil, rules: rules)) }
         return worst
     }
 
     /// Adds to a text's facts the tables that it deletes from or updates as a whole with these values of its parameters.
     package mutating func bind(_ values: [ParameterValue], in statement: ParameterizedText, to facts: inout TextFacts) {
-        var readings = statement.readings.settings
-        if readings.isEmpty { readings = [true, false].map { LexicalSettings(standardConformingStrings: $0) } }
-        for settings in readings {
+        for settings in statement.readings.orBoth.settings {
             statement.text.withUnsafeBytes {
                 facts.addWholeTables(of: analyzer.facts(of: $0, settings: settings, values: values))
             }
@@ -57,8 +52,20 @@ package struct StatementJudge: ~Copyable {
 
     /// Whether the text's tokens alone show that it has no class, so that no rule can be about it (``PlainQuery``): what
     /// `judge` would find too, without a judgement to carry about. A tenth of a pgbench SELECT's instructions.
-    package mutating func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        analyzer.isPlain(text, settings: settings)
+    ///
+    /// - Parameter proof: what the tokens have shown, for who judges the text next.
+    package mutating func isPlain(
+        _ text: UnsafeRawBufferPointer, settings: LexicalSettings, proof: inout PlainProof?
+    ) -> Bool {
+        if analyzer.isPlain(text, settings: settings) { return true }
+        if text.count >= Self.cachedLength, let facts = cache.facts(of: text, settings: settings, hazards: hazards) {
+            return facts == TextFacts()
+        }
+        let found = analyzer.proof(of: text, settings: settings)
+        proof = found
+        guard analyzer.isPlain(found, text, settings: settings) else { return false }
+        if text.count >= Self.cachedLength { cache.note(TextFacts(), of: text, settings: settings, hazards: hazards) }
+        return true
     }
 
     /// Judges facts that were remembered from a Parse under the rules of now.
@@ -117,9 +124,20 @@ package struct StatementJudge: ~Copyable {
     }
 
     private mutating func judge(
-        _ text: UnsafeRawBufferPointer, settings: LexicalSettings, rules: borrowing SubjectRules
+        _ text: UnsafeRawBufferPointer, settings: LexicalSettings, after proof: PlainProof?,
+        rules: borrowing SubjectRules
     ) -> Judgement {
-        judge(remembered: analyzer.facts(of: text, settings: settings), rules: rules)
+        if let facts = cache.facts(of: text, settings: settings, hazards: hazards) {
+            return judge(remembered: facts, rules: rules)
+        }
+        let facts = analyzer.facts(of: text, settings: settings, after: proof)
+        if facts.classes.isEmpty { cache.note(facts, of: text, settings: settings, hazards: hazards) }
+        return judge(remembered: facts, rules: rules)
+    }
+
+    /// A text's facts under one reading.
+    mutating func facts(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> TextFacts {
+        analyzer.facts(of: text, settings: settings)
     }
 
     private static func singleEffect(
@@ -145,10 +163,25 @@ package struct Judgement: Sendable {
         self.isAudited = isAudited
     }
 
+    /// Nothing to refuse, to record or to remember (``TextFacts/leavesNothing``).
+    package var isOrdinary: Bool {
+        guard facts.leavesNothing, !isAudited, case .allow = verdict else { return false }
+        return true
+    }
+
     /// Whether this reading of a text must count rather than another.
     package func isWorse(than other: Judgement) -> Bool {
         let (mine, theirs) = (verdict.action.strictness, other.verdict.action.strictness)
         return mine == theirs ? isAudited && !other.isAudited : mine > theirs
+    }
+}
+
+extension Judgement {
+    /// Counts another reading of the same text in.
+    mutating func worsen(by other: Judgement) {
+        let choosesByParameter = facts.choosesByParameter || other.facts.choosesByParameter
+        if other.isWorse(than: self) { self = other }
+        facts.choosesByParameter = choosesByParameter
     }
 }
 

@@ -38,7 +38,7 @@ extension StatementAnalyzer {
     mutating func boundText(
         of text: UnsafeRawBufferPointer, settings: LexicalSettings, values: [ParameterValue]
     ) -> [UInt8]? {
-        canonical.load(text, settings: settings)
+        canonical.load(text, settings: settings, outlivesUse: true)
         defer { canonical.release() }
         return ParameterValue.replacing(in: canonical.bytes, by: values)
     }
@@ -47,7 +47,7 @@ extension StatementAnalyzer {
     package mutating func executeArguments(
         of text: UnsafeRawBufferPointer, settings: LexicalSettings
     ) -> [ParameterValue] {
-        canonical.load(text, settings: settings)
+        canonical.load(text, settings: settings, outlivesUse: true)
         defer { canonical.release() }
         let bytes = canonical.bytes
         var lexer = Lexer(bytes)

@@ -4,7 +4,8 @@ import Glibc
 /// standard_conforming_strings = on, multibyte characters free of ASCII bytes, ended by a NUL, every byte still at its
 /// offset. Its statements are found on the way, in the same single pass of the lexer.
 ///
-/// Owns one buffer, which the next text reuses.
+/// Owns one buffer, which the next text reuses. A text that outlives its use is copied only where something in it has to
+/// be rewritten, and as far as it is parsed: 100 MB of rows cost no memory.
 struct CanonicalText: ~Copyable {
     /// Statements beyond this many are not told apart: ``isTruncated``.
     static let statementLimit = 100_000
@@ -14,6 +15,8 @@ struct CanonicalText: ~Copyable {
     private static let retainedCapacity = 1 << 20
 
     private var storage: UnsafeMutableRawBufferPointer
+    /// The text as it came, while nothing in it had to be rewritten; nil once it has been copied.
+    private var source: UnsafeRawBufferPointer?
     /// The text's length in bytes, without the NUL behind it.
     private(set) var count = 0
     /// The statements that hold a token, in order.
@@ -34,7 +37,7 @@ struct CanonicalText: ~Copyable {
     /// The bytes of long literals outside routines.
     private(set) var longLiteralBytes = 0
 
-    private var replaced: (at: Int, byte: UInt8) = (0, 0)
+    private var replaced: (at: Int, byte: UInt8)?
 
     init() {
         storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
@@ -43,24 +46,44 @@ struct CanonicalText: ~Copyable {
     deinit { storage.deallocate() }
 
     /// The canonical bytes, without the NUL.
-    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: storage[0..<count]) }
+    var bytes: UnsafeRawBufferPointer { source ?? UnsafeRawBufferPointer(rebasing: storage[0..<count]) }
 
     /// The bytes of a range as a C string: valid until ``restore()`` is called, which must happen before anything else.
     mutating func terminated(_ range: Range<Int>) -> UnsafePointer<CChar>? {
-        guard let base = storage.baseAddress, range.lowerBound >= 0, range.upperBound <= count else { return nil }
-        // Room for the NUL is always there: the buffer is one longer than the text.
-        replaced = (range.upperBound, storage[range.upperBound])
-        storage[range.upperBound] = 0
-        return UnsafePointer((base + range.lowerBound).assumingMemoryBound(to: CChar.self))
+        guard range.lowerBound >= 0, range.upperBound <= count else { return nil }
+        var start = range.lowerBound
+        if let source {
+            // Of a text that is as it came only what is parsed is copied.
+            reserve(range.count + 1)
+            storage.copyMemory(from: UnsafeRawBufferPointer(rebasing: source[range]))
+            storage[range.count] = 0
+            start = 0
+        } else {
+            // Room for the NUL is always there: the buffer is one longer than the text.
+            replaced = (range.upperBound, storage[range.upperBound])
+            storage[range.upperBound] = 0
+        }
+        guard let base = storage.baseAddress else { return nil }
+        return UnsafePointer((base + start).assumingMemoryBound(to: CChar.self))
     }
 
     /// Puts back the byte that ``terminated(_:)`` replaced.
     mutating func restore() {
+        guard let replaced else { return }
         storage[replaced.at] = replaced.byte
+        self.replaced = nil
     }
 
     /// Takes a text in. A NUL inside ends it, as it does for the server.
-    mutating func load(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) {
+    ///
+    /// - Parameters:
+    ///   - outlivesUse: the text is there and stays as it is until ``release()`` or the next text; it is then not copied
+    ///     unless something in it has to be rewritten.
+    ///   - proof: of this text, read under the same settings: what it has seen is not looked at again.
+    mutating func load(
+        _ text: UnsafeRawBufferPointer, settings: LexicalSettings, outlivesUse: Bool = false,
+        after proof: PlainProof? = nil
+    ) {
         statements.removeAll(keepingCapacity: true)
         isTruncated = false
         hasInvalidCharacter = false
@@ -70,29 +93,39 @@ struct CanonicalText: ~Copyable {
         tokenCount = 0
         longLiteralBytes = 0
         count = 0
-        guard let source = text.baseAddress, text.count > 0 else { return }
+        source = nil
+        replaced = nil
+        guard let start = text.baseAddress, text.count > 0 else { return }
         var length = text.count
-        if let end = memchr(source, 0, length) { length = UnsafeRawPointer(end) - source }
-        reserve(length + 1)
-        guard let target = storage.baseAddress else { return }
-        target.copyMemory(from: source, byteCount: length)
+        if let end = memchr(start, 0, length) { length = UnsafeRawPointer(end) - start }
         count = length
-        storage[length] = 0
+        source = UnsafeRawBufferPointer(start: start, count: length)
+        if !outlivesUse || !settings.encoding.isASCIISafe { copy() }
         if !settings.encoding.isASCIISafe {
             let findings = MultibyteCharacters.disarm(
                 UnsafeMutableRawBufferPointer(rebasing: storage[0..<length]), encoding: settings.encoding)
             hasInvalidCharacter = findings.hasInvalidCharacter
             hasPossibleASCII = findings.hasPossibleASCII
         }
-        survey(settings)
+        survey(settings, after: proof)
     }
 
-    /// Gives a large buffer back.
+    /// Something is to be rewritten: from here on the buffer has the text.
+    private mutating func copy() {
+        guard let text = source else { return }
+        reserve(count + 1)
+        storage.copyMemory(from: text)
+        storage[count] = 0
+        source = nil
+    }
+
+    /// Lets the text go, and gives a large buffer back.
     mutating func release() {
+        source = nil
+        count = 0
         guard storage.count > Self.retainedCapacity else { return }
         storage.deallocate()
         storage = UnsafeMutableRawBufferPointer.allocate(byteCount: 16 << 10, alignment: 16)
-        count = 0
         statements = []
     }
 
@@ -103,38 +136,54 @@ struct CanonicalText: ~Copyable {
     }
 
     /// One pass: blanks and rewrites behind the lexer's back, cuts statements at its front.
-    private mutating func survey(_ settings: LexicalSettings) {
-        var lexer = Lexer(bytes, standardConformingStrings: settings.standardConformingStrings)
+    private mutating func survey(_ settings: LexicalSettings, after proof: PlainProof?) {
+        // The text as it came, even when it is copied on the way: what is rewritten is behind the lexer.
+        let text = bytes
         var splitter = StatementSplitter()
+        var start = 0
+        // What the proof has seen ends before a NUL if it does not go beyond the text.
+        if let proof, proof.isResumable, proof.position <= count, source != nil {
+            start = proof.position
+            splitter.resume(from: proof.seen)
+        }
+        var lexer = Lexer(
+            text, standardConformingStrings: settings.standardConformingStrings, from: start)
         var literalEnd = -1
         var operatorEnd = -1
         var operatorRun = 0
         while true {
             let token = lexer.nextIncludingComments()
-            if token.kind == .comment {
+            switch token.kind {
+            case .comment:
                 blank(token.range)
                 continue
-            }
-            if token.kind == .operator {
+            case .operator:
+                literalEnd = -1
                 operatorRun = (token.start == operatorEnd ? operatorRun : 0) + (token.end - token.start)
                 operatorEnd = token.end
                 if operatorRun > Self.operatorRunLimit { splitter.current.isParseable = false }
-            } else if token.isQuotedLiteral {
-                if literalEnd >= 0, storage[token.start] == UInt8(ascii: "'") {
+            case .string, .escapeString, .unicodeString, .bitString:
+                if literalEnd >= 0, text[token.start] == UInt8(ascii: "'") {
                     // Two literals, not a continued one: without the comment between them they must stay two.
                     flattenNewlines(literalEnd..<token.start)
                 }
                 if token.holdsComment { blankComments(in: token) }
-                if token.kind == .escapeString, storage[token.start] == UInt8(ascii: "'") {
-                    LiteralText.rewriteEscapes(UnsafeMutableRawBufferPointer(rebasing: storage[token.range]))
+                if token.kind == .escapeString, text[token.start] == UInt8(ascii: "'") { rewriteEscapes(token.range) }
+                literalEnd = token.end
+                if token.end - token.start > ElidedText.literalLimit, token.kind != .bitString {
+                    splitter.current.longLiteralBytes += token.end - token.start
                 }
+            case .dollarString:
+                literalEnd = -1
+                if isTagDoubtful(token, settings.encoding) { hasDoubtfulTag = true }
+                if token.end - token.start > ElidedText.literalLimit {
+                    splitter.current.longLiteralBytes += token.end - token.start
+                }
+            case .end, .word, .quotedName, .unicodeName, .number, .parameter, .openParen, .closeParen, .openBracket,
+                .closeBracket, .comma, .semicolon, .dot, .colon, .stray:
+                literalEnd = -1
             }
-            if token.kind == .dollarString, isTagDoubtful(token, settings.encoding) { hasDoubtfulTag = true }
-            literalEnd = token.isQuotedLiteral ? token.end : -1
-            if token.end - token.start > ElidedText.literalLimit, token.isString {
-                splitter.current.longLiteralBytes += token.end - token.start
-            }
-            if let span = splitter.take(token, bytes) { append(span) }
+            if let span = splitter.take(token, text) { append(span) }
             if token.kind == .end { break }
         }
     }
@@ -143,12 +192,12 @@ struct CanonicalText: ~Copyable {
     ///
     /// ASCII tags never are. Of UTF-8's characters U+00A6 and U+FFE4 are the same in EUC_JP.
     private func isTagDoubtful(_ token: Token, _ encoding: ClientEncoding) -> Bool {
+        let text = bytes
         var at = token.start + 1
-        while at < token.end, storage[at] != UInt8(ascii: "$") {
-            if storage[at] >= 0x80 {
-                let isBrokenBar = at + 1 < token.end && (storage[at], storage[at + 1]) == (0xC2, 0xA6)
-                let isFullwidth =
-                    at + 2 < token.end && (storage[at], storage[at + 1], storage[at + 2]) == (0xEF, 0xBF, 0xA4)
+        while at < token.end, text[at] != UInt8(ascii: "$") {
+            if text[at] >= 0x80 {
+                let isBrokenBar = at + 1 < token.end && (text[at], text[at + 1]) == (0xC2, 0xA6)
+                let isFullwidth = at + 2 < token.end && (text[at], text[at + 1], text[at + 2]) == (0xEF, 0xBF, 0xA4)
                 if encoding != .asciiSafe || isBrokenBar || isFullwidth { return true }
             }
             at += 1
@@ -168,15 +217,30 @@ struct CanonicalText: ~Copyable {
     }
 
     private mutating func blank(_ range: Range<Int>) {
-        for at in range { storage[at] = 0x20 }
+        copy()
+        let blanked = UnsafeMutableRawBufferPointer(rebasing: storage[range])
+        _ = blanked.initializeMemory(as: UInt8.self, repeating: 0x20)
     }
 
     private mutating func flattenNewlines(_ range: Range<Int>) {
-        for at in range where Lexer.isNewline(storage[at]) { storage[at] = 0x20 }
+        for at in range where Lexer.isNewline(bytes[at]) {
+            copy()
+            storage[at] = 0x20
+        }
+    }
+
+    private mutating func rewriteEscapes(_ range: Range<Int>) {
+        // Without a backslash both readings are the same.
+        guard let start = bytes.baseAddress,
+            memchr(start + range.lowerBound, Int32(UInt8(ascii: "\\")), range.count) != nil
+        else { return }
+        copy()
+        LiteralText.rewriteEscapes(UnsafeMutableRawBufferPointer(rebasing: storage[range]))
     }
 
     /// Blanks the comments between the segments of a continued literal.
     private mutating func blankComments(in token: Token) {
+        copy()
         let escapes = token.kind == .escapeString
         var at = token.start
         while at < token.end, storage[at] != UInt8(ascii: "'") { at += 1 }

@@ -75,6 +75,8 @@ struct KnownFunction: Sendable {
 /// Finds known functions by the bytes of a name, without making a String of it.
 struct KnownFunctionIndex: Sendable {
     private let byHash: [UInt64: KnownFunction]
+    /// A bit for every hash's lowest byte: most names are told from all known ones by it.
+    private let lowestBytes: (UInt64, UInt64, UInt64, UInt64)
     /// What the routines, triggers, rules … of the session's database may do.
     var hazards = HazardIndex()
     /// Where the names in a text are collected instead of being looked up; nil when statements are judged.
@@ -84,6 +86,22 @@ struct KnownFunctionIndex: Sendable {
         var byHash: [UInt64: KnownFunction] = [:]
         for (name, function) in KnownFunction.table { byHash[Self.hash(name.utf8)] = function }
         self.byHash = byHash
+        var bits: [UInt64] = [0, 0, 0, 0]
+        for hash in byHash.keys { bits[Int(hash & 0xFF) >> 6] |= 1 << (hash & 63) }
+        lowestBytes = (bits[0], bits[1], bits[2], bits[3])
+    }
+
+    /// Whether some known function has that name, in whatever schema.
+    func mayKnow(_ name: some Sequence<UInt8>) -> Bool {
+        let hash = Self.hash(name)
+        let bits =
+            switch hash & 0xFF {
+            case ..<64: lowestBytes.0
+            case ..<128: lowestBytes.1
+            case ..<192: lowestBytes.2
+            default: lowestBytes.3
+            }
+        return bits >> (hash & 63) & 1 != 0 && byHash[hash] != nil
     }
 
     /// The names in a statement matter.

@@ -76,7 +76,9 @@ package struct Token: Sendable, Hashable {
 /// Linear in the text, allocates nothing, never traps. Where releases differ the newest reading is taken if the older
 /// one is an error there (`1_000`, `0x1f`, vertical tab as white space).
 package struct Lexer {
-    private let text: UnsafeRawBufferPointer
+    let text: UnsafeRawBufferPointer
+    /// ``next()`` has not stepped over a comment so far.
+    private(set) var hasPassedNoComment = true
     /// Where the next token is looked for.
     package private(set) var position: Int
     private let backslashEscapes: Bool
@@ -96,6 +98,7 @@ package struct Lexer {
         while true {
             let token = nextIncludingComments()
             if token.kind != .comment { return token }
+            hasPassedNoComment = false
         }
     }
 
@@ -206,7 +209,11 @@ package struct Lexer {
         var holdsComment = false
         let count = text.count
         while true {
-            while at < count, text[at] != UInt8(ascii: "'") { at += text[at] == UInt8(ascii: "\\") ? 2 : 1 }
+            while true {
+                at = Self.find(UInt8(ascii: "'"), or: UInt8(ascii: "\\"), in: text, from: at)
+                guard at < count, text[at] != UInt8(ascii: "'") else { break }
+                at += 2
+            }
             guard at < count else {
                 return Token(.escapeString, start, count, isUnterminated: true, holdsComment: holdsComment)
             }
@@ -323,9 +330,7 @@ package struct Lexer {
     }
 
     private func scanLineComment(_ start: Int) -> Token {
-        var at = start
-        while at < text.count, !Self.isNewline(text[at]) { at += 1 }
-        return Token(.comment, start, at)
+        Token(.comment, start, Self.find(UInt8(ascii: "\n"), or: UInt8(ascii: "\r"), in: text, from: start))
     }
 
     /// `xc`: nested; whatever else stands inside is no token.
@@ -333,7 +338,9 @@ package struct Lexer {
         var at = start + 2
         var depth = 1
         let count = text.count
-        while at < count {
+        while true {
+            at = Self.find(UInt8(ascii: "*"), or: UInt8(ascii: "/"), in: text, from: at)
+            guard at < count else { break }
             let byte = text[at]
             if byte == UInt8(ascii: "*"), peek(at + 1) == UInt8(ascii: "/") {
                 at += 2
@@ -384,6 +391,25 @@ package struct Lexer {
         // memchr looks at no byte outside the range it is given, which lies within the buffer.
         guard let found = memchr(base + start, Int32(byte), text.count - start) else { return nil }
         return UnsafeRawPointer(found) - base
+    }
+
+    /// The place of the first byte at or behind `start` that is one of two, or the text's end: eight bytes at a time,
+    /// since runs between two escapes or two stars are short. memchr(3) for each of the two would look at some bytes
+    /// again and again.
+    static func find(_ one: UInt8, or other: UInt8, in text: UnsafeRawBufferPointer, from start: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let (first, second) = (ones &* UInt64(one), ones &* UInt64(other))
+        var at = start
+        while at + 8 <= text.count {
+            let bytes = UInt64(littleEndian: text.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+            let (left, right) = (bytes ^ first, bytes ^ second)
+            // The lowest top bit that is set is that of the first byte that is zero; higher ones may be others' carries.
+            let zeros = ((left &- ones) & ~left | (right &- ones) & ~right) & (ones &* 0x80)
+            if zeros != 0 { return at + zeros.trailingZeroBitCount / 8 }
+            at += 8
+        }
+        while at < text.count, text[at] != one, text[at] != other { at += 1 }
+        return min(at, text.count)
     }
 
     static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (byte >= 0x09 && byte <= 0x0D) }

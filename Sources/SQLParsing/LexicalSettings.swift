@@ -73,8 +73,26 @@ package enum ClientEncoding: UInt8, CaseIterable, Sendable {
 /// The readings under which a text must be judged: one when the settings are known, several while something
 /// unanswered could have changed them. The worst verdict counts.
 package struct LexicalReadings: Sendable, Hashable {
-    package var settings: [LexicalSettings]
+    /// nil if nobody knows how the server reads.
+    package private(set) var first: LexicalSettings?
+    /// Empty for most texts: nothing is allocated for a text that can be read in one way only.
+    package private(set) var others: [LexicalSettings] = []
 
-    package init(_ settings: [LexicalSettings]) { self.settings = settings }
-    package init(_ known: LexicalSettings) { settings = [known] }
+    package init(_ settings: [LexicalSettings]) {
+        first = settings.first
+        others = Array(settings.dropFirst())
+    }
+
+    package init(_ known: LexicalSettings) { first = known }
+
+    package var settings: [LexicalSettings] { (first.map { [$0] } ?? []) + others }
+
+    /// Where nobody knows how the server reads, both ways of reading a backslash.
+    package var orBoth: LexicalReadings {
+        first == nil
+            ? LexicalReadings([true, false].map { LexicalSettings(standardConformingStrings: $0) }) : self
+    }
+
+    /// The text can be read in one way only.
+    package var isOne: Bool { first != nil && others.isEmpty }
 }

@@ -18,6 +18,8 @@ enum LiteralText {
 
     /// Rewrites one segment; returns where the text behind it begins.
     private static func rewriteSegment(_ literal: UnsafeMutableRawBufferPointer, from start: Int) -> Int {
+        let (quote, backslash) = (UInt8(ascii: "'"), UInt8(ascii: "\\"))
+        let text = UnsafeRawBufferPointer(literal)
         let count = literal.count
         var source = start + 1
         var target = source
@@ -27,23 +29,39 @@ enum LiteralText {
             literal[target] = byte == 0 ? UInt8(ascii: "?") : byte
             target += 1
         }
-        while source < count {
-            let byte = literal[source]
-            if byte == UInt8(ascii: "'") {
-                guard source + 1 < count, literal[source + 1] == UInt8(ascii: "'") else { break }
+        while true {
+            let special = Lexer.find(quote, or: backslash, in: text, from: source)
+            if special > source {
+                // Texts hold no NUL: what stands between two of these bytes needs no look.
+                if target < source {
+                    let run = UnsafeRawBufferPointer(rebasing: text[source..<special])
+                    UnsafeMutableRawBufferPointer(rebasing: literal[target..<count]).copyMemory(from: run)
+                }
+                target += special - source
+                source = special
+            }
+            guard source < count else { break }
+            if literal[source] == quote {
+                guard source + 1 < count, literal[source + 1] == quote else { break }
                 source += 2
-                put(byte)
-                put(byte)
-            } else if byte == UInt8(ascii: "\\"), source + 1 < count {
-                let (value, length) = escape(UnsafeRawBufferPointer(literal), at: source)
+                put(quote)
+                put(quote)
+            } else if source + 1 < count {
+                if let plain = simpleEscape(literal[source + 1]) {
+                    source += 2
+                    if plain == quote { put(quote) }
+                    put(plain)
+                    continue
+                }
+                let (value, length) = escape(text, at: source)
                 source += length
                 for encoded in value {
-                    if encoded == UInt8(ascii: "'") { put(encoded) }
+                    if encoded == quote { put(encoded) }
                     put(encoded)
                 }
             } else {
                 source += 1
-                put(byte)
+                put(backslash)
             }
         }
         guard source < count else {
@@ -69,13 +87,8 @@ enum LiteralText {
     static func escape(_ text: UnsafeRawBufferPointer, at start: Int) -> (value: [UInt8], length: Int) {
         guard start + 1 < text.count else { return ([UInt8(ascii: "\\")], 1) }
         let letter = text[start + 1]
+        if let plain = simpleEscape(letter) { return ([plain], 2) }
         switch letter {
-        case UInt8(ascii: "b"): return ([0x08], 2)
-        case UInt8(ascii: "f"): return ([0x0C], 2)
-        case UInt8(ascii: "n"): return ([0x0A], 2)
-        case UInt8(ascii: "r"): return ([0x0D], 2)
-        case UInt8(ascii: "t"): return ([0x09], 2)
-        case UInt8(ascii: "v"): return ([0x0B], 2)
         case UInt8(ascii: "0")...UInt8(ascii: "7"):
             let (value, digits) = number(text, from: start + 1, base: 8, atMost: 3)
             return ([UInt8(truncatingIfNeeded: value)], 1 + digits)
@@ -85,6 +98,20 @@ enum LiteralText {
         case UInt8(ascii: "u"): return unicodeEscape(text, at: start, digits: 4)
         case UInt8(ascii: "U"): return unicodeEscape(text, at: start, digits: 8)
         default: return ([letter], 2)
+        }
+    }
+
+    /// The byte that a backslash and this byte stand for, if no digits belong to them.
+    private static func simpleEscape(_ letter: UInt8) -> UInt8? {
+        switch letter {
+        case UInt8(ascii: "b"): 0x08
+        case UInt8(ascii: "f"): 0x0C
+        case UInt8(ascii: "n"): 0x0A
+        case UInt8(ascii: "r"): 0x0D
+        case UInt8(ascii: "t"): 0x09
+        case UInt8(ascii: "v"): 0x0B
+        case UInt8(ascii: "0")...UInt8(ascii: "7"), UInt8(ascii: "x"), UInt8(ascii: "u"), UInt8(ascii: "U"): nil
+        default: letter
         }
     }
 

@@ -46,24 +46,59 @@ package struct StatementAnalyzer: ~Copyable {
     /// Names go into a log from here on.
     mutating func collectMentions(in log: MentionLog) { reader.functions.log = log }
 
-    /// Whether the text's tokens alone prove that it has no facts, whatever is in the session's database.
+    /// Whether the text's bytes alone prove that it has no facts, whatever is in the session's database (``PlainScan``).
     ///
     /// Mutating, lest the analyzer be copied for it.
     package mutating func isPlain(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
-        (settings.encoding.isASCIISafe && PlainScan.isProven(text) || PlainQuery.isProven(text, settings: settings))
-            && !reader.functions.hazards.mayConcern(text, settings: settings)
+        settings.encoding.isASCIISafe && PlainScan.isProven(text)
+            && !reader.functions.hazards.mayConcern(text, settings: settings, mayCall: false)
+    }
+
+    /// What the text's tokens alone prove.
+    package mutating func proof(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> PlainProof {
+        PlainQuery.proof(of: text, settings: settings, functions: reader.functions)
+    }
+
+    /// Whether the text is plain, and uses nothing hazardous that is in the session's database.
+    package mutating func isPlain(
+        _ proof: PlainProof, _ text: UnsafeRawBufferPointer, settings: LexicalSettings
+    ) -> Bool {
+        proof.isProven
+            && !reader.functions.hazards.mayConcern(text, settings: settings, mayCall: proof.mayCall)
+    }
+
+    /// Whether the text begins with DO or CREATE, whose literals may be code.
+    package static func mayHoldCode(_ text: UnsafeRawBufferPointer) -> Bool {
+        var lexer = Lexer(text)
+        let first = lexer.next()
+        guard first.kind == .word else { return false }
+        let word = Keyword(first, text)
+        return word == .do || word == .create
+    }
+
+    /// Whether a text that begins so may be one that becomes short by leaving out literals and rows: its first word is
+    /// INSERT, UPDATE, DELETE or SELECT.
+    package static func mayBeCondensed(_ head: UnsafeRawBufferPointer) -> Bool {
+        var lexer = Lexer(head)
+        let first = lexer.next()
+        guard first.kind == .word, first.end < head.count else { return false }
+        let word = Keyword(first, head)
+        return word == .insert || word == .update || word == .delete || word == .select
     }
 
     /// The facts of a text that is one Query message's or one Parse message's.
     ///
-    /// - Parameter text: the bytes without the terminating NUL; a NUL within ends the text, as it does for the server.
-    package mutating func facts(of text: UnsafeRawBufferPointer, settings: LexicalSettings) -> TextFacts {
-        if reader.functions.log == nil, PlainQuery.isProven(text, settings: settings),
-            !hazards.mayConcern(text, settings: settings)
-        {
+    /// - Parameters:
+    ///   - text: the bytes without the terminating NUL; a NUL within ends the text, as it does for the server.
+    ///   - known: ``proof(of:settings:)`` of the same text and settings, if somebody has it.
+    package mutating func facts(
+        of text: UnsafeRawBufferPointer, settings: LexicalSettings, after known: PlainProof? = nil
+    ) -> TextFacts {
+        let proof = known ?? proof(of: text, settings: settings)
+        if reader.functions.log == nil, isPlain(proof, text, settings: settings) {
             return TextFacts()
         }
-        canonical.load(text, settings: settings)
+        canonical.load(text, settings: settings, outlivesUse: true, after: proof)
         var facts = readCanonical(settings)
         let (hasInvalidCharacter, hasPossibleASCII) = (canonical.hasInvalidCharacter, canonical.hasPossibleASCII)
         // The server refuses a text with an invalid character, if the encoding is what it is believed to be.
@@ -80,7 +115,7 @@ package struct StatementAnalyzer: ~Copyable {
     ) {
         let settings = LexicalSettings(
             standardConformingStrings: settings.standardConformingStrings, encoding: encoding)
-        canonical.load(text, settings: settings)
+        canonical.load(text, settings: settings, outlivesUse: true)
         let other = readCanonical(settings)
         facts.classes.formUnion(other.classes)
         facts.statements += other.statements
@@ -246,6 +281,12 @@ package struct StatementAnalyzer: ~Copyable {
         var analyzer = StatementAnalyzer(functions: reader.functions, nesting: nesting + 1)
         return text.withUnsafeBytes { analyzer.facts(of: $0, settings: settings) }
     }
+}
+
+extension Keyword {
+    static let insert = Keyword("insert")
+    static let update = Keyword("update")
+    static let delete = Keyword("delete")
 }
 
 extension InnerText {

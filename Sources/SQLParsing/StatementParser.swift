@@ -1,10 +1,9 @@
 internal import CPgQuery
-import Glibc
 
 /// Runs libpg_query (PostgreSQL 15's own grammar) and hands its raw parse tree to a ``StatementReader``.
 ///
-/// Only `pg_query_raw_parse` is called: the library's serialisers recurse without a check, and its PL/pgSQL entry point
-/// aborts the process on valid statements. The library keeps its state per thread.
+/// Only PostgreSQL's `raw_parser` is called: the library's serialisers recurse without a check, and its PL/pgSQL entry
+/// point aborts the process on valid statements. The library keeps its state per thread.
 enum StatementParser {
     /// One statement of a parse.
     struct Parsed {
@@ -18,17 +17,10 @@ enum StatementParser {
     /// - Parameter text: canonical (``CanonicalText``), NUL-terminated.
     /// - Returns: false if the text is not of this grammar; then `body` was not called.
     static func parse(_ text: UnsafePointer<CChar>, _ body: (TreeNode, Parsed) -> Void) -> Bool {
-        // Every allocation of the parse lives in this context. They must not nest: the library asserts it.
-        let context = pg_query_enter_memory_context()
-        defer { pg_query_exit_memory_context(context) }
-        let result = pg_query_raw_parse(text)
-        // The one thing that does not live in the context: strdup gave it, one for each text parsed.
-        defer { free(result.stderr_buffer) }
-        if let error = result.error {
-            pg_query_free_error(error)
-            return false
-        }
-        for node in TreeList(result.tree) {
+        var tree: UnsafeMutablePointer<List>?
+        guard cpg_parse(text, &tree) else { return false }
+        defer { cpg_free_tree() }
+        for node in TreeList(tree) {
             guard node.tag == T_RawStmt else { continue }
             let raw = node.node(RawStmt.self).pointee
             guard let statement = raw.stmt else { continue }

@@ -26,6 +26,13 @@ struct StatementSplitter {
     private var bodyDepth = 0
     private var followsBegin = false
 
+    /// Goes on behind tokens that begin a statement which is neither CREATE nor DO.
+    mutating func resume(from seen: StatementSpan) {
+        current = seen
+        isEmpty = false
+        opening = .other
+    }
+
     /// Takes one token (never a comment); returns the statement that it ends, if that holds a token.
     mutating func take(_ token: Token, _ text: UnsafeRawBufferPointer) -> StatementSpan? {
         // Nearly every token of nearly every statement.

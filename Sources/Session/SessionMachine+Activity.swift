@@ -54,8 +54,13 @@ extension SessionMachine {
     }
 
     /// About how many bytes are held for the session, the buffers of its sockets apart: what names stand for, what has to
-    /// be done when replies come, what waits for its transaction's end. Mutating as ``hasNotes`` is.
+    /// be done when replies come, what waits for its transaction's end, what of a statement could not be left out. Mutating
+    /// as ``hasNotes`` is.
     package var heldByteCount: Int {
-        mutating get { statements.byteCount + portals.byteCount + ledger.byteCount + transactions.byteCount }
+        mutating get {
+            let kept = statements.byteCount + portals.byteCount + ledger.byteCount + transactions.byteCount
+            guard case .inspecting(let message) = clientState else { return kept }
+            return kept + message.condenser.heldByteCount
+        }
     }
 }

@@ -118,6 +118,7 @@ extension SessionMachine {
         if let ended = question {
             question = nil
             if ended.state == .spent {
+                facts.settle()
                 // It has failed with its question, or the server will skip it.
                 let needsSync = ended.hasFailed && ended.isForQuery && !ended.isSimple && ledger.push(.sync)
                 clientState = .discarding(header.byteCount, replacement: needsSync ? WireWriter.sync : [])
@@ -173,14 +174,25 @@ extension SessionMachine {
         let judgement: Judgement
         let text: UnsafeRawBufferPointer
         var names: Names?
-        if header.byteCount > maximumStatementBytes {
-            if !isReplication, let reading = settings.readingAhead {
+        let isOversized = header.byteCount > maximumStatementBytes
+        if isOversized || header.byteCount > Self.heldStatementBytes, !isReplication,
+            let reading = settings.readingAhead
+        {
+            var isCondensed = isOversized
+            if !isOversized {
+                guard rest.count >= Self.oversizedHead else { return .wait(byteCount: Self.oversizedHead) }
+                let head = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest[..<Self.oversizedHead]))
+                isCondensed = StatementAnalyzer.mayBeCondensed(head)
+            }
+            if isCondensed {
                 clientState = .inspecting(
                     StreamedMessage(
                         kind: .query, settings: reading, byteCount: header.byteCount,
-                        prefix: FrameSplitter.headerByteCount))
+                        prefix: FrameSplitter.headerByteCount, maximumStatementBytes: maximumStatementBytes))
                 return nil
             }
+        }
+        if isOversized {
             // The trail and the client are shown so much of it, however its bytes arrive.
             let head = min(header.byteCount, Self.oversizedHead)
             guard rest.count >= head else { return .wait(byteCount: head) }
@@ -189,16 +201,30 @@ extension SessionMachine {
         } else {
             guard rest.count >= header.byteCount else { return .wait(byteCount: header.byteCount) }
             text = QueryMessage.text(in: UnsafeRawBufferPointer(rebasing: rest[..<header.byteCount]))
-            if !isReplication, let certain = settings.certain, judge.isPlain(text, settings: certain) {
+            var proof: PlainProof?
+            // A text that takes long is not even lexed here.
+            if !isReplication, !orders.includes(text), let certain = settings.certain,
+                judge.isPlain(text, settings: certain, proof: &proof)
+            {
                 settings.mayChange()
                 forward(.query, header)
                 return nil
             }
             let readings = settings.readings(of: text)
-            judgement =
-                isReplication
-                ? judge.judge(replicationCommand: text, readings: readings, rules: rules)
-                : judge.judge(text, readings: readings, rules: rules)
+            if isReplication {
+                judgement = judge.judge(replicationCommand: text, readings: readings, rules: rules)
+            } else {
+                switch read(text, readings, after: proof, judge: &judge) {
+                case .judged(let found): judgement = found
+                case .waits(let next): return next
+                }
+            }
+            if judgement.isOrdinary {
+                facts.settle()
+                settings.mayChange()
+                forward(.query, header)
+                return nil
+            }
             names = namesNow(of: judgement.facts, readings)
         }
         var joined = withExecutedNames(judgement, text: text, judge: &judge)
@@ -206,8 +232,9 @@ extension SessionMachine {
         case .judged(let final): joined = final
         case .waits(let next): return next
         }
+        facts.settle()
         settings.mayChange()
-        if joined.facts.leavesNothing, case .allow = joined.verdict, !joined.isAudited {
+        if joined.isOrdinary {
             forward(.query, header)
             return nil
         }
@@ -252,34 +279,50 @@ extension SessionMachine {
     ) throws(WireFault) -> RelayStep.Next? {
         let isOversized = header.byteCount > maximumStatementBytes
         // Never beyond this message: what comes behind it is another's.
-        let head = isOversized ? min(header.byteCount, Self.oversizedHead) : header.byteCount
+        var head = min(header.byteCount, Self.oversizedHead)
+        guard rest.count >= head else { return .wait(byteCount: head) }
+        var reading: LexicalSettings?
+        if isOversized || header.byteCount > Self.heldStatementBytes, let ahead = settings.readingAhead {
+            let beginning = ParseMessage(UnsafeRawBufferPointer(rebasing: rest[..<head]))
+            if isOversized || beginning.map({ StatementAnalyzer.mayBeCondensed($0.text) }) == true { reading = ahead }
+        }
+        if !isOversized, reading == nil { head = header.byteCount }
         guard rest.count >= head else { return .wait(byteCount: head) }
         guard let message = ParseMessage(UnsafeRawBufferPointer(rebasing: rest[..<head])) else {
             throw .layout(type: header.type)
         }
-        if !isOversized, statements.holdsNothing(under: message.name), let certain = settings.certain,
-            judge.isPlain(message.text, settings: certain)
+        var proof: PlainProof?
+        if !isOversized, reading == nil, statements.holdsNothing(under: message.name), !orders.includes(message.text),
+            let certain = settings.certain,
+            judge.isPlain(message.text, settings: certain, proof: &proof)
         {
             settings.mayChange()
             forward(.parse, header)
             return nil
         }
         let key = NameLedger.key(message.name)
-        if isOversized, let reading = settings.readingAhead {
+        if let reading {
             clientState = .inspecting(
                 StreamedMessage(
                     kind: .parse, settings: reading, name: key, byteCount: header.byteCount,
-                    prefix: FrameSplitter.headerByteCount + message.name.count + 1))
+                    prefix: FrameSplitter.headerByteCount + message.name.count + 1,
+                    maximumStatementBytes: maximumStatementBytes))
             return nil
         }
         let readings = settings.readings(of: message.text)
-        let judgement =
-            isOversized
-            ? judge.judge(oversizedByteCount: header.byteCount, rules: rules)
-            : judge.judge(message.text, readings: readings, rules: rules)
+        let judgement: Judgement
+        if isOversized {
+            judgement = judge.judge(oversizedByteCount: header.byteCount, rules: rules)
+        } else {
+            switch read(message.text, readings, after: proof, judge: &judge) {
+            case .judged(let found): judgement = found
+            case .waits(let next): return next
+            }
+            facts.settle()
+        }
         parseJudged(
             MessageDecision(kind: .parse, byteCount: header.byteCount), judgement, key: key, text: message.text,
-            names: readings.settings.count == 1
+            names: readings.isOne
                 ? Names(areCertain: settings.certain != nil && settings.clientReadsUTF8) : nil,
             parameterized: parameterized(judgement.facts, message.text, readings, types: message.parameterTypes)
         ) { .message(WireWriter.parse(name: message.name, text: $0.text)) }
@@ -415,11 +458,14 @@ extension SessionMachine {
     ) -> RelayStep.Next? {
         var judgement = judge.judge(oversizedByteCount: message.byteCount, rules: rules)
         var short = Array("-- a statement of \(message.byteCount) bytes that cannot be shortened".utf8)
-        if let condensed = message.condenser.finish() {
+        if let condensed = message.shortText() {
             short = condensed
-            judgement = condensed.withUnsafeBytes {
-                judge.judge($0, readings: LexicalReadings(message.condenser.settings), rules: rules)
+            let readings = LexicalReadings(message.condenser.settings)
+            switch condensed.withUnsafeBytes({ read($0, readings, judge: &judge) }) {
+            case .judged(let found): judgement = found
+            case .waits(let next): return next
             }
+            facts.settle()
             let remark = "the text has \(message.byteCount) bytes and is shortened here by long literals and rows"
             for index in judgement.facts.statements.indices { judgement.facts.statements[index].remarks.append(remark) }
         }

@@ -4,6 +4,8 @@ import SQLParsing
 
 /// What happens to a message of the client's: forwarded, recorded first, or replaced by one that the server fails.
 extension SessionMachine {
+    /// A longer statement is not held if it may be one of those that ``StatementCondenser`` makes short.
+    static let heldStatementBytes = 256 << 10
     /// How much of an oversized message is looked at.
     static let oversizedHead = 1024 + FrameLimits.name
 

@@ -30,7 +30,7 @@ extension SessionMachine {
     func namesNow(of facts: TextFacts, _ readings: LexicalReadings) -> Names? {
         let willBeCertain = settings.certain != nil || (!ledger.isEmpty && !ledger.isMidSegment)
         var names = Names(areCertain: settings.clientReadsUTF8 && willBeCertain)
-        guard readings.settings.count == 1 || willBeCertain else { return nil }
+        guard readings.isOne || willBeCertain else { return nil }
         for statement in facts.statements {
             guard case .execute(let name) = statement.prepared else { continue }
             names.arePlanned = true

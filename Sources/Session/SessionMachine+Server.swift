@@ -25,7 +25,11 @@ extension SessionMachine {
                 }
                 // Rows are most of what comes, and say nothing.
                 if header.type == BackendType.dataRow || header.type == BackendType.copyData {
-                    serverRemaining = header.byteCount
+                    if header.byteCount <= bytes.count - position {
+                        position = Self.endOfAlike(bytes, from: position + header.byteCount, type: header.type)
+                    } else {
+                        serverRemaining = header.byteCount
+                    }
                     continue
                 }
                 if !ledger.firstHasNote, passed(header, bytes, at: position) { continue }
@@ -37,6 +41,20 @@ extension SessionMachine {
                 return RelayStep(forward: position, next: .close(error))
             }
         }
+    }
+
+    /// Steps over rows that have arrived whole.
+    ///
+    /// - Returns: where the first message begins that is of another type, has not arrived whole, or has no valid length.
+    @inline(__always)
+    private static func endOfAlike(_ bytes: UnsafeRawBufferPointer, from start: Int, type: UInt8) -> Int {
+        var position = start
+        while bytes.count - position >= FrameSplitter.headerByteCount, bytes[position] == type {
+            let length = Int(bytes.loadInt32(at: position + 1))
+            guard length >= 4, length < bytes.count - position, length <= FrameLimits.backendMessage else { break }
+            position += length + 1
+        }
+        return position
     }
 
     /// Lets a message pass that only takes what is owed for a message of the client's that nothing was noted for: what an

@@ -13,7 +13,7 @@ package struct SessionMachine: ~Copyable {
         case boundary
         /// So many bytes of a refused message are still to be thrown away, then the replacement is sent.
         case discarding(Int, replacement: [UInt8])
-        /// A message too large to be held is forwarded as it is read; its last bytes wait for the verdict.
+        /// A message that is not held whole is forwarded as it is read; its last bytes wait for the verdict.
         case inspecting(StreamedMessage)
         /// So many bytes are still to be replaced by others that make the server refuse the message.
         case poisoning(Int)
@@ -23,7 +23,7 @@ package struct SessionMachine: ~Copyable {
         case decided(MessageDecision)
     }
 
-    let sessionID: String
+    let sessionID: SessionID
     let subject: Subject
     let isReplication: Bool
     let maximumStatementBytes: Int
@@ -39,6 +39,8 @@ package struct SessionMachine: ~Copyable {
     package internal(set) var isAuthenticated = false
     /// What the server said of itself when it let the client in (`in_hot_standby`); nil before PostgreSQL 14.
     package internal(set) var isInHotStandby: Bool?
+    /// Which texts' facts are ordered from another thread (``RelayStep/Next/order(_:)``).
+    package var orders = FactsOrder.Policy.none
     /// The client comes without TLS and the server is reached by it: what the server offers that binds to TLS is kept from
     /// the client. Set before the server's first byte.
     package var hidesChannelBinding = false
@@ -77,14 +79,16 @@ package struct SessionMachine: ~Copyable {
     private var isGrantOver = false
     /// The relations that the message at the front may lose, as the server answered; nil if nobody asked.
     var answeredRelations: [UInt32]?
+    /// What has been ordered for the message at the front, and what has come.
+    var facts = OrderedFacts()
     /// The question that the message at the front was held back for, while it is looked at again.
     var answer: OpenQuestion?
 
     /// - Parameters:
-    ///   - sessionID: 16 characters that no other session has; part of every id in the audit trail.
+    ///   - sessionID: part of every id in the audit trail.
     ///   - maximumStatementBytes: the longest text that is held whole to be judged.
     package init(
-        sessionID: String, subject: Subject, parameters: StartupParameters, rules: SubjectRules,
+        sessionID: SessionID, subject: Subject, parameters: StartupParameters, rules: SubjectRules,
         maximumStatementBytes: Int
     ) {
         self.sessionID = sessionID
@@ -107,7 +111,7 @@ package struct SessionMachine: ~Copyable {
     package var isIdle: Bool {
         guard isClientAtBoundary else { return false }
         return isAuthenticated && ledger.isEmpty && transactionStatus == .idle && serverRemaining == 0
-            && question == nil
+            && question == nil && !facts.areAwaited
     }
 
     /// The server's stream stands between two messages: a message of ours may be put there.
@@ -141,6 +145,7 @@ package struct SessionMachine: ~Copyable {
         case .boundary, .discarding, .inspecting, .poisoning:
             break
         }
+        facts.settle()
         clientState = .boundary
         clientRemaining = 0
         for note in ledger.drain() {
@@ -181,7 +186,7 @@ package struct SessionMachine: ~Copyable {
 
     mutating func nextID() -> String {
         lastID &+= 1
-        return "\(sessionID)-\(lastID)"
+        return "\(sessionID.text)-\(lastID)"
     }
 }
 
@@ -205,6 +210,9 @@ package struct RelayStep {
         /// Client's side only. These must be in the audit trail before the bytes from here on are looked at again:
         /// write them, then ``SessionMachine/trailAnswered(_:)``, then call again with the same bytes.
         case record([StatementNote])
+        /// Client's side only. Reading the text at the front takes long: have another thread do it
+        /// (`StatementJudge.deliver`), then ``SessionMachine/factsDelivered(_:)``, then call again with the same bytes.
+        case order(FactsOrder)
         /// Client's side only. Call again when ``SessionMachine/mayConsumeClient`` holds.
         case pause
         /// Tell the client and close.
@@ -233,7 +241,8 @@ struct MessageDecision {
     }
 }
 
-/// A Query or Parse that is too large to be held, while it goes by. The server does nothing before a message's last byte.
+/// A Query or Parse that is too large to be held, or need not be, while it goes by. The server does nothing before a
+/// message's last byte.
 final class StreamedMessage {
     let kind: ReplyLedger.Kind
     let condenser: StatementCondenser
@@ -244,15 +253,27 @@ final class StreamedMessage {
     var remaining: Int
     /// How much of that comes before the text.
     var prefix: Int
+    /// What the condenser has made of the text once it has been read to its end.
+    private var short: [UInt8]??
 
     init(
-        kind: ReplyLedger.Kind, settings: LexicalSettings, name: [UInt8] = [], byteCount: Int, prefix: Int
+        kind: ReplyLedger.Kind, settings: LexicalSettings, name: [UInt8] = [], byteCount: Int, prefix: Int,
+        maximumStatementBytes: Int
     ) {
         self.kind = kind
-        condenser = StatementCondenser(settings: settings)
+        condenser = StatementCondenser(
+            settings: settings, wholeLimit: byteCount > maximumStatementBytes ? nil : maximumStatementBytes)
         self.name = name
         self.byteCount = byteCount
         remaining = byteCount
         self.prefix = prefix
+    }
+
+    /// The short text that does what the whole does; nil if there is none. The text has been read to its end.
+    func shortText() -> [UInt8]? {
+        if let short { return short }
+        let made = condenser.finish()
+        short = .some(made)
+        return made
     }
 }

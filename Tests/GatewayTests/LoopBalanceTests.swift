@@ -35,6 +35,18 @@ import Testing
         #expect(decision(utilizations.map { LoopBalance.Load(utilization: $0, sessions: 8) }) == nil)
     }
 
+    @Test("a busy loop keeps its sessions while every core is taken: another loop would have to wait too")
+    func crowded() {
+        func loads(waiting: Double) -> [LoopBalance.Load] {
+            [
+                LoopBalance.Load(utilization: 0.8, waiting: waiting, sessions: 10),
+                LoopBalance.Load(utilization: 0, sessions: 0),
+            ]
+        }
+        #expect(decision(loads(waiting: 0.15)) == nil)
+        #expect(decision(loads(waiting: 0.05)) == LoopBalance.Move(from: 0, to: 1, share: 0.5))
+    }
+
     @Test("one session that fills a loop stays there")
     func single() {
         #expect(decision(loads((1, 1), (0, 0))) == nil)

@@ -20,11 +20,13 @@ struct PlainScanTests {
     @Test(
         "Whatever could hold something else is left to the lexer",
         arguments: [
-            "SELECT 1", "SELECT drop_all(1) FROM t", "SELECT 'a' FROM t WHERE x = 1", "SELECT a INTO b FROM t WHERE x = 1",
+            "SELECT 1", "SELECT drop_all(1) FROM t", "SELECT 'a' FROM t WHERE x = 1",
+            "SELECT a INTO b FROM t WHERE x = 1",
             "SELECT a FROM t WHERE x = 1 iNtO", "SELECT a FROM t; DROP TABLE u", "SELECT a FROM t WHERE x = 1;;",
             "SELECT a FROM \"t\" WHERE x = 1", "SELECT a FROM t -- and so on", "SELECT a FROM t /* and */ WHERE x = 1",
             "SELECT a FROM t WHERE x = $a$ $a$", "SELECT a FROM t WHERE x = $$ $$", "SELECT a FROM t WHERE xyz = $",
-            "SELECT a FROM t WHERE x = U&5 \\", "SELECT a FROM tä WHERE x = 1", "SELECT a FROM t WHERE x = 1 \u{1} AND y",
+            "SELECT a FROM t WHERE x = U&5 \\", "SELECT a FROM tä WHERE x = 1",
+            "SELECT a FROM t WHERE x = 1 \u{1} AND y",
             "SELECTED a FROM t WHERE x = 1", "INSERT a FROM t WHERE x = 1", "SELECT a FROM t WHERE x = 1 | 2 ~ 3",
             "SELECT a FROM t WHERE x = 5 ) b", "SELECT a FROM t WHERE x = 5 }", "SELECT$1 a FROM t WHERE x = 5",
         ])
@@ -33,7 +35,8 @@ struct PlainScanTests {
     @Test("What spoils a query is seen at every place")
     func everyPlace() {
         let plain = Array("SELECT abalance FROM pgbench_accounts WHERE aid = 12345 and bid = 12".utf8)
-        for spoiling in ["(", "'", "\"", ";", "\\", "--", "/*", "$x", " into ", "é", "\u{7F}", "\u{1}"].map({ Array($0.utf8) }) {
+        let texts = ["(", "'", "\"", ";", "\\", "--", "/*", "$x", " into ", "é", "\u{7F}", "\u{1}"]
+        for spoiling in texts.map({ Array($0.utf8) }) {
             for place in 7...(plain.count - spoiling.count) {
                 var text = plain
                 text.replaceSubrange(place..<(place + spoiling.count), with: spoiling)
@@ -47,8 +50,9 @@ struct PlainScanTests {
     @Test("All that it proves the lexer proves, too, whatever backslashes mean")
     func agreesWithTheLexer() {
         let parts = [
-            "SELECT ", "select ", "a", "in", "to", "into", "INTO", " ", "\n", "1", "$1", "$", "$a$", ".", ",", ";", "=", "<", "*", "+",
-            "-", "/", "'", "\"", "(", ")", "[", "]", ":", "::", "\\", "é", "_", "@", "e", "U&", "using", "WHERE ",
+            "SELECT ", "select ", "a", "in", "to", "into", "INTO", " ", "\n", "1", "$1", "$", "$a$", ".", ",", ";",
+            "=", "<", "*", "+", "-", "/", "'", "\"", "(", ")", "[", "]", ":", "::", "\\", "é", "_", "@", "e", "U&",
+            "using", "WHERE ",
         ]
         var state: UInt64 = 1
         func next(_ bound: Int) -> Int {
@@ -59,7 +63,9 @@ struct PlainScanTests {
         for _ in 0..<200_000 {
             var text = "SELECT "
             // Mostly harmless parts, so that whole texts are, too.
-            for _ in 0..<(4 + next(12)) { text += parts[next(8) == 0 ? next(parts.count) : [2, 7, 9, 10, 14, 16, 37][next(7)]] }
+            for _ in 0..<(4 + next(12)) {
+                text += parts[next(8) == 0 ? next(parts.count) : [2, 7, 9, 10, 14, 16, 37][next(7)]]
+            }
             Array(text.utf8).withUnsafeBytes { bytes in
                 guard PlainScan.isProven(bytes) else { return }
                 proven += 1

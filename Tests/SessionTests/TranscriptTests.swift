@@ -9,4 +9,11 @@ import Testing
             #expect(transcript.failure(chunk: chunk) == nil)
         }
     }
+
+    @Test("Every transcript holds when every text is read elsewhere", arguments: [1, 64, 1 << 20])
+    func transcriptsReadElsewhere(chunk: Int) throws {
+        for transcript in try Transcript.all() {
+            #expect(transcript.failure(chunk: chunk, orders: .all) == nil)
+        }
+    }
 }

@@ -40,6 +40,8 @@ extension SessionDriver {
         }
         catalog.isAwaited = false
         catalog.deadline = nil
+        // What is being read for the session is another's to continue.
+        guard awaitedOrder == nil else { return }
         toServer.isPaused = false
         toServer.needed = 1
         advance()

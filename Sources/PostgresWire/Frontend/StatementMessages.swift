@@ -5,7 +5,7 @@
 package enum QueryMessage {
     /// The text up to its NUL; all of the body if there is none (the server then fails it with 08P01).
     package static func text(in message: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
-        let body = UnsafeRawBufferPointer(rebasing: message.dropFirst(FrameSplitter.headerByteCount))
+        let body = UnsafeRawBufferPointer(rebasing: message[min(FrameSplitter.headerByteCount, message.count)...])
         return UnsafeRawBufferPointer(rebasing: body[..<(body.firstIndexOfNUL ?? body.count)])
     }
 }

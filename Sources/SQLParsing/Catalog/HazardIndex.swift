@@ -123,11 +123,39 @@ package struct HazardIndex: Sendable {
         }
     }
 
-    /// Whether a plain query may use something hazardous after all.
-    package func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Bool {
+    /// Whether a plain statement may use something hazardous after all. One pass of the lexer, nothing allocated.
+    ///
+    /// - Parameter mayCall: it may call a function.
+    func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings, mayCall: Bool) -> Bool {
         guard let storage else { return false }
-        if storage.tables.hasImplicitOperators { return true }
-        return !storage.tables.names.isEmpty && !namesMentioned(in: text, settings: settings).isEmpty
+        // Nothing is known of what is called: who parses tells calls of PostgreSQL's own functions from others.
+        if storage.tables.hasImplicitOperators || (mayCall && storage.tables.unknownCall != nil) { return true }
+        if storage.tables.names.isEmpty { return false }
+        var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
+        while true {
+            let token = lexer.next()
+            var range = token.range
+            switch token.kind {
+            case .end: return false
+            case .word, .operator: break
+            case .quotedName:
+                range = (token.start + 1)..<max(token.start + 1, token.end - 1)
+                // A doubled quote in it stands for one: too rare to be read here.
+                if text[range].contains(UInt8(ascii: "\"")) { return true }
+            default: continue
+            }
+            // Names are cut to 63 bytes; those in quotes keep their case.
+            let name = text[range.prefix(63)]
+            let isWord = token.kind == .word
+            let folded = name.lazy.map { isWord && $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+            if storage.tables.names.contains(KnownFunctionIndex.hash(folded)) { return true }
+            // An array of a type has its name behind an underscore.
+            if name.first == UInt8(ascii: "_"),
+                storage.tables.names.contains(KnownFunctionIndex.hash(folded.dropFirst()))
+            {
+                return true
+            }
+        }
     }
 }
 

@@ -55,11 +55,9 @@ enum LongToken {
             return Self.advanceDollar(text, start, isLast, delimiter)
         case .quotedName:
             var at = start
-            while at < text.count {
-                guard text[at] == UInt8(ascii: "\"") else {
-                    at += 1
-                    continue
-                }
+            while true {
+                at = Lexer.find(UInt8(ascii: "\""), or: UInt8(ascii: "\""), in: text, from: at)
+                guard at < text.count else { break }
                 if at + 1 == text.count && !isLast { return (at, false) }
                 if at + 1 < text.count, text[at + 1] == UInt8(ascii: "\"") {
                     at += 2
@@ -71,22 +69,23 @@ enum LongToken {
         case .blockComment(let depth):
             return advanceBlockComment(text, start, isLast, depth)
         case .lineComment:
-            let rest = text[start...]
-            let end = rest.firstIndex { Lexer.isNewline($0) }
-            return (end ?? text.count, end != nil || isLast)
+            let end = Lexer.find(UInt8(ascii: "\n"), or: UInt8(ascii: "\r"), in: text, from: start)
+            return (end, end < text.count || isLast)
         }
     }
 
     private mutating func advanceLiteral(
         _ text: UnsafeRawBufferPointer, _ start: Int, _ isLast: Bool, _ escapes: Bool, _ doubles: Bool
     ) -> (end: Int, isOver: Bool) {
+        let (quote, backslash) = (UInt8(ascii: "'"), UInt8(ascii: "\\"))
         var at = start
-        while at < text.count {
-            let byte = text[at]
-            if escapes, byte == UInt8(ascii: "\\") {
+        while true {
+            at = Lexer.find(quote, or: escapes ? backslash : quote, in: text, from: at)
+            guard at < text.count else { break }
+            if text[at] == backslash {
                 if at + 1 >= text.count && !isLast { return (at, false) }
                 at = min(at + 2, text.count)
-            } else if byte == UInt8(ascii: "'") {
+            } else {
                 if at + 1 >= text.count && !isLast { return (at, false) }
                 if doubles, at + 1 < text.count, text[at + 1] == UInt8(ascii: "'") {
                     at += 2
@@ -94,8 +93,6 @@ enum LongToken {
                     self = .closedLiteral(escapes: escapes, doubles: doubles, sawNewline: false)
                     return advance(text, from: at + 1, isLast: isLast)
                 }
-            } else {
-                at += 1
             }
         }
         return (at, isLast)
@@ -141,8 +138,10 @@ enum LongToken {
         _ text: UnsafeRawBufferPointer, _ start: Int, _ isLast: Bool, _ delimiter: [UInt8]
     ) -> (end: Int, isOver: Bool) {
         var at = start
-        while at + delimiter.count <= text.count {
-            if text[at] == delimiter[0], text[at..<(at + delimiter.count)].elementsEqual(delimiter) {
+        while true {
+            at = Lexer.find(UInt8(ascii: "$"), or: UInt8(ascii: "$"), in: text, from: at)
+            guard at + delimiter.count <= text.count else { break }
+            if text[at..<(at + delimiter.count)].elementsEqual(delimiter) {
                 return (at + delimiter.count, true)
             }
             at += 1
@@ -155,7 +154,9 @@ enum LongToken {
     ) -> (end: Int, isOver: Bool) {
         var at = start
         var depth = open
-        while at + 1 < text.count {
+        while true {
+            at = Lexer.find(UInt8(ascii: "*"), or: UInt8(ascii: "/"), in: text, from: at)
+            guard at + 1 < text.count else { break }
             switch (text[at], text[at + 1]) {
             case (UInt8(ascii: "/"), UInt8(ascii: "*")):
                 depth += 1

@@ -66,7 +66,7 @@ struct RowCollapser {
     private var runLength = 0
     private var heldComma = false
 
-    mutating func take(_ kind: Kind, _ bytes: some Collection<UInt8>, hasGap: Bool) {
+    mutating func take(_ kind: Kind, _ bytes: UnsafeRawBufferPointer, hasGap: Bool) {
         switch place {
         case .elsewhere:
             takeElsewhere(kind, bytes, hasGap)
@@ -148,7 +148,7 @@ struct RowCollapser {
         runLength = 0
     }
 
-    private mutating func takeElsewhere(_ kind: Kind, _ bytes: some Collection<UInt8>, _ hasGap: Bool) {
+    private mutating func takeElsewhere(_ kind: Kind, _ bytes: UnsafeRawBufferPointer, _ hasGap: Bool) {
         switch kind {
         case .literal:
             guard heldComma, runLength >= Self.runLimit else {
@@ -158,7 +158,7 @@ struct RowCollapser {
             // One mark for all the others: they may be the arguments of a function that makes a text of them.
             if runLength == Self.runLimit {
                 runLength += 1
-                write(LeftOutLiteral.token, true)
+                LeftOutLiteral.token.withUnsafeBytes { write($0, true) }
             }
             heldComma = false
         case .comma where runLength > 0:
@@ -170,12 +170,12 @@ struct RowCollapser {
         }
     }
 
-    private mutating func hold(_ bytes: some Collection<UInt8>, _ hasGap: Bool) {
+    private mutating func hold(_ bytes: UnsafeRawBufferPointer, _ hasGap: Bool) {
         if hasGap { held.append(UInt8(ascii: " ")) }
         held.append(contentsOf: bytes)
     }
 
-    private mutating func write(_ bytes: some Collection<UInt8>, _ hasGap: Bool) {
+    private mutating func write(_ bytes: UnsafeRawBufferPointer, _ hasGap: Bool) {
         flush()
         if hasGap { output.append(UInt8(ascii: " ")) }
         output.append(contentsOf: bytes)

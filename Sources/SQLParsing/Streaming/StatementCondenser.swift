@@ -5,18 +5,20 @@
 /// like any other text, and a DROP behind it stays where it is. Where that does not make the text short (code, long rows
 /// of expressions), there is no short text, and the statement counts as `oversized`.
 ///
-/// Memory: at most ``limit`` for the short text and twice ``carryLimit`` for a token cut by a piece's end.
+/// Memory: at most `limit` for the short text and twice `carryLimit` for a token cut by a piece's end.
 package final class StatementCondenser {
-    /// A longer result is none.
-    static let limit = 512 << 10
-    /// A token that is not a literal or a comment may be so long, blanks behind it included.
-    static let carryLimit = 256 << 10
+    /// Of a text that is too large to be held.
+    static let shortLimit = 512 << 10
     /// How many bytes behind a token decide where it ends (`1e+5`, `::`, `U&"`).
     private static let lookahead = 16
 
     package let settings: LexicalSettings
     /// A literal of more bytes is left out; a shorter one may be code that matters.
     private let longToken: Int
+    /// A longer result is none.
+    private let limit: Int
+    /// A token that is not a literal or a comment may be so long, blanks behind it included.
+    private let carryLimit: Int
     private var carry: [UInt8] = []
     /// What was cut is read again when it has doubled: a token that arrives byte by byte costs what its length costs.
     private var wanted = 0
@@ -29,12 +31,20 @@ package final class StatementCondenser {
     /// DO and CREATE hold code in literals, which must not be left out.
     private var holdsCode = false
 
-    /// - Parameter settings: one reading of the text; its encoding must be `asciiSafe`.
-    package init(settings: LexicalSettings, longToken: Int = 16 << 10) {
+    /// - Parameters:
+    ///   - settings: one reading of the text; its encoding must be `asciiSafe`.
+    ///   - wholeLimit: the text has no more bytes than this, and what cannot be left out of it may be held whole; nil for a
+    ///     text that is too large for that.
+    package init(settings: LexicalSettings, longToken: Int = 16 << 10, wholeLimit: Int? = nil) {
         self.settings = settings
         self.longToken = longToken
+        limit = wholeLimit ?? Self.shortLimit
+        carryLimit = wholeLimit ?? Self.shortLimit / 2
         isGivenUp = settings.encoding != .asciiSafe
     }
+
+    /// How many bytes of the text are kept.
+    package var heldByteCount: Int { carry.count + collapser.output.count }
 
     /// Takes the next piece: any bytes but NUL.
     package func feed(_ piece: UnsafeRawBufferPointer) {
@@ -48,7 +58,7 @@ package final class StatementCondenser {
         guard !isGivenUp else { return nil }
         read(isLast: true)
         collapser.flush()
-        return isGivenUp || collapser.output.count > Self.limit ? nil : collapser.output
+        return isGivenUp || collapser.output.count > limit ? nil : collapser.output
     }
 
     private func read(isLast: Bool) {
@@ -56,7 +66,7 @@ package final class StatementCondenser {
         let taken = bytes.withUnsafeBytes { read($0, isLast: isLast) }
         carry.removeFirst(taken)
         wanted = 2 * carry.count
-        if carry.count > Self.carryLimit || collapser.output.count > Self.limit {
+        if carry.count > carryLimit || collapser.output.count > limit {
             isGivenUp = true
             carry = []
         }
@@ -132,7 +142,7 @@ package final class StatementCondenser {
     private func begin(_ kind: LongToken, _ token: Token, _ text: UnsafeRawBufferPointer) {
         switch kind {
         case .literal, .closedLiteral, .dollar:
-            collapser.take(RowCollapser.Kind(token, text), LeftOutLiteral.token(for: token.kind), hasGap: true)
+            takeLeftOut(token, RowCollapser.Kind(token, text))
             isStatementStart = false
         case .quotedName:
             isGivenUp = true
@@ -155,10 +165,14 @@ package final class StatementCondenser {
         }
         let kind = RowCollapser.Kind(token, text)
         if token.isString && token.end - token.start > longToken && !holdsCode {
-            collapser.take(kind, LeftOutLiteral.token(for: token.kind), hasGap: true)
+            takeLeftOut(token, kind)
         } else {
-            collapser.take(kind, text[token.range], hasGap: hasGap)
+            collapser.take(kind, UnsafeRawBufferPointer(rebasing: text[token.range]), hasGap: hasGap)
         }
         hasGap = false
+    }
+
+    private func takeLeftOut(_ token: Token, _ kind: RowCollapser.Kind) {
+        LeftOutLiteral.token(for: token.kind).withUnsafeBytes { collapser.take(kind, $0, hasGap: true) }
     }
 }

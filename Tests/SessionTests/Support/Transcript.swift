@@ -36,9 +36,10 @@ struct Transcript {
 
     /// Plays the transcript with the bytes cut into pieces of `chunk`.
     ///
+    /// - Parameter orders: which texts are read by another judge.
     /// - Returns: the first line that does not hold, with what was seen instead; nil if all hold.
-    func failure(chunk: Int) -> String? {
-        var exchange = Exchange(chunk: chunk)
+    func failure(chunk: Int, orders: FactsOrder.Policy = .none) -> String? {
+        var exchange = Exchange(chunk: chunk, orders: orders)
         for (number, text) in lines {
             if let wrong = exchange.play(text) { return "\(name):\(number): \(text)\n    \(wrong)" }
         }
@@ -50,6 +51,7 @@ struct Transcript {
 struct Exchange: ~Copyable {
     private var machine: SessionMachine
     private var judge = StatementJudge()
+    private var otherJudge = StatementJudge()
     private let chunk: Int
     private var toServer: [UInt8] = []
     private var toClient: [UInt8] = []
@@ -76,7 +78,7 @@ struct Exchange: ~Copyable {
         return RuleSet(version: 1, rules: [rule]).rules(for: subject)
     }
 
-    init(chunk: Int) {
+    init(chunk: Int, orders: FactsOrder.Policy) {
         self.chunk = chunk
         let packet: [UInt8] = [0, 0, 0, 18, 0, 3, 0, 0] + Array("user\0ann\0\0".utf8)
         let parameters = packet.withUnsafeBytes { try? StartupParameters(packet: $0) }
@@ -84,8 +86,9 @@ struct Exchange: ~Copyable {
             database: "app", user: "ann", applicationName: "", clientAddress: nil, listener: "127.0.0.1:6543")
         guard let parameters else { fatalError("the test's own startup packet is wrong") }
         machine = SessionMachine(
-            sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: Self.rules(.block),
+            sessionID: SessionID(0x0123_4567_89ab_cdef), subject: subject, parameters: parameters, rules: Self.rules(.block),
             maximumStatementBytes: 4096)
+        machine.orders = orders
     }
 
     mutating func play(_ line: String) -> String? {
@@ -205,6 +208,7 @@ struct Exchange: ~Copyable {
                 }
                 machine.trailAnswered(trailFault)
                 takeNotes()
+            case .order(let order): machine.factsDelivered(otherJudge.deliver(order))
             case .close(let found): fault = found
             }
         }
@@ -235,7 +239,7 @@ struct Exchange: ~Copyable {
             fromServer.removeFirst(step.forward)
             takeNotes()
             switch step.next {
-            case .wait, .pause, .record: return
+            case .wait, .pause, .record, .order: return
             case .substitute(let dropping, let replacement):
                 fromServer.removeFirst(dropping)
                 toClient += replacement

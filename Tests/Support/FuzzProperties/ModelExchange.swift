@@ -20,6 +20,9 @@ struct ModelExchange: ~Copyable {
     private let pieceSize: Int
     private var machine: SessionMachine
     private var judge = StatementJudge()
+    private var otherJudge = StatementJudge()
+    /// What is being read elsewhere.
+    private var order: FactsOrder?
     private let strict: SubjectRules
     private let lax: SubjectRules
     private var isStrict = true
@@ -56,8 +59,9 @@ struct ModelExchange: ~Copyable {
             preconditionFailure("our own startup packet is wrong")
         }
         machine = SessionMachine(
-            sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: strict,
+            sessionID: SessionID(0x0123_4567_89ab_cdef), subject: subject, parameters: parameters, rules: strict,
             maximumStatementBytes: 4096)
+        machine.orders = pieceSize % 2 == 1 ? .all : .none
         direct = ModelServer(refused: Self.harmful)
         var greeting = WireText.message("R", [0, 0, 0, 0])
         greeting += WireText.message("S", Array("client_encoding\0UTF8\0".utf8))
@@ -99,7 +103,13 @@ struct ModelExchange: ~Copyable {
         pumpClient()
     }
 
+    /// What is read elsewhere is read first: a session waits for one thing at a time.
     mutating func answerTrail(fails: Bool) {
+        if let ordered = order {
+            order = nil
+            machine.factsDelivered(otherJudge.deliver(ordered))
+            return pumpClient()
+        }
         guard isAwaitingTrail else { return }
         isAwaitingTrail = false
         machine.trailAnswered(fails && mode != .sameReplies ? "the disk is full" : nil)
@@ -122,11 +132,15 @@ struct ModelExchange: ~Copyable {
     /// Everything that is on its way arrives.
     mutating func settle() {
         for _ in 0..<10_000 where violation == nil {
-            let before = (toServer.count, server.output.count, fromClient.count, isAwaitingTrail, forwarded.count)
+            let before = (
+                toServer.count, server.output.count, fromClient.count, isAwaitingTrail || order != nil, forwarded.count
+            )
             answerTrail(fails: false)
             serve(messages: Int.max)
             deliver(Int.max)
-            let after = (toServer.count, server.output.count, fromClient.count, isAwaitingTrail, forwarded.count)
+            let after = (
+                toServer.count, server.output.count, fromClient.count, isAwaitingTrail || order != nil, forwarded.count
+            )
             if before == after { break }
         }
         // What neither server would say before it is asked to.
@@ -156,7 +170,7 @@ struct ModelExchange: ~Copyable {
 
     private mutating func pumpClient() {
         var idleSteps = 0
-        while !isPaused, !isAwaitingTrail, !hasFault, violation == nil {
+        while !isPaused, !isAwaitingTrail, order == nil, !hasFault, violation == nil {
             let step = fromClient.withExactBytes { machine.consumeClient($0, judge: &judge, now: { 0 }) }
             forward(Array(fromClient.prefix(step.forward)))
             fromClient.removeFirst(step.forward)
@@ -176,6 +190,8 @@ struct ModelExchange: ~Copyable {
                 isPaused = !machine.mayConsumeClient
             case .record:
                 isAwaitingTrail = true
+            case .order(let wanted):
+                order = wanted
             case .close: hasFault = true
             }
             if idleSteps > 16 { violation = "the client's side makes no progress" }
@@ -189,7 +205,7 @@ struct ModelExchange: ~Copyable {
             fromServer.removeFirst(step.forward)
             takeNotes()
             switch step.next {
-            case .wait, .pause, .record: return
+            case .wait, .pause, .record, .order: return
             case .substitute(let dropping, let replacement):
                 fromServer.removeFirst(dropping)
                 toClient += replacement

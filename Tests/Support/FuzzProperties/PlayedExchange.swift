@@ -24,6 +24,7 @@ struct PlayedExchange: ~Copyable {
     private(set) var seen = Seen()
     private var machine: SessionMachine
     private var judge = StatementJudge()
+    private var otherJudge = StatementJudge()
     private let rules: SubjectRules
     private let trailFails: Bool
     private var fromClient: [UInt8] = []
@@ -41,9 +42,11 @@ struct PlayedExchange: ~Copyable {
         let parameters = packet.withUnsafeBytes { try? StartupParameters(packet: $0) }
         guard let parameters else { preconditionFailure("our own startup packet is wrong") }
         machine = SessionMachine(
-            sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: rules,
+            sessionID: SessionID(0x0123_4567_89ab_cdef), subject: subject, parameters: parameters, rules: rules,
             maximumStatementBytes: Self.maximumStatementBytes)
         self.trailFails = trailFails
+        // In half of the exchanges every text is read elsewhere.
+        machine.orders = trailFails ? .all : .none
     }
 
     /// Bytes arrive from one side, in pieces.
@@ -99,6 +102,7 @@ struct PlayedExchange: ~Copyable {
                 for note in notes { seen.notes.append("intent \(note.id) \(note.command) \(note.classes)") }
                 machine.trailAnswered(trailFails ? "the disk is full" : nil)
                 takeNotes()
+            case .order(let order): machine.factsDelivered(otherJudge.deliver(order))
             case .close(let fault): seen.fault = fault
             }
         }
@@ -118,7 +122,7 @@ struct PlayedExchange: ~Copyable {
             idleSteps = step.forward == 0 ? idleSteps + 1 : 0
             takeNotes()
             switch step.next {
-            case .wait, .pause, .record: return
+            case .wait, .pause, .record, .order: return
             case .substitute(let dropping, let replacement):
                 if dropping > 0 { idleSteps = 0 }
                 fromServer.removeFirst(dropping)
@@ -139,7 +143,7 @@ struct PlayedExchange: ~Copyable {
             seen.violation = "the \(side)'s side waits for \(byteCount) bytes and holds \(left)"
         case .substitute(let dropping, _) where dropping < 0 || dropping > left:
             seen.violation = "\(dropping) of the \(side)'s \(left) bytes are dropped"
-        case .wait, .substitute, .record, .pause, .close: break
+        case .wait, .substitute, .record, .order, .pause, .close: break
         }
         return seen.violation == nil
     }
