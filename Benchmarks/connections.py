@@ -147,7 +147,7 @@ def idle(report: Report, counts: list[int], tls: bool) -> None:
                     note_memory(report, f"{kind} {count}", proxy, first, count)
                 clients.do("query")
                 clients.do("query")
-                note_memory(report, f"{kind} {counts[-1]}, all busy at once before", proxy, first, counts[-1])
+                note_memory(report, f"{kind} {counts[-1]} after all were busy", proxy, first, counts[-1])
 
 
 def silent(report: Report, count: int) -> None:

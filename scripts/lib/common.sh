@@ -54,10 +54,11 @@ require_swift() {
     command -v swift >/dev/null || fail "Swift 6.3 is not on the PATH; see https://www.swift.org/install/linux/"
 }
 
-# Builds the release binary. The first time takes minutes, later ones seconds.
+# Builds the release binary, and the stand-in that some tests use. The first time takes minutes, later ones seconds.
 build_release() {
     say "Building the release binary (the first build takes a few minutes)"
     swift build --configuration release --product holdfast >&2
+    swift build --configuration release --product holdfast-standin >&2
 }
 
 # Makes or updates the virtual environment .venv from the pinned requirements of the end-to-end tests.
