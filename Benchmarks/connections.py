@@ -84,7 +84,7 @@ def holdfast(folder: Path, server: StandInServer, identity: Identity | None) -> 
     """With the shipped rules on a production database, the trail on."""
     settings = ProxySettings(server=server.address, top={"max_clients": FILES // 2})
     if identity:
-        settings.client_tls = identity.proxy_settings()
+        settings.client_tls = {"mode": "require", **identity.proxy_settings()}
     proxy = Holdfast(folder, settings)
     proxy.start()
     try:

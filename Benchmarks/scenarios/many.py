@@ -16,6 +16,7 @@ from .base import Measurement, Options, Scenario
 PROGRAM = Path(__file__).resolve().parents[1] / "connections.py"
 PARTS = {
     "idle": "idle sessions",
+    "silent": "sessions that never asked anything",
     "idle-tls": "idle sessions with TLS",
     "connect": "connecting, asking once and leaving",
     "connect-tls": "the same with TLS",
