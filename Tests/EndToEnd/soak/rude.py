@@ -129,7 +129,7 @@ class Vanishing(Actor):
 
     def _killed(self, number: int) -> None:
         with subprocess.Popen(
-            [program("psql"), "-X", "-q", "-A", "-t", "-c", "COPY (SELECT repeat('u', 1000) FROM generate_series(1, 100000000)) TO STDOUT"],
+            [program("psql"), "-X", "-q", "-A", "-t", "-c", f"COPY ({ENDLESS}) TO STDOUT"],
             env=self.stage.environment("shop", number) | {"LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as process:  # fmt: skip
