@@ -65,7 +65,7 @@ def markdown(result: Result, version: str, folder: str, prefix: str = "soak") ->
         f"{len(result.unseen)} findings of `audit unseen`; {result.trail.kilobytes / 1024:.1f} MB.",
         "",
         "What did not hold: " + ("nothing." if not result.failures else ""),
-        *(f"- {failure}" for failure in result.failures),
+        *(f"- {' '.join(failure.split())}" for failure in result.failures),
     ]
     return "\n".join(rows) + "\n"
 

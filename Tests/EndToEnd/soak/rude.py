@@ -111,7 +111,7 @@ class Vanishing(Actor):
     def _half_close(self, number: int) -> None:
         # Through TLS the end of one direction is the end of both.
         session = self._open(number * 2)
-        connection = send(session, "SELECT repeat('v', 300000), pg_sleep(0.2)")
+        connection = send(session, "SELECT repeat('v', 300000), pg_sleep(0.05)")
         with socket.socket(fileno=os.dup(session.fileno())) as handle:
             handle.shutdown(socket.SHUT_WR)
         answer = result(connection)

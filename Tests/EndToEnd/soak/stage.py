@@ -45,7 +45,7 @@ autovacuum = on
 max_wal_size = 256MB
 min_wal_size = 80MB
 shared_buffers = 64MB
-client_connection_check_interval = 500ms
+client_connection_check_interval = 5s
 log_min_messages = fatal
 log_min_error_statement = fatal
 """
