@@ -65,7 +65,7 @@ class Refusals(SessionActor):
             case _:
                 with session.pipeline():
                     session.execute("SELECT 1")
-                    # By a name of its own, Parse and Execute would be in flight together, and be refused one by one.
+                    # Prepared by name, it might be refused twice: Parse and Bind are in flight together.
                     session.execute(statement, prepare=False)
                     session.execute("SELECT 2")
 
