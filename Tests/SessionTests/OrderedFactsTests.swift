@@ -18,7 +18,7 @@ import Testing
                 return nil
             }
             machine = SessionMachine(
-                sessionID: "s", subject: Self.subject, parameters: parameters, rules: Self.rules(action),
+                sessionID: SessionID(1), subject: Self.subject, parameters: parameters, rules: Self.rules(action),
                 maximumStatementBytes: 1 << 20)
             machine.orders = .all
             server(
