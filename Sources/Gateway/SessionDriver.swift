@@ -82,7 +82,6 @@ final class SessionDriver {
     var registeredKey: [UInt8]?
     /// What the client is told when what the server has said so far has been looked at; nothing of that goes on to it.
     var endsWith: [UInt8]?
-    var isEnding: Bool { endsWith != nil }
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?

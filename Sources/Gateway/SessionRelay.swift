@@ -18,7 +18,7 @@ extension SessionDriver {
             readFromServer()
             // Over TLS only a read that brings nothing tells that this was all.
             if server?.isReadable == true, toClient.isStill { readFromServer() }
-            return server?.isReadable == false && toClient.isStill && server?.hasEnded == false && !isEnding
+            return server?.isReadable == false && toClient.isStill && server?.hasEnded == false && endsWith == nil
                 && phase == .relaying
         }
         guard toServer.isStill, !limits.isCancelOpen, !catalog.isAwaited, !isOverMemory else { return false }
@@ -30,7 +30,7 @@ extension SessionDriver {
     func relay() {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
-        if isEnding, let endsWith { return sayLastWords(endsWith) }
+        if let endsWith { return sayLastWords(endsWith) }
         // An answer may have made room for requests.
         if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
             isWaitingForLedger = false

@@ -34,21 +34,20 @@ package struct Subject: Sendable {
     /// The database as the server will see it: the user's name when none was given, cut to 63 bytes.
     package var database: String {
         get { box.traits.database }
-        set {
-            var traits = box.traits
-            traits.database = newValue
-            box = Box(traits)
-        }
+        set { change { $0.database = newValue } }
     }
 
     /// The role that logs in, cut to 63 bytes.
     package var user: String {
         get { box.traits.user }
-        set {
-            var traits = box.traits
-            traits.user = newValue
-            box = Box(traits)
-        }
+        set { change { $0.user = newValue } }
+    }
+
+    /// Whoever else holds the traits keeps them as they are.
+    private mutating func change(_ body: (inout Traits) -> Void) {
+        var traits = box.traits
+        body(&traits)
+        box = Box(traits)
     }
 
     /// `application_name` of the startup packet; empty when absent.
