@@ -34,6 +34,7 @@ let package = Package(
             linkerSettings: [parseLibrary]),
 
         .target(name: "CLibPQ", linkerSettings: [.linkedLibrary("pq")]),
+        .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // The pure ring: no sockets, files, clocks, threads, randomness or logging.
@@ -51,7 +52,7 @@ let package = Package(
         .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
-        .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Audit", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
         .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
