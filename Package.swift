@@ -11,17 +11,7 @@ let strict: [SwiftSetting] = [
     // these checks were 4,800 of the proxy's own 14,908 instructions for a pgbench SELECT (callgrind).
     .unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release)),
 ]
-// Calls between modules are inlined only where a module hands out its code, and for `package` declarations it does so with
-// these flags alone (`@inlinable` does not count for them).
-let open: [SwiftSetting] =
-    strict + [
-        .unsafeFlags(
-            [
-                "-enable-library-evolution", "-no-verify-emitted-module-interface", "-no-emit-module-separately-wmo",
-                "-Xfrontend", "-package-cmo", "-Xfrontend", "-allow-non-resilient-access",
-            ], .when(configuration: .release))
-    ]
-let parseTreeHeaders: [SwiftSetting] = open + [.unsafeFlags(["-Xcc", "-I\(postgresServerHeaders)"])]
+let parseTreeHeaders: [SwiftSetting] = strict + [.unsafeFlags(["-Xcc", "-I\(postgresServerHeaders)"])]
 
 // libpg_query is linked in: as a shared library it finds its thread's state by a call, some 60 times for a pgbench SELECT
 // (`__tls_get_addr`; 7 % of the instructions of a 2 KB join, with the jumps between its own functions).
@@ -44,13 +34,14 @@ let package = Package(
             linkerSettings: [parseLibrary]),
 
         .target(name: "CLibPQ", linkerSettings: [.linkedLibrary("pq")]),
+        .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // The pure ring: no sockets, files, clocks, threads, randomness or logging.
-        .target(name: "PostgresWire", swiftSettings: open),
+        .target(name: "PostgresWire", swiftSettings: strict),
         .target(name: "SQLParsing", dependencies: ["CPgQuery"], swiftSettings: parseTreeHeaders),
-        .target(name: "Policy", dependencies: ["SQLParsing"], swiftSettings: open),
-        .target(name: "Session", dependencies: ["PostgresWire", "Policy", "SQLParsing"], swiftSettings: open),
+        .target(name: "Policy", dependencies: ["SQLParsing"], swiftSettings: strict),
+        .target(name: "Session", dependencies: ["PostgresWire", "Policy", "SQLParsing"], swiftSettings: strict),
         .target(name: "Authentication", dependencies: ["COpenSSL", "PostgresWire"], swiftSettings: strict),
         .target(
             name: "Configuration",
@@ -58,10 +49,10 @@ let package = Package(
             swiftSettings: strict),
 
         // The outer ring.
-        .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: open),
-        .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: open),
+        .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: strict),
+        .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
-        .target(name: "Audit", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Audit", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
         .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),

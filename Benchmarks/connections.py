@@ -84,7 +84,7 @@ def holdfast(folder: Path, server: StandInServer, identity: Identity | None) -> 
     """With the shipped rules on a production database, the trail on."""
     settings = ProxySettings(server=server.address, top={"max_clients": FILES // 2})
     if identity:
-        settings.client_tls = identity.proxy_settings()
+        settings.client_tls = {"mode": "require", **identity.proxy_settings()}
     proxy = Holdfast(folder, settings)
     proxy.start()
     try:
@@ -134,9 +134,11 @@ def pgbouncer(folder: Path, server: StandInServer, identity: Identity | None) ->
 def idle(report: Report, counts: list[int], tls: bool) -> None:
     """Sessions that do nothing; then each asks once, and does nothing again."""
     kind = "idle with TLS" if tls else "idle"
+    # A pooler opens a server's connection with a client's first query, and Holdfast with its login: like is compared with
+    # like only if every session has asked once.
     for name in CONTENDERS:
         with StandInServer() as server, running(name, server, tls) as proxy:
-            with StandInClients(proxy.address, *(["--tls"] if tls else [])) as clients:
+            with StandInClients(proxy.address, "--ask", *(["--tls"] if tls else [])) as clients:
                 # What the first session costs is no session's.
                 clients.do("open 1")
                 first = proxy.memory()
@@ -145,7 +147,17 @@ def idle(report: Report, counts: list[int], tls: bool) -> None:
                     note_memory(report, f"{kind} {count}", proxy, first, count)
                 clients.do("query")
                 clients.do("query")
-                note_memory(report, f"{kind} {counts[-1]} after queries", proxy, first, counts[-1])
+                note_memory(report, f"{kind} {counts[-1]} after all were busy", proxy, first, counts[-1])
+
+
+def silent(report: Report, count: int) -> None:
+    """Sessions that have logged in and asked nothing yet."""
+    for name in CONTENDERS:
+        with StandInServer() as server, running(name, server) as proxy, StandInClients(proxy.address) as clients:
+            clients.do("open 1")
+            first = proxy.memory()
+            clients.do(f"open {count}")
+            note_memory(report, f"never asked {count}", proxy, first, count)
 
 
 def note_memory(report: Report, name: str, proxy: Proxy, first: dict[str, int], count: int) -> None:
@@ -205,7 +217,7 @@ def storm(report: Report, count: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="Benchmarks/connections", description=__doc__)
-    parser.add_argument("--only", choices=["idle", "idle-tls", "connect", "connect-tls", "storm"], action="append")
+    parser.add_argument("--only", choices=["idle", "silent", "idle-tls", "connect", "connect-tls", "storm"], action="append")
     parser.add_argument("--sessions", type=int, nargs="+", default=[1_000, 5_000, min(10_000, FILES // 2 - 50)])
     parser.add_argument("--tls-sessions", type=int, default=3_000)
     parser.add_argument("--storm-sessions", type=int, default=5_000)
@@ -217,6 +229,7 @@ def main() -> None:
     report = Report()
     parts = {
         "idle": lambda: idle(report, wanted.sessions, tls=False),
+        "silent": lambda: silent(report, wanted.sessions[-1]),
         "idle-tls": lambda: idle(report, [wanted.tls_sessions], tls=True),
         "connect": lambda: connect(report, wanted.connections, wanted.in_flight, wanted.rounds, tls=False),
         "connect-tls": lambda: connect(

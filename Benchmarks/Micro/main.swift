@@ -174,7 +174,7 @@ func frame(_ type: Character, _ body: [UInt8]) -> [UInt8] {
 let parameters = try startup.withUnsafeBytes { try StartupParameters(packet: $0) }
 var judge = StatementJudge()
 var machine = SessionMachine(
-    sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: rules,
+    sessionID: SessionID(0x0123_4567_89ab_cdef), subject: subject, parameters: parameters, rules: rules,
     maximumStatementBytes: 64 << 20)
 let ready = frame("Z", [UInt8(ascii: "I")])
 _ = ready.withUnsafeBytes { machine.consumeServer($0, now: linux_clock_monotonic) }

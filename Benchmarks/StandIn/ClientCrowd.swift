@@ -61,7 +61,10 @@ final class ClientCrowd {
     // MARK: - Sessions that stay
 
     /// Does what standard input says, until it ends.
-    func obey() throws {
+    ///
+    /// - Parameter asks: every session asks something when it is in.
+    func obey(asks: Bool) throws {
+        self.asks = asks
         try selector.addReadable(0, value: Self.inputValue)
         var input: [UInt8] = []
         var isOver = false
@@ -135,7 +138,8 @@ final class ClientCrowd {
         let seconds = Double(linux_clock_monotonic() - begunAt) / 1e9
         latencies.sort()
         func percentile(_ share: Double) -> Double {
-            latencies.isEmpty ? 0 : Double(latencies[min(Int(Double(latencies.count) * share), latencies.count - 1)]) / 1e6
+            latencies.isEmpty
+                ? 0 : Double(latencies[min(Int(Double(latencies.count) * share), latencies.count - 1)]) / 1e6
         }
         let reasons = failures.sorted { $0.key < $1.key }.map { "\"\($0.key)\": \($0.value)" }
         write(
@@ -184,12 +188,12 @@ final class ClientCrowd {
             underWay -= 1
             inside += 1
         }
-        guard isChurning else { return }
-        if asks, phase != .asking {
+        if asks, phase != .asking, phase != .idle {
             owed += 1
             if !client.ask() { over(index, "closed") }
             return
         }
+        guard isChurning else { return }
         latencies.append(linux_clock_monotonic() - client.begunAt)
         client.terminate()
         slots[index].client = nil

@@ -62,9 +62,12 @@ struct Clients: ParsableCommand {
     @Flag(help: "Sessions that are lost come back, as a pool of connections sees to it.")
     var reconnect = false
 
+    @Flag(help: "A session counts as open once it has had an answer: so a pooler has opened a connection for it.")
+    var ask = false
+
     func run() throws {
         linuxRaiseLimit()
-        try options.crowd(reconnects: reconnect).obey()
+        try options.crowd(reconnects: reconnect).obey(asks: ask)
     }
 }
 

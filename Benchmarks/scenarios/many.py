@@ -16,11 +16,15 @@ from .base import Measurement, Options, Scenario
 PROGRAM = Path(__file__).resolve().parents[1] / "connections.py"
 PARTS = {
     "idle": "idle sessions",
+    "silent": "sessions that never asked anything",
     "idle-tls": "idle sessions with TLS",
     "connect": "connecting, asking once and leaving",
     "connect-tls": "the same with TLS",
     "storm": "all clients reconnect after the server was killed",
 }
+# Not in the quick form: after a restart of the server PgBouncer waits before it logs in again, and Benchmarks/connections
+# gives up before that. test_connections holds that Holdfast's clients are all back.
+SLOW = ("storm",)
 QUICK = (
     "--sessions=20", "--tls-sessions=10", "--storm-sessions=20", "--connections=50", "--in-flight=2", "--rounds=1",
 )  # fmt: skip
@@ -35,7 +39,10 @@ class ManyConnections(Scenario):
 
     def measure(self, contender: Contender) -> list[Measurement]:
         if self._figures is None:
+            # Not tried again for the other contender if this fails.
+            self._figures = []
             self._figures = self._run()
+        assert self._figures, "Benchmarks/connections found nothing"
         return [
             Measurement(str(one["name"]), float(str(one["value"])), str(one["unit"]))
             for one in self._figures
@@ -53,7 +60,6 @@ class ManyConnections(Scenario):
                 check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=dict(os.environ), timeout=500,
             )  # fmt: skip
             figures: list[dict[str, object]] = json.loads(file.read_text())
-        assert figures, "Benchmarks/connections found nothing"
         return figures
 
 
@@ -67,4 +73,5 @@ def scenarios(options: Options) -> list[Scenario]:
             parameters={"part": part}, options=options,
         )  # fmt: skip
         for part, title in PARTS.items()
+        if not (options.is_quick and part in SLOW)
     ]

@@ -98,7 +98,7 @@ class Load:
             process = self._start(contender, folder, f"--time={length}")
             try:
                 start = time.time()
-                folder.wait_for_first(process)
+                folder.wait_for_first(process, length / 2)
                 meter = contender.meter
                 meter.start()
                 ended_early = wait_for(process, max(SHORTEST, start + length - TAIL - time.time()))
@@ -181,9 +181,13 @@ class LogFolder:
     def text(self) -> str:
         return "".join(file.read_text() for file in self.path.glob("log.*"))
 
-    def wait_for_first(self, process: subprocess.Popen[str]) -> None:
-        """Until pgbench has written the first buffer of its log: all sessions are connected by then."""
-        while process.poll() is None:
+    def wait_for_first(self, process: subprocess.Popen[str], seconds: float) -> None:
+        """Until pgbench has written the first buffer of its log: all sessions are connected by then.
+
+        Slow transactions take long to fill it, so it is waited for no longer than this.
+        """
+        end = time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < end:
             for file in self.path.glob("log.*"):
                 if file.stat().st_size > 0:
                     return

@@ -8,6 +8,7 @@ import Transport
 package final class Acceptor: Sendable {
     private let wake: Int32
     private let ended = DispatchGroup()
+    private let applyKeepalive: [@Sendable (KeepaliveOptions) -> Void]
 
     /// Starts to accept.
     ///
@@ -17,6 +18,7 @@ package final class Acceptor: Sendable {
     ) throws(TransportError) {
         wake = linux_eventfd()
         guard wake >= 0 else { throw TransportError(operation: "create", address: "eventfd", code: -wake) }
+        applyKeepalive = listeners.map(\.listener.applyKeepalive)
         let (wake, ended) = (wake, ended)
         ended.enter()
         let run = AcceptorRun(listeners: listeners, wake: wake)
@@ -30,6 +32,11 @@ package final class Acceptor: Sendable {
 
     deinit { _ = Glibc.close(wake) }
 
+    /// What clients' sockets are to have from here on. Not after ``stop()``.
+    func apply(_ keepalive: KeepaliveOptions) {
+        for apply in applyKeepalive { apply(keepalive) }
+    }
+
     /// Stops accepting and closes the listeners.
     package func stop() {
         _ = linux_eventfd_signal(wake)
@@ -42,6 +49,7 @@ package final class Acceptor: Sendable {
 private final class AcceptorRun: @unchecked Sendable {
     private var listeners: [(name: String, listener: Listener)]
     private let wake: Int32
+    private static let acceptedPerTurn = 16
     /// Made before any client comes, while there are descriptors.
     private var shortage = DescriptorShortage()
 
@@ -64,11 +72,14 @@ private final class AcceptorRun: @unchecked Sendable {
             if polled.last.map({ $0.revents != 0 }) == true { return }
             for (entry, result) in zip(watched, polled) where result.revents != 0 {
                 var failure: Int32 = 0
-                if let (socket, peer) = entry.listener.accept(failure: &failure) {
+                // Several at a time: after a server's restart all clients come back at once.
+                for _ in 0..<Self.acceptedPerTurn {
+                    guard let (socket, peer) = entry.listener.accept(failure: &failure) else { break }
                     let user = entry.listener.address.isUnix ? users.name(for: socket) : nil
                     group.adopt(socket: socket, peer: peer, listener: entry.name, osUser: user)
                     shortage.accepted(logger: logger)
-                } else if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(failure) {
+                }
+                if [EMFILE, ENFILE, ENOBUFS, ENOMEM].contains(failure) {
                     shortage.failed(failure, at: entry.listener, limits: limits, logger: logger)
                 }
             }

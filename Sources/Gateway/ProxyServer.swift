@@ -48,7 +48,8 @@ package final class ProxyServer {
         let authentication = try AuthenticationPolicy(configuration, logger: logger)
         self.authentication = authentication
         var listeners: [(name: String, listener: Listener)] = []
-        for wanted in configuration.listeners { listeners += try Self.open(wanted) }
+        let keepalive = KeepaliveOptions(configuration.tcp)
+        for wanted in configuration.listeners { listeners += try Self.open(wanted, keepalive) }
         addresses = listeners.map(\.listener.address.text)
         var standard = configuration.upstream
         if configuration.isEmbedded { standard.servers = [server] }
@@ -153,6 +154,7 @@ package final class ProxyServer {
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
         configuration = changed
         limits.apply(changed)
+        acceptor.apply(KeepaliveOptions(changed.tcp))
         group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
         former?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload)])
@@ -233,7 +235,9 @@ package final class ProxyServer {
         }
     }
 
-    private static func open(_ wanted: ListenAddress) throws(ProxyError) -> [(name: String, listener: Listener)] {
+    private static func open(
+        _ wanted: ListenAddress, _ keepalive: KeepaliveOptions
+    ) throws(ProxyError) -> [(name: String, listener: Listener)] {
         do throws(TransportError) {
             let addresses =
                 switch wanted {
@@ -241,7 +245,7 @@ package final class ProxyServer {
                 case .unix(let path): [try SocketAddress(unixPath: path)]
                 }
             var listeners: [(name: String, listener: Listener)] = []
-            for address in addresses { listeners.append((wanted.text, try Listener(address))) }
+            for address in addresses { listeners.append((wanted.text, try Listener(address, keepalive: keepalive))) }
             return listeners
         } catch {
             let remedy =

@@ -43,7 +43,7 @@ extension SessionDriver {
     func received(_ bytes: UnsafeRawBufferPointer, isServer: Bool) {
         guard case .ring(let ring) = loop.selector else { return }
         eventCount &+= 1
-        if limits.watch.wantsWake { wakeWatch() }
+        if limits.watch?.wantsWake == true { wakeWatch() }
         let mayBeMore = bytes.count == ring.bufferSize
         if isServer {
             server?.received(isEnd: bytes.isEmpty, mayBeMore: mayBeMore)
@@ -74,7 +74,7 @@ extension SessionDriver {
             return false
         }
         passToClient(bytes, isLent: true)
-        return phase == .relaying && toClient.isStill && !toServer.isPaused && !loop.isDraining && !isEnding
+        return phase == .relaying && toClient.isStill && !toServer.isPaused && !loop.isDraining && endsWith == nil
     }
 
     // MARK: - Writing

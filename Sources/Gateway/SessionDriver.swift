@@ -52,7 +52,6 @@ final class SessionDriver {
     var machine: MachineBox?
     var subject: Subject?
     var rulesVersion = 0
-    var bridge: AuditBridge?
     var deadline: Int64?
     /// The operating-system user at the other end of a Unix-domain socket.
     var osUser: String?
@@ -82,11 +81,7 @@ final class SessionDriver {
     /// As it stands in the table of cancel keys.
     var registeredKey: [UInt8]?
     /// What the client is told when what the server has said so far has been looked at; nothing of that goes on to it.
-    var endsWith: ErrorFields? {
-        didSet { isEnding = endsWith != nil }
-    }
-    /// `endsWith` is there: asked for at every event, and a large value to look at.
-    private(set) var isEnding = false
+    var endsWith: [UInt8]?
     var isQueuedForTurn = false
     var drainDeadline: Int64?
     var retryDeadline: Int64?
@@ -170,7 +165,6 @@ final class SessionDriver {
 
     /// The session has been given to the loop.
     func begin() {
-        if !peer.isUnix { loop.settings.keepalive.apply(to: client.number) }
         client.isWritable = true
         expectProxyHeader()
         do {
@@ -189,7 +183,7 @@ final class SessionDriver {
         eventCount &+= 1
         let wasWritable = isServer ? server?.isWritable == true : client.isWritable
         if isServer { server?.note(events: events) } else { client.note(events: events) }
-        if limits.watch.wantsWake { wakeWatch() }
+        if limits.watch?.wantsWake == true { wakeWatch() }
         let isOrdinary = wasWritable && events & Self.telling == LINUX_EPOLL_IN
         if isOrdinary, passedOn(isServer: isServer) { return }
         advance()
@@ -231,7 +225,7 @@ final class SessionDriver {
     /// Whether the timer still matters to the session.
     func waitsFor(deadline timed: Int64) -> Bool {
         timed == deadline || timed == drainDeadline || timed == retryDeadline || timed == catalog.deadline
-            || timed == limits.loginDeadline || timed == limits.watch.deadline
+            || timed == limits.loginDeadline || timed == targetDeadline || timed == limits.watch?.deadline
     }
 
     /// A timer of the session's has come due; it counts only if it is the one that the session waits for.
@@ -244,7 +238,7 @@ final class SessionDriver {
         }
         if fired == catalog.deadline { return catalogRead(isLate: true) }
         if fired == limits.loginDeadline { return loginTimedOut() }
-        if fired == limits.watch.deadline { return lookAtWatch() }
+        if fired == limits.watch?.deadline { return lookAtWatch() }
         guard fired == deadline else { return }
         switch phase {
         case .connecting, .askingServerForTLS, .securingServer:
@@ -400,24 +394,20 @@ final class SessionDriver {
 
     func openSession(_ parameters: StartupParameters) {
         if let fault = encryptionFault(of: parameters) { return sayLastWords(fault) }
-        let subject = Subject(
+        let named = Subject(
             database: parameters.database, user: parameters.user, applicationName: parameters.applicationName,
             clientAddress: peer.ipBytes.flatMap { NetworkAddress(bytes: $0) }, listener: listener,
             certificate: clientCertificate?.subject, osUser: osUser)
-        let rules = loop.settings.rules.rules(for: subject)
+        let (subject, rules) = loop.rules(for: named)
         guard admit(subject, tag: rules.tag) else { return }
         self.subject = subject
         rulesVersion = loop.settings.rules.version
         machine = MachineBox(
             SessionMachine(
-                sessionID: id, subject: subject, parameters: parameters, rules: rules,
+                sessionID: sessionID, subject: subject, parameters: parameters, rules: rules,
                 maximumStatementBytes: loop.settings.maximumStatementBytes))
         machine?.value.opensGrants = loop.context.grants != nil
         machine?.value.orders = loop.context.judging == nil ? .none : .long
-        bridge = AuditBridge(
-            identity: AuditRecord.SessionIdentity(
-                session: id, client: peer.text, user: subject.user, database: subject.database,
-                applicationName: subject.applicationName, tag: rules.tag, osUser: osUser))
         loop.context.logger.debug(
             "session opened",
             metadata: [
@@ -430,11 +420,20 @@ final class SessionDriver {
         connect()
     }
 
-    /// 16 hexadecimal digits that no other session has.
-    lazy var id: String = {
-        let digits = String(linux_random(), radix: 16)
-        return String(repeating: "0", count: 16 - digits.count) + digits
-    }()
+    /// What the log calls the session.
+    var id: String { sessionID.text }
+
+    lazy var sessionID = SessionID(linux_random())
+
+    /// Whose statements the trail is told of; nil before the client has said who it is, and when the session has ended.
+    var bridge: AuditBridge? {
+        guard let subject, let machine else { return nil }
+        return AuditBridge(
+            identity: AuditRecord.SessionIdentity(
+                session: id, client: peer.text, user: subject.user, database: subject.database,
+                applicationName: subject.applicationName, tag: machine.value.tag, backendProcessID: knownProcess,
+                osUser: subject.osUser))
+    }
 
     // MARK: - The server's side
 
@@ -462,6 +461,7 @@ final class SessionDriver {
     func serverReady() {
         deadline = nil
         retryDeadline = nil
+        remainingAddresses = []
         if let authentication { return beginServerLogin(authentication) }
         machine?.value.hidesChannelBinding = client.tls == nil && server?.tls != nil
         phase = isCancel ? .cancelling : .relaying
@@ -508,7 +508,7 @@ final class SessionDriver {
     /// Tells the client why, then closes. In the middle of a message of the server's there is no place to say it.
     func sayLastWords(_ fields: ErrorFields) { sayLastWords(WireWriter.errorResponse(fields)) }
 
-    private func sayLastWords(_ words: [UInt8]) {
+    func sayLastWords(_ words: [UInt8]) {
         guard phase != .closed, phase != .lingering else { return }
         _ = settleClient()
         // In the middle of a handshake there is no place for it either.
@@ -551,7 +551,7 @@ final class SessionDriver {
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
         closeGrants()
-        if loop.context.recordsSessions, machine != nil, let bridge, bridge.identity.backendProcessID != nil {
+        if loop.context.recordsSessions, knownProcess != nil, let bridge {
             loop.context.audit.append([bridge.record(.sessionEnd)], durability: .write)
         }
         machine = nil

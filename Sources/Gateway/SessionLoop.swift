@@ -116,6 +116,7 @@ package final class SessionLoop {
     /// What is read is looked at here first; only what cannot go on at once is copied.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     var judge = StatementJudge()
+    private var knownRules = RulesCache()
     /// Which catalog the judge goes by; nil for none.
     var judgedCatalog: ObjectIdentifier?
 
@@ -126,6 +127,8 @@ package final class SessionLoop {
     private var slots: [Slot] = []
     private var freeSlots: [Int] = []
     private var timers = TimerHeap()
+    private var timersBeforeCompaction = fewestCompacted
+    private static let fewestCompacted = 256
     /// What the timer descriptor is set to; nil if it will not become readable.
     private var armedDeadline: Int64?
     private let timer: OwnedDescriptor
@@ -208,17 +211,29 @@ package final class SessionLoop {
         }
     }
 
+    /// The rules for a session, and its subject, as other sessions share them.
+    func rules(for subject: Subject) -> (subject: Subject, rules: SubjectRules) {
+        knownRules.rules(for: subject, in: settings.rules)
+    }
+
     /// The session goes on after others have had their turn.
     func requestTurn(_ session: SessionDriver) { turnQueue.append(session) }
 
     func addTimer(_ delay: Duration, owner: UInt64) -> Int64 {
         let deadline = linux_clock_monotonic() &+ delay.nanoseconds
-        timers.add(deadline: deadline, owner: owner)
+        addTimer(deadline: deadline, owner: owner)
         return deadline
     }
 
     /// - Parameter deadline: monotonic nanoseconds.
-    func addTimer(deadline: Int64, owner: UInt64) { timers.add(deadline: deadline, owner: owner) }
+    func addTimer(deadline: Int64, owner: UInt64) {
+        // Every session that logs in leaves some behind that time nothing any more.
+        if timers.count >= timersBeforeCompaction {
+            timers.compact { session(owner: $0.owner)?.waitsFor(deadline: $0.deadline) == true }
+            timersBeforeCompaction = max(Self.fewestCompacted, timers.count * 2)
+        }
+        timers.add(deadline: deadline, owner: owner)
+    }
 
     /// Sends a CancelRequest of Holdfast's own.
     ///

@@ -18,7 +18,7 @@ extension SessionDriver {
             readFromServer()
             // Over TLS only a read that brings nothing tells that this was all.
             if server?.isReadable == true, toClient.isStill { readFromServer() }
-            return server?.isReadable == false && toClient.isStill && server?.hasEnded == false && !isEnding
+            return server?.isReadable == false && toClient.isStill && server?.hasEnded == false && endsWith == nil
                 && phase == .relaying
         }
         guard toServer.isStill, !limits.isCancelOpen, !catalog.isAwaited, !isOverMemory else { return false }
@@ -30,7 +30,7 @@ extension SessionDriver {
     func relay() {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
-        if isEnding, let endsWith { return sayLastWords(endsWith) }
+        if let endsWith { return sayLastWords(endsWith) }
         if toServer.isPaused { watchPausedClient() }
         // An answer may have made room for requests.
         if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
@@ -193,9 +193,8 @@ extension SessionDriver {
         if isBareRelay { return RelayStep(forward: bytes.count, next: .wait(byteCount: 1)) }
         // A loop that the session has just come to may not have heard of the newest rules yet.
         if rulesVersion < loop.rulesVersion, let subject {
-            let rules = loop.settings.rules.rules(for: subject)
+            let rules = loop.rules(for: subject).rules
             rulesVersion = loop.settings.rules.version
-            bridge?.identity.tag = rules.tag
             machine?.value.rulesChanged(rules)
             if !catalog.isInUse { beginCatalog() }
             // Rules that guard the session: what it sends waits until the catalog is there.
@@ -217,7 +216,7 @@ extension SessionDriver {
         let step = machine.value.consumeServer(bytes, now: linux_clock_monotonic)
         if let process = machine.value.backendProcessID, process != knownProcess {
             if knownProcess == nil, let words = wrongRole {
-                endsWith = words
+                endsWith = WireWriter.errorResponse(words)
                 loop.context.probes?.askSoon(upstream)
                 return RelayStep(forward: 0, next: .wait(byteCount: .max))
             }
@@ -262,7 +261,6 @@ extension SessionDriver {
         let isFirst = knownProcess == nil
         if isFirst { registerCancelKey() }
         knownProcess = process
-        bridge?.identity.backendProcessID = process
         guard isFirst, loop.context.recordsSessions, let bridge else { return }
         loop.context.audit.append([bridge.record(.sessionStart)], durability: .write)
     }

@@ -39,17 +39,20 @@ package struct RuleSet: Sendable {
 
     /// The rules for a session whose tag is given rather than found (`holdfast classify --tag`).
     package func rules(forTag tag: String, subject: Subject) -> SubjectRules {
-        var compiled = ownRules(forTag: tag, subject: subject)
         // What concerns another database is judged by that one's tag.
-        if rules.contains(where: { $0.action != .allow }) {
-            compiled.elsewhere = SubjectRules.Elsewhere(rules: self, subject: subject)
-        }
-        return compiled
+        let mayRefuse = rules.contains { $0.action != .allow }
+        return ownRules(
+            forTag: tag, subject: subject,
+            elsewhere: mayRefuse ? SubjectRules.Elsewhere(rules: self, subject: subject) : nil)
     }
 
-    /// Without regard to what a statement does to other databases.
-    func ownRules(forTag tag: String, subject: Subject) -> SubjectRules {
-        SubjectRules(tag: tag, rules: rules.filter { $0.concerns(tag: tag, subject: subject) }, audited: auditedClasses)
+    /// - Parameter elsewhere: what decides about other databases; without it, what a statement does there counts for nothing.
+    func ownRules(
+        forTag tag: String, subject: Subject, elsewhere: SubjectRules.Elsewhere? = nil
+    ) -> SubjectRules {
+        SubjectRules(
+            tag: tag, rules: rules.filter { $0.concerns(tag: tag, subject: subject) }, audited: auditedClasses,
+            elsewhere: elsewhere)
     }
 
     /// The tag of the first `[[tag]]` block that matches; `production` when none does.

@@ -1,11 +1,11 @@
 import SQLParsing
 
-/// The rules for one session's subject. Cheap to keep, cheap to ask: a text whose classes no rule and no audit setting
-/// names is decided by one AND.
-package struct SubjectRules: Sendable {
-    package var tag: String
+/// The rules for one session's subject, shared by all sessions that are like it. Cheap to keep, cheap to ask: a text whose
+/// classes no rule and no audit setting names is decided by one AND.
+package final class SubjectRules: Sendable {
+    package let tag: String
     /// Some rule may block something for this subject. Doubt ends in a refusal only here.
-    package var isGuarded: Bool
+    package let isGuarded: Bool
 
     /// The rules of this tag, user and database, in order, without those that can decide nothing.
     private let rules: [Rule]
@@ -13,7 +13,7 @@ package struct SubjectRules: Sendable {
     private let judgedClasses: ClassSet
     private let auditedClasses: ClassSet
     /// What decides about other databases of the server; nil if nothing can be refused anywhere.
-    var elsewhere: Elsewhere?
+    let elsewhere: Elsewhere?
 
     /// No rules at all: everything passes and nothing is recorded.
     package init(tag: String, isGuarded: Bool) {
@@ -22,11 +22,13 @@ package struct SubjectRules: Sendable {
         rules = []
         judgedClasses = []
         auditedClasses = []
+        elsewhere = nil
     }
 
     /// - Parameter rules: those that concern the subject, in the order of the file.
-    init(tag: String, rules: [Rule], audited: ClassSet) {
+    init(tag: String, rules: [Rule], audited: ClassSet, elsewhere: Elsewhere?) {
         self.tag = tag
+        self.elsewhere = elsewhere
         auditedClasses = audited
         var reachable: [Rule] = []
         var undecided = ClassGroup.any.classes

@@ -62,7 +62,8 @@ struct Keyword: Hashable, Sendable {
         return bytes | isUpper >> 2
     }
 
-    private static func folded(_ byte: UInt8) -> UInt8 {
+    /// A letter of ASCII in lower case, as PostgreSQL folds names that are not quoted; other bytes as they are.
+    static func folded(_ byte: UInt8) -> UInt8 {
         byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
     }
 }

@@ -124,8 +124,7 @@ enum PlainQuery {
     ) -> Bool {
         switch name.kind {
         case .word:
-            let bytes = text[name.range].lazy.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
-            return functions.mayKnow(bytes)
+            return functions.mayKnow(text[name.range].lazy.map(Keyword.folded))
         case .quotedName:
             let bytes = text[(name.start + 1)..<max(name.start + 1, name.end - 1)]
             return name.isUnterminated || bytes.contains(UInt8(ascii: "\"")) || functions.mayKnow(bytes)

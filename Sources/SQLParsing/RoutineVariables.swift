@@ -50,9 +50,14 @@ struct RoutineVariables {
             let byType = ConstantText.pieces(ofType: variable.type)
             if byType != [.unknown] { known[name] = byType }
         }
-        // A variable made of others needs theirs first; three rounds follow `a := …; b := a || …; c := b || …`.
+        // In the order of the text, so that a variable made of others finds theirs, and each process finds the same; what
+        // is given its value by a text further up is found in another round.
+        func place(_ entry: (key: String, value: Variable)) -> (Int, String) {
+            (entry.value.assignments.first?.lowerBound ?? 0, entry.key)
+        }
+        let inOrder = variables.sorted { place($0) < place($1) }
         for _ in 0..<3 {
-            for (name, variable) in variables where known[name] == nil && !variable.isTainted {
+            for (name, variable) in inOrder where !variable.isTainted && known[name]?.contains(.unknown) != false {
                 // Not declared here: a parameter, which has a value of its own.
                 guard variable.declarations > 0, variable.assignments.count == 1, let value = variable.assignments.first
                 else { continue }

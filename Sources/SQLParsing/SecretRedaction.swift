@@ -126,7 +126,7 @@ private struct FoldedScanner {
     mutating func contains(_ word: StaticString) -> Bool {
         word.withUTF8Buffer { word in
             guard let first = word.first, bytes.count >= word.count else { return false }
-            for start in 0...(bytes.count - word.count) where folded(bytes[start]) == first {
+            for start in 0...(bytes.count - word.count) where Keyword.folded(bytes[start]) == first {
                 if matches(word, at: start) { return true }
             }
             return false
@@ -135,12 +135,8 @@ private struct FoldedScanner {
 
     func matches(_ word: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
         guard start >= 0, start + word.count <= bytes.count else { return false }
-        for offset in word.indices where folded(bytes[start + offset]) != word[offset] { return false }
+        for offset in word.indices where Keyword.folded(bytes[start + offset]) != word[offset] { return false }
         return true
-    }
-
-    private func folded(_ byte: UInt8) -> UInt8 {
-        byte >= UInt8(ascii: "A") && byte <= UInt8(ascii: "Z") ? byte | 0x20 : byte
     }
 }
 

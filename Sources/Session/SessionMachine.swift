@@ -23,7 +23,7 @@ package struct SessionMachine: ~Copyable {
         case decided(MessageDecision)
     }
 
-    let sessionID: String
+    let sessionID: SessionID
     let subject: Subject
     let isReplication: Bool
     let maximumStatementBytes: Int
@@ -85,10 +85,10 @@ package struct SessionMachine: ~Copyable {
     var answer: OpenQuestion?
 
     /// - Parameters:
-    ///   - sessionID: 16 characters that no other session has; part of every id in the audit trail.
+    ///   - sessionID: part of every id in the audit trail.
     ///   - maximumStatementBytes: the longest text that is held whole to be judged.
     package init(
-        sessionID: String, subject: Subject, parameters: StartupParameters, rules: SubjectRules,
+        sessionID: SessionID, subject: Subject, parameters: StartupParameters, rules: SubjectRules,
         maximumStatementBytes: Int
     ) {
         self.sessionID = sessionID
@@ -186,7 +186,7 @@ package struct SessionMachine: ~Copyable {
 
     mutating func nextID() -> String {
         lastID &+= 1
-        return "\(sessionID)-\(lastID)"
+        return "\(sessionID.text)-\(lastID)"
     }
 }
 

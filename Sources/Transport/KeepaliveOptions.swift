@@ -32,6 +32,22 @@ package struct KeepaliveOptions: Sendable, Hashable {
         }
     }
 
+    /// What the kernel has set of itself.
+    init(of number: Int32) {
+        let tcp = Int32(IPPROTO_TCP)
+        self.init(
+            idle: Self.value(number, tcp, TCP_KEEPIDLE), interval: Self.value(number, tcp, TCP_KEEPINTVL),
+            count: Self.value(number, tcp, TCP_KEEPCNT), userTimeout: Self.value(number, tcp, TCP_USER_TIMEOUT))
+    }
+
+    static func clearUserTimeout(of number: Int32) { set(number, Int32(IPPROTO_TCP), TCP_USER_TIMEOUT, 0) }
+
+    private static func value(_ number: Int32, _ level: Int32, _ option: Int32) -> Int32 {
+        var value: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(number, level, option, &value, &size) == 0 ? value : 0
+    }
+
     private static func set(_ number: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
         var value = value
         setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size))

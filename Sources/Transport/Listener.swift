@@ -6,12 +6,21 @@ package final class Listener {
     package let descriptor: Int32
     /// What it is really bound to (the port that the kernel chose, if it was asked to).
     package let address: SocketAddress
+    /// Has the sockets that are accepted from here on come with these options. They inherit the listener's
+    /// (`tcp_create_openreq_child` in the kernel), so no client costs a system call for them. Any thread, while the listener
+    /// is open.
+    package let applyKeepalive: @Sendable (KeepaliveOptions) -> Void
     private let ownedPath: String?
 
-    /// Binds and listens.
+    /// Binds and listens. A whole fleet that comes back at once waits in the backlog: the kernel cuts it to
+    /// `net.core.somaxconn`.
     ///
     /// A Unix-domain path that a dead process left behind is taken over; one that somebody listens on is not.
-    package init(_ wanted: SocketAddress, backlog: Int32 = 1024) throws(TransportError) {
+    ///
+    /// - Parameter keepalive: what the sockets of clients have from the first on.
+    package init(
+        _ wanted: SocketAddress, backlog: Int32 = 65_535, keepalive: KeepaliveOptions = KeepaliveOptions()
+    ) throws(TransportError) {
         let flags = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
         let number = socket(wanted.family, flags, 0)
         guard number >= 0 else {
@@ -34,13 +43,27 @@ package final class Listener {
         let path = wanted.isUnix ? String(wanted.text.dropFirst("unix:".count)) : nil
         // As PostgreSQL's own unix_socket_permissions: who may log in is the server's to say.
         if let path { chmod(path, 0o777) }
+        let applyKeepalive = Self.keepalive(of: number, isUnix: wanted.isUnix)
+        applyKeepalive(keepalive)
         guard listen(number, backlog) == 0 else {
             throw TransportError(operation: "listen on", address: wanted.text, code: errno)
         }
         address = wanted.isUnix ? wanted : SocketAddress(boundTo: number) ?? wanted
         descriptor = number
+        self.applyKeepalive = applyKeepalive
         ownedPath = path
         isDone = true
+    }
+
+    /// An option that is left to the kernel is put back as the kernel had it.
+    private static func keepalive(of number: Int32, isUnix: Bool) -> @Sendable (KeepaliveOptions) -> Void {
+        if isUnix { return { _ in } }
+        let kernel = KeepaliveOptions(of: number)
+        return { wanted in
+            kernel.apply(to: number)
+            wanted.apply(to: number)
+            if wanted.userTimeout == 0 { KeepaliveOptions.clearUserTimeout(of: number) }
+        }
     }
 
     deinit {

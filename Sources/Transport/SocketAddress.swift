@@ -6,7 +6,7 @@ package struct SocketAddress: Sendable, Hashable {
     /// The sockaddr's bytes.
     package let bytes: [UInt8]
     /// As a person writes it: `127.0.0.1:5432`, `[::1]:5432`, `unix:/path`.
-    package let text: String
+    package var text: String { Self.describe(bytes) }
     /// The name that it was looked up by, for whoever has to check it against a certificate; nil if there was none.
     package private(set) var host: String?
 
@@ -32,13 +32,11 @@ package struct SocketAddress: Sendable, Hashable {
         address.sun_family = sa_family_t(AF_UNIX)
         withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
         bytes = withUnsafeBytes(of: address) { Array($0) }
-        text = "unix:\(path)"
     }
 
     /// The address that the kernel filled in (accept, getsockname).
     package init(_ storage: sockaddr_storage, length: socklen_t) {
         bytes = withUnsafeBytes(of: storage) { Array($0.prefix(Int(length))) }
-        text = Self.describe(bytes)
     }
 
     /// What a socket is bound to: for a client's, the address that it connected to.
@@ -103,10 +101,7 @@ package struct SocketAddress: Sendable, Hashable {
         return found
     }
 
-    private init(bytes: [UInt8]) {
-        self.bytes = bytes
-        text = Self.describe(bytes)
-    }
+    private init(bytes: [UInt8]) { self.bytes = bytes }
 
     /// The IP address: 4 or 16 bytes in network order; nil for a Unix-domain socket.
     package var ipBytes: [UInt8]? {

@@ -76,6 +76,8 @@ package struct Stream: ~Copyable {
 
     /// What became of `connecting(to:)`: 0, or an errno.
     package func connectionError() -> Int32 {
+        // A socket that failed to connect says so with its first event.
+        if !isBroken && !isHungUp { return 0 }
         var code: Int32 = 0
         var size = socklen_t(MemoryLayout<Int32>.size)
         return getsockopt(number, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : errno

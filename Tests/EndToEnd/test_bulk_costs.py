@@ -82,7 +82,9 @@ def test_much_data_costs_a_read_for_each_wait_and_full_buffer_and_a_write_for_ea
     reads = counts.pop("read", 0) + counts.pop("recvfrom", 0)
     writes = counts.pop("write", 0) + counts.pop("sendto", 0)
     waits = counts.pop("epoll_pwait")
-    assert reads <= 1.1 * (waits + moved / READ) + OTHERS, (reads, waits)
+    # Where a read ended within a record OpenSSL reads once more, for its rest.
+    reads_allowed = moved / READ * (1 if route == "plain" else 2)
+    assert reads <= 1.1 * (waits + reads_allowed) + OTHERS, (reads, waits)
     assert writes <= 1.1 * (reads + (0 if route == "plain" else moved / RECORD)) + OTHERS, (writes, reads)
     # Nothing else: no timer, no clock, no memory given back and taken again.
     assert sum(counts.values()) < 2 * OTHERS, counts

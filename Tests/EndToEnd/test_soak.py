@@ -27,14 +27,16 @@ def stage() -> Iterator[Stage]:
         stage.remove()
 
 
+@pytest.mark.timeout(300)
 def test_half_a_minute_of_everything_loses_nothing_and_leaves_nothing_behind(stage: Stage, tmp_path: Path) -> None:
     result = soak(stage, minutes=0.5, interval=5, restarts=1, say=lambda sample: None)
     assert result.failures == []
     # Everybody has had turns.
     for name in (
         "pgbench transactions", "connections for one statement", "rounds of prepared statements", "pipelines",
-        "notifications", "scripts by psql", "bytes copied", "bytes read slowly", "bytes bound", "large statements refused",
-        "statements refused", "statements of DDL", "reloads", "requests to cancel", "cancels in flight",
+        "notifications", "scripts by psql", "bytes copied", "bytes read slowly", "bytes bound",
+        "large statements refused", "statements refused", "statements of DDL", "reloads", "requests to cancel",
+        "cancels in flight",
         "clients that vanished", "turns of the idle crowd", "restarts of the server",
     ):  # fmt: skip
         assert result.counts[name] > 0, name

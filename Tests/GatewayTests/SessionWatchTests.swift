@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func `let nothing wait for a session in which nothing happens and nothing is timed`() {
-        var watch = SessionWatch(SessionTimeouts(query: Self.second))
+        let watch = SessionWatch(SessionTimeouts(query: Self.second))
         watch.wake(now: 0)
         _ = watch.look(now: Self.second / 16, state: .idle, epoch: 1)
         _ = watch.look(now: Self.second / 8, state: .idle, epoch: 1)
@@ -109,14 +109,14 @@ import Testing
     }
 
     @Test func `have no effect where none is given`() {
-        var watch = SessionWatch(.none)
+        let watch = SessionWatch(.none)
         #expect(!watch.wantsWake)
         watch.wake(now: 5)
         #expect(watch.deadline == nil)
     }
 
     @Test func `give up on a statement that goes on after it was cancelled`() throws {
-        var watch = SessionWatch(SessionTimeouts(query: Self.second))
+        let watch = SessionWatch(SessionTimeouts(query: Self.second))
         watch.wake(now: 0)
         var now: Int64 = 0
         var verdicts: [SessionWatch.Verdict] = []
@@ -129,7 +129,7 @@ import Testing
     }
 
     @Test func `cancel the next statement too if it runs too long`() {
-        var watch = SessionWatch(SessionTimeouts(query: Self.second))
+        let watch = SessionWatch(SessionTimeouts(query: Self.second))
         watch.wake(now: 0)
         var cancelled = 0
         var epoch: UInt64 = 0
@@ -143,7 +143,7 @@ import Testing
     }
 
     @Test func `hold at once when they are changed, and what has passed counts`() throws {
-        var watch = SessionWatch(SessionTimeouts(idle: 3600 * Self.second))
+        let watch = SessionWatch(SessionTimeouts(idle: 3600 * Self.second))
         watch.wake(now: 0)
         _ = watch.look(now: 300 * Self.second, state: .idle, epoch: 1)
         _ = watch.look(now: 600 * Self.second, state: .idle, epoch: 1)

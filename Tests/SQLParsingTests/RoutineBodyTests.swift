@@ -158,6 +158,18 @@ struct RoutineBodyTests {
         #expect(facts("DO $do$ BEGIN \(body) END $do$", standardConformingStrings: false).classes.contains(.dropTable))
     }
 
+    /// Dictionaries have another order in each process: many names find what depends on it.
+    @Test("a text made of variables that are made of others is found, whatever their names", arguments: 0..<40)
+    func chainedVariables(number: Int) {
+        let (first, second, third) = ("a\(number)", "b\(number)", "c\(number)")
+        let body = """
+            DECLARE \(third) text; \(second) text; \(first) text;
+            BEGIN \(first) := 'DROP '; \(second) := \(first) || 'TABLE '; \(third) := \(second) || 'lea';
+            EXECUTE \(third) || 'ds'; END
+            """
+        #expect(facts(Self.block(body)).classes == ClassSet([.dropTable, .doBlock]))
+    }
+
     @Test("a remark says where the loss stands")
     func remark() {
         let remarks = facts(Self.functions[0].sql).statements.first?.remarks

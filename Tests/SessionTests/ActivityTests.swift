@@ -18,7 +18,7 @@ import Testing
                 return nil
             }
             machine = SessionMachine(
-                sessionID: "s",
+                sessionID: SessionID(1),
                 subject: Subject(
                     database: "shop", user: "ann", applicationName: "", clientAddress: nil, listener: ""),
                 parameters: parameters, rules: SubjectRules(tag: "test", isGuarded: false),

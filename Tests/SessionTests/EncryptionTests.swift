@@ -55,7 +55,7 @@ import Testing
         let packet: [UInt8] = [0, 0, 0, 9, 0, 3, 0, 0, 0]
         guard let parameters = try? packet.withUnsafeBytes({ try StartupParameters(packet: $0) }) else { return nil }
         var machine = SessionMachine(
-            sessionID: "s", subject: subject, parameters: parameters,
+            sessionID: SessionID(1), subject: subject, parameters: parameters,
             rules: SubjectRules(tag: "production", isGuarded: true), maximumStatementBytes: 1 << 20)
         machine.hidesChannelBinding = hides
         var (waiting, out): ([UInt8], [UInt8]) = ([], [])

@@ -86,21 +86,39 @@ import Testing
 
     @Test func `is nothing for every name but those with a definition that counts`() {
         var ledger = NameLedger()
-        #expect(holdsNothing(ledger, "a"))
+        do {
+            let isEmpty = holdsNothing(ledger, "a")
+            #expect(isEmpty)
+        }
         for number in 0..<200 { ledger.define(Array("s\(number)".utf8), record("x"), segment: 0) }
         for number in 0..<200 {
-            #expect(!holdsNothing(ledger, "s\(number)"))
-            #expect(holdsNothing(ledger, "t\(number)"))
+            do {
+                let isEmpty = holdsNothing(ledger, "s\(number)")
+                #expect(!isEmpty)
+            }
+            do {
+                let isEmpty = holdsNothing(ledger, "t\(number)")
+                #expect(isEmpty)
+            }
             let name = Array("s\(number)".utf8)
             #expect(name.withUnsafeBytes { ledger.lookUp($0, segment: 0) } === found(name, 0, in: ledger))
             #expect(Array("t\(number)".utf8).withUnsafeBytes { ledger.lookUp($0, segment: 0) } == nil)
         }
         ledger.settle()
-        #expect(holdsNothing(ledger, "s7"))
+        do {
+            let isEmpty = holdsNothing(ledger, "s7")
+            #expect(isEmpty)
+        }
         let long = String(repeating: "n", count: 80)
         ledger.define(Array(long.utf8.prefix(63)), record("x"), segment: 0)
-        #expect(!holdsNothing(ledger, long))
+        do {
+            let isEmpty = holdsNothing(ledger, long)
+            #expect(!isEmpty)
+        }
         ledger.loseTrack()
-        #expect(!holdsNothing(ledger, "anything"))
+        do {
+            let isEmpty = holdsNothing(ledger, "anything")
+            #expect(!isEmpty)
+        }
     }
 }

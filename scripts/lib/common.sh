@@ -2,7 +2,7 @@
 # working directory, never run.
 
 # The libraries and headers that Package.swift names, and the server behind `server = "embedded"`.
-readonly build_packages=(libpq-dev libssl-dev libpg-query-dev postgresql-server-dev-15)
+readonly build_packages=(libpq-dev libssl-dev libzstd-dev libpg-query-dev postgresql-server-dev-15)
 readonly server_packages=(postgresql)
 # Other procedural languages and contrib modules that cases of Tests/Corpus use.
 readonly corpus_packages=(
@@ -54,10 +54,11 @@ require_swift() {
     command -v swift >/dev/null || fail "Swift 6.3 is not on the PATH; see https://www.swift.org/install/linux/"
 }
 
-# Builds the release binary. The first time takes minutes, later ones seconds.
+# Builds the release binary, and the stand-in that some tests use. The first time takes minutes, later ones seconds.
 build_release() {
     say "Building the release binary (the first build takes a few minutes)"
     swift build --configuration release --product holdfast >&2
+    swift build --configuration release --product holdfast-standin >&2
 }
 
 # Makes or updates the virtual environment .venv from the pinned requirements of the end-to-end tests.

@@ -13,7 +13,8 @@ struct LimitUse {
     var loginDeadline: Int64?
     /// The session is counted.
     var sessionTicket: SessionTable.Ticket?
-    var watch = SessionWatch(.none)
+    /// nil while nothing is timed, as without timeouts in `proxy.conf`.
+    var watch: SessionWatch?
     /// Holdfast is having the running statement cancelled: until the server has taken the request, nothing that the client
     /// sends goes on, lest the request meet the next statement.
     var isCancelOpen = false
@@ -154,22 +155,25 @@ extension SessionDriver {
         guard let subject, limits.loginTicket == nil, phase == .relaying else { return }
         let timeouts = loop.settings.limits.blocks.timeouts(
             tag: loop.settings.rules.tag(of: subject), user: subject.user, database: subject.database)
-        guard timeouts != .none || limits.watch.isNeeded else { return }
-        limits.watch.change(timeouts, now: linux_clock_monotonic())
-        if let deadline = limits.watch.deadline { loop.addTimer(deadline: deadline, owner: owner) }
+        guard timeouts != .none || limits.watch != nil else { return }
+        let watch = limits.watch ?? SessionWatch(timeouts)
+        limits.watch = watch
+        watch.change(timeouts, now: linux_clock_monotonic())
+        if let deadline = watch.deadline { loop.addTimer(deadline: deadline, owner: owner) }
     }
 
     /// Something happens on a session that nothing had happened on.
     func wakeWatch() {
-        let before = limits.watch.deadline
-        limits.watch.wake(now: linux_clock_monotonic())
-        if let deadline = limits.watch.deadline, deadline != before {
+        guard let watch = limits.watch else { return }
+        let before = watch.deadline
+        watch.wake(now: linux_clock_monotonic())
+        if let deadline = watch.deadline, deadline != before {
             loop.addTimer(deadline: deadline, owner: owner)
         }
     }
 
     func lookAtWatch() {
-        guard phase == .relaying, let machine else { return }
+        guard phase == .relaying, let machine, let watch = limits.watch else { return }
         let state: SessionWatch.State =
             switch machine.value.activity {
             case .untimed: .untimed
@@ -177,9 +181,9 @@ extension SessionDriver {
             case .idleInTransaction: .idleInTransaction
             case .running: .running
             }
-        let verdict = limits.watch.look(
+        let verdict = watch.look(
             now: linux_clock_monotonic(), state: state, epoch: machine.value.activityEpoch)
-        if let deadline = limits.watch.deadline { loop.addTimer(deadline: deadline, owner: owner) }
+        if let deadline = watch.deadline { loop.addTimer(deadline: deadline, owner: owner) }
         switch verdict {
         case .fine: break
         case .idleTooLong:

@@ -14,7 +14,7 @@ final class SessionTable: Sendable {
 
     /// A session's place in the table.
     struct Ticket: Sendable, Hashable {
-        fileprivate var number: UInt64
+        fileprivate var number: Int
     }
 
     enum Admission: Sendable {
@@ -39,9 +39,12 @@ final class SessionTable: Sendable {
     private struct State {
         var maximumClients: Int
         var limits: [SessionLimit]
-        var members: [UInt64: Member] = [:]
+        /// By number; nil where a session has ended.
+        var members: [Member?] = []
+        var freeNumbers: [Int] = []
         var counts: [Key: Int] = [:]
-        var lastNumber: UInt64 = 0
+
+        var count: Int { members.count - freeNumbers.count }
     }
 
     private let state: Mutex<State>
@@ -51,28 +54,31 @@ final class SessionTable: Sendable {
     }
 
     /// Open sessions.
-    var count: Int { state.withLock { $0.members.count } }
+    var count: Int { state.withLock { $0.count } }
 
     /// Lets a session in, if every limit that concerns it has room. All of them are asked before any is counted.
     func admit(_ member: Member) -> Admission {
         state.withLock { state in
-            guard state.members.count < state.maximumClients else { return .full }
+            guard state.count < state.maximumClients else { return .full }
             let keys = Self.keys(of: member, limits: state.limits)
             for key in keys {
                 let limit = state.limits[key.limit]
                 guard state.counts[key, default: 0] < limit.maximumClients ?? .max else { return .limited(by: limit) }
             }
             for key in keys { state.counts[key, default: 0] += 1 }
-            state.lastNumber &+= 1
-            state.members[state.lastNumber] = member
-            return .admitted(Ticket(number: state.lastNumber))
+            let number = state.freeNumbers.popLast() ?? state.members.count
+            if number == state.members.count { state.members.append(nil) }
+            state.members[number] = member
+            return .admitted(Ticket(number: number))
         }
     }
 
     /// The session has ended.
     func leave(_ ticket: Ticket) {
         state.withLock { state in
-            guard let member = state.members.removeValue(forKey: ticket.number) else { return }
+            guard let member = state.members[ticket.number] else { return }
+            state.members[ticket.number] = nil
+            state.freeNumbers.append(ticket.number)
             for key in Self.keys(of: member, limits: state.limits) {
                 guard let count = state.counts[key] else { continue }
                 state.counts[key] = count > 1 ? count - 1 : nil
@@ -88,7 +94,7 @@ final class SessionTable: Sendable {
             state.maximumClients = maximumClients
             state.limits = limits
             state.counts = [:]
-            for number in Array(state.members.keys) {
+            for number in state.members.indices {
                 guard var member = state.members[number] else { continue }
                 member.tag = rules.tag(of: member.subject)
                 state.members[number] = member

@@ -6,7 +6,7 @@ import Policy
 /// session in which nothing has changed between two looks is looked at again when its time is up, or when something
 /// happens. So no timeout comes early, and none comes later than a sixteenth. Pure: times are nanoseconds of any monotonic
 /// clock.
-struct SessionWatch {
+final class SessionWatch {
     enum State: Hashable {
         /// Not logged in, or a message of the client's is held back: nothing is timed.
         case untimed
@@ -54,14 +54,14 @@ struct SessionWatch {
     var isNeeded: Bool { timeouts != .none }
 
     /// Other timeouts hold from now on; what has passed counts.
-    mutating func change(_ timeouts: SessionTimeouts, now: Int64) {
+    func change(_ timeouts: SessionTimeouts, now: Int64) {
         self.timeouts = timeouts
         deadline = nil
         wake(now: now)
     }
 
     /// Something happens on a session that slept.
-    mutating func wake(now: Int64) {
+    func wake(now: Int64) {
         wantsWake = false
         guard isNeeded else { return }
         deadline = min(deadline ?? .max, now &+ interval)
@@ -70,7 +70,7 @@ struct SessionWatch {
     /// Looks at the session.
     ///
     /// - Parameter epoch: another number whenever the state has ended in between, or another statement runs.
-    mutating func look(now: Int64, state: State, epoch: UInt64) -> Verdict {
+    func look(now: Int64, state: State, epoch: UInt64) -> Verdict {
         deadline = nil
         let sighting = Sighting(state: state, epoch: epoch)
         guard seen == sighting else {

@@ -107,7 +107,7 @@ package struct HazardIndex: Sendable {
             var bytes: [UInt8]
             switch token.kind {
             case .end: return names
-            case .word: bytes = text[token.range].map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+            case .word: bytes = text[token.range].map(Keyword.folded)
             case .quotedName:
                 bytes = Array(text[token.range].dropFirst().dropLast())
                 if bytes.contains(UInt8(ascii: "\"")) {
@@ -147,7 +147,7 @@ package struct HazardIndex: Sendable {
             // Names are cut to 63 bytes; those in quotes keep their case.
             let name = text[range.prefix(63)]
             let isWord = token.kind == .word
-            let folded = name.lazy.map { isWord && $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+            let folded = name.lazy.map { isWord ? Keyword.folded($0) : $0 }
             if storage.tables.names.contains(KnownFunctionIndex.hash(folded)) { return true }
             // An array of a type has its name behind an underscore.
             if name.first == UInt8(ascii: "_"),

@@ -27,6 +27,16 @@ package struct TimerHeap {
         }
     }
 
+    /// Throws out what nobody waits for any more, and gives its memory back.
+    ///
+    /// - Parameter isWaitedFor: whether a timer still matters.
+    package mutating func compact(_ isWaitedFor: (Timer) -> Bool) {
+        // Sorted is a heap, too.
+        timers = timers.filter(isWaitedFor).sorted { $0.deadline < $1.deadline }
+    }
+
+    package var count: Int { timers.count }
+
     /// Takes the earliest out.
     package mutating func removeFirst() {
         guard let last = timers.popLast(), !timers.isEmpty else { return }

@@ -65,7 +65,8 @@ class Refusals(SessionActor):
             case _:
                 with session.pipeline():
                     session.execute("SELECT 1")
-                    session.execute(statement)
+                    # Prepared by name, it might be refused twice: Parse and Bind are in flight together.
+                    session.execute(statement, prepare=False)
                     session.execute("SELECT 2")
 
 
@@ -98,11 +99,11 @@ class Migrations(SessionActor):
                 except errors.UndefinedTable:
                     self.tally.add("statements of DDL")
             case _:
-                self._ddl(session, f"CREATE TABLE {table} (id int); DROP TABLE {table}")
+                self._ddl(session, f"CREATE TABLE {table} (id int); DROP TABLE {table}", 2)
 
-    def _ddl(self, session: psycopg.Connection[Any], statement: str) -> None:
-        session.execute(statement)
-        self.tally.add("statements of DDL")
+    def _ddl(self, session: psycopg.Connection[Any], text: str, count: int = 1) -> None:
+        session.execute(text)
+        self.tally.add("statements of DDL", count)
 
 
 class Director(SessionActor):

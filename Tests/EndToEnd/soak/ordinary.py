@@ -77,8 +77,9 @@ class Pipelines(SessionActor):
         fails = number % 5 == 4
         try:
             with session.pipeline():
+                divisors = [0 if fails and index == 30 else 1 for index in range(50)]
                 cursors = [
-                    session.execute("SELECT %s / %s", (index * 2, 0 if fails and index == 30 else 1)) for index in range(50)
+                    session.execute("SELECT %s / %s", (index * 2, divisor)) for index, divisor in enumerate(divisors)
                 ]
             expect(not fails, "a division by zero went well")
             expect([cursor.fetchone() for cursor in cursors] == [(index * 2,) for index in range(50)], "other rows")

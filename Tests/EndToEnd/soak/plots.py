@@ -19,8 +19,8 @@ def ticks(highest: float, count: int = 5) -> list[float]:
     return values
 
 
-def lines(title: str, minutes: Sequence[float], series: dict[str, Sequence[float]], marks: Sequence[float] = ()) -> str:
-    """A plot of each series over the minutes; `marks` are moments to show."""
+def lines(title: str, minutes: Sequence[float], series: dict[str, Sequence[float]]) -> str:
+    """A plot of each series over the minutes."""
     across, up = ticks(minutes[-1], 6), ticks(max(max(values) for values in series.values()))
     width, height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
@@ -31,7 +31,8 @@ def lines(title: str, minutes: Sequence[float], series: dict[str, Sequence[float
         return TOP + height * (1 - value / up[-1])
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        'font-family="sans-serif" font-size="12">',
         f"<title>{escape(title)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text x="{LEFT}" y="20" font-size="14" fill="#222222">{escape(title)}</text>',
@@ -44,7 +45,6 @@ def lines(title: str, minutes: Sequence[float], series: dict[str, Sequence[float
             f'<text x="{x(minute):.1f}" y="{HEIGHT - 20}" text-anchor="middle" fill="#555555">{minute:g}</text>'
         )
     parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 4}" text-anchor="end" fill="#555555">minutes</text>')
-    parts += [f'<path d="M{x(mark):.1f} {TOP}V{HEIGHT - BOTTOM}" stroke="#999999" stroke-dasharray="3 3"/>' for mark in marks]
     for index, (name, values) in enumerate(series.items()):
         colour = COLOURS[index % len(COLOURS)]
         points = " ".join(f"{x(minute):.1f},{y(value):.1f}" for minute, value in zip(minutes, values, strict=True))

@@ -43,7 +43,7 @@ def markdown(result: Result, version: str, folder: str, prefix: str = "soak") ->
         "",
         f"![Descriptors and sessions]({folder}/{prefix}-descriptors.svg)",
         "",
-        "| | second sixth (median) | last sixth (median) | lowest | highest | rise over the time (Theil–Sen, 95 % bounds) |",
+        "| | second sixth (median) | last sixth (median) | lowest | highest | rise over the time (Theil–Sen, 95 %) |",
         "| --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for name, unit in (("resident", "MB"), ("anonymous", "MB"), ("descriptors", ""), ("threads", "")):
@@ -52,8 +52,8 @@ def markdown(result: Result, version: str, folder: str, prefix: str = "soak") ->
         "",
         f"Descriptors and threads before the first client: {result.before[0]} and {result.before[1]}; after the last: "
         f"{result.after[0]} and {result.after[1]}. CPU of the proxy: {cpu:.0f} s, "
-        f"{100 * cpu / (60 * result.minutes):.1f} % of one core. Sessions at the same time: {median(series['backends']):g} "
-        f"(median), {max(series['backends']):g} (most).",
+        f"{100 * cpu / (60 * result.minutes):.1f} % of one core. Sessions at the same time: "
+        f"{median(series['backends']):g} (median), {max(series['backends']):g} (most).",
         "",
         "| what was done | how often |",
         "| --- | ---: |",
@@ -65,7 +65,7 @@ def markdown(result: Result, version: str, folder: str, prefix: str = "soak") ->
         f"{len(result.unseen)} findings of `audit unseen`; {result.trail.kilobytes / 1024:.1f} MB.",
         "",
         "What did not hold: " + ("nothing." if not result.failures else ""),
-        *(f"- {failure}" for failure in result.failures),
+        *(f"- {' '.join(failure.split())}" for failure in result.failures),
     ]
     return "\n".join(rows) + "\n"
 

@@ -111,7 +111,7 @@ class Vanishing(Actor):
     def _half_close(self, number: int) -> None:
         # Through TLS the end of one direction is the end of both.
         session = self._open(number * 2)
-        connection = send(session, "SELECT repeat('v', 300000), pg_sleep(0.2)")
+        connection = send(session, "SELECT repeat('v', 300000), pg_sleep(0.05)")
         with socket.socket(fileno=os.dup(session.fileno())) as handle:
             handle.shutdown(socket.SHUT_WR)
         answer = result(connection)
@@ -129,7 +129,7 @@ class Vanishing(Actor):
 
     def _killed(self, number: int) -> None:
         with subprocess.Popen(
-            [program("psql"), "-X", "-q", "-A", "-t", "-c", "COPY (SELECT repeat('u', 1000) FROM generate_series(1, 100000000)) TO STDOUT"],
+            [program("psql"), "-X", "-q", "-A", "-t", "-c", f"COPY ({ENDLESS}) TO STDOUT"],
             env=self.stage.environment("shop", number) | {"LC_ALL": "C.UTF-8"},
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         ) as process:  # fmt: skip

@@ -45,7 +45,7 @@ autovacuum = on
 max_wal_size = 256MB
 min_wal_size = 80MB
 shared_buffers = 64MB
-client_connection_check_interval = 500ms
+client_connection_check_interval = 5s
 log_min_messages = fatal
 log_min_error_statement = fatal
 """
@@ -118,7 +118,8 @@ class Stage:
         return ProxySettings(
             server=postgres.address,
             top={
-                "loops": 2, "max_statement": f"{MAX_STATEMENT}B", "auth": "scram" if self.reloads % 4 > 1 else "pass-through",
+                "loops": 2, "max_statement": f"{MAX_STATEMENT}B",
+                "auth": "scram" if self.reloads % 4 > 1 else "pass-through",
                 **({"selector": self.selector} if self.selector else {}),
             },
             users={"file": "users.txt"},
@@ -183,7 +184,9 @@ class Stage:
         """What has been counted since the start (SIGUSR1); reads the new end of the log only."""
         mark = self.holdfast.log.stat().st_size
         self.holdfast.process.send_signal(signal.SIGUSR1)
-        line = eventually(lambda: re.search(rb" counters\b(.*)\n", _after(self.holdfast.log, mark)), what="the counters")
+        line = eventually(
+            lambda: re.search(rb" counters\b(.*)\n", _after(self.holdfast.log, mark)), what="the counters in the log"
+        )
         return {name.decode(): int(value) for name, value in re.findall(rb"(\w+)=(\d+)", line[1])}
 
     def restart_server(self) -> None:

@@ -11,10 +11,14 @@ TOLERANCE = 0.03
 
 @dataclass(frozen=True)
 class Trend:
-    """`slope` and its 95 % bounds: by Theil and Sen, in units of the values for the whole time looked at."""
+    """`slope` and its 95 % bounds: by Theil and Sen, in units of the values for the whole time looked at.
+
+    `allowed` is how much the series may rise.
+    """
 
     early: float
     late: float
+    allowed: float
     slope: float
     lowest_slope: float
     highest_slope: float
@@ -22,12 +26,14 @@ class Trend:
     @property
     def is_flat(self) -> bool:
         """No level above the early one, and no rise that is both beyond noise and beyond the tolerance."""
-        allowed = self.early * TOLERANCE
-        return self.late <= self.early + allowed and (self.lowest_slope <= 0 or self.slope <= allowed)
+        return self.late <= self.early + self.allowed and (self.lowest_slope <= 0 or self.slope <= self.allowed)
 
 
-def trend(seconds: list[float], values: list[float]) -> Trend:
-    """Of everything behind the first sixth, in which the process warms up."""
+def trend(seconds: list[float], values: list[float], allowed: float = 0.0) -> Trend:
+    """Of everything behind the first sixth, in which the process warms up.
+
+    `allowed` holds instead of the tolerance where it is more.
+    """
     count = len(values)
     sixth = count // 6
     early, late = median(values[sixth : 2 * sixth]), median(values[-sixth:])
@@ -39,4 +45,4 @@ def trend(seconds: list[float], values: list[float]) -> Trend:
     deviation = 1.96 * math.sqrt(observations * (observations - 1) * (2 * observations + 5) / 18)
     low = max(0, int((len(slopes) - deviation) / 2))
     high = min(len(slopes) - 1, int((len(slopes) + deviation) / 2) + 1)
-    return Trend(early, late, median(slopes), slopes[low], slopes[high])
+    return Trend(early, late, max(early * TOLERANCE, allowed), median(slopes), slopes[low], slopes[high])

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .listening import accepted
 from .postgres import open_folder
 from .programs import eventually, run
 from .proxy import Holdfast, ProxySettings, binary
@@ -166,11 +167,7 @@ class RecordedServer:
             connection.close()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
+        for connection in accepted(self._listener):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.settimeout(60)
             connection.recv(1 << 16)

@@ -10,6 +10,7 @@ from typing import Any
 
 from .badserver import WELCOME
 from .certificates import Identity
+from .listening import accepted
 from .wire import SSL_REQUEST, WireClient
 
 PROTOCOL = "postgresql"
@@ -109,11 +110,7 @@ class TLSServer:
         self._listener.close()
 
     def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:
-                return
+        for connection in accepted(self._listener):
             threading.Thread(target=self._meet, args=(connection,), daemon=True).start()
 
     def _meet(self, connection: socket.socket) -> None:

@@ -86,8 +86,8 @@ struct Exchange: ~Copyable {
             database: "app", user: "ann", applicationName: "", clientAddress: nil, listener: "127.0.0.1:6543")
         guard let parameters else { fatalError("the test's own startup packet is wrong") }
         machine = SessionMachine(
-            sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: Self.rules(.block),
-            maximumStatementBytes: 4096)
+            sessionID: SessionID(0x0123_4567_89ab_cdef), subject: subject, parameters: parameters,
+            rules: Self.rules(.block), maximumStatementBytes: 4096)
         machine.orders = orders
     }
 

@@ -124,6 +124,9 @@ enum JudgeProperties {
         let changed = Array(text[..<token.end]) + Array(inserted.utf8) + Array(text[token.end...])
         let found = Self.facts(changed, settings)
         if found.classes == facts.classes { return nil }
+        // What divides a run of operator characters may make it short enough to be read: then it is refused for what it is.
+        let isUnread = [facts, found].allSatisfy { !$0.classes.isDisjoint(with: unread) }
+        if isUnread, found.classes.subtracting(unread) == facts.classes.subtracting(unread) { return nil }
         return "\(facts.classes.names) became \(found.classes.names): \(shown(changed))"
     }
 }

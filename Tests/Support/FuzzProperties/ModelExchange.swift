@@ -59,7 +59,7 @@ struct ModelExchange: ~Copyable {
             preconditionFailure("our own startup packet is wrong")
         }
         machine = SessionMachine(
-            sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: strict,
+            sessionID: SessionID(0x0123_4567_89ab_cdef), subject: subject, parameters: parameters, rules: strict,
             maximumStatementBytes: 4096)
         machine.orders = pieceSize % 2 == 1 ? .all : .none
         direct = ModelServer(refused: Self.harmful)
@@ -129,17 +129,20 @@ struct ModelExchange: ~Copyable {
         server.announce(message)
     }
 
+    /// Another number for everything that the session can wait for.
+    private var waitsFor: UInt64 { (order?.number ?? 0) << 1 | (isAwaitingTrail ? 1 : 0) }
+
     /// Everything that is on its way arrives.
     mutating func settle() {
         for _ in 0..<10_000 where violation == nil {
             let before = (
-                toServer.count, server.output.count, fromClient.count, isAwaitingTrail || order != nil, forwarded.count
+                toServer.count, server.output.count, fromClient.count, waitsFor, forwarded.count
             )
             answerTrail(fails: false)
             serve(messages: Int.max)
             deliver(Int.max)
             let after = (
-                toServer.count, server.output.count, fromClient.count, isAwaitingTrail || order != nil, forwarded.count
+                toServer.count, server.output.count, fromClient.count, waitsFor, forwarded.count
             )
             if before == after { break }
         }

@@ -42,7 +42,7 @@ struct PlayedExchange: ~Copyable {
         let parameters = packet.withUnsafeBytes { try? StartupParameters(packet: $0) }
         guard let parameters else { preconditionFailure("our own startup packet is wrong") }
         machine = SessionMachine(
-            sessionID: "0123456789abcdef", subject: subject, parameters: parameters, rules: rules,
+            sessionID: SessionID(0x0123_4567_89ab_cdef), subject: subject, parameters: parameters, rules: rules,
             maximumStatementBytes: Self.maximumStatementBytes)
         self.trailFails = trailFails
         // In half of the exchanges every text is read elsewhere.

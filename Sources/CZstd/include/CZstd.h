@@ -1,0 +1,3 @@
+// zstd (package libzstd-dev): closed files of the audit trail are compressed with it.
+#pragma once
+#include <zstd.h>
