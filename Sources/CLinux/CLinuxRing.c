@@ -207,6 +207,8 @@ int linux_ring_cancel(struct linux_ring *ring, uint64_t target, uint64_t value) 
     return 0;
 }
 
+uint32_t linux_ring_asked(const struct linux_ring *ring) { return ring->tail - ring->submitted; }
+
 uint32_t linux_ring_completed(const struct linux_ring *ring) {
     return __atomic_load_n(ring->completion_tail, __ATOMIC_ACQUIRE) - *ring->completion_head;
 }

@@ -30,7 +30,7 @@ package final class LoopGroup: Sendable {
                 load.beginThread()
                 SessionLoop(
                     context: context, settings: settings, mailbox: mailbox, load: load,
-                    selector: selector.selector, timer: timer
+                    selector: selector.selector, selectorKind: kind, timer: timer
                 ).run()
                 running.leave()
             }

@@ -42,7 +42,7 @@ package final class ProxyServer {
         self.configuration = configuration
         started = configuration
         self.logger = logger
-        let selector = try Self.selector(configuration.selector)
+        let selector = try Self.selector(configuration.selector, logger)
         let encryption = try EncryptionPolicy(configuration)
         self.encryption = encryption
         let authentication = try AuthenticationPolicy(configuration, logger: logger)
@@ -213,15 +213,12 @@ package final class ProxyServer {
 
     /// What the loops wait by, tried out.
     private static func selector(
-        _ choice: SelectorChoice
+        _ choice: SelectorChoice, _ logger: Logger
     ) throws(ProxyError) -> LoopSelector.Kind {
-        switch choice {
-        case .auto, .epoll: return .epoll
-        case .ring: break
-        }
+        guard choice != .epoll else { return .epoll }
         do throws(TransportError) {
             try LoopSelector(.ring).begin()
-            return .ring
+            return choice == .ring ? .ring : .whicheverPays
         } catch {
             let reason =
                 switch error.code {
@@ -229,6 +226,10 @@ package final class ProxyServer {
                 case EPERM, EACCES: "it is forbidden here (kernel.io_uring_disabled, or a container's seccomp profile)"
                 default: error.reason
                 }
+            guard choice == .ring else {
+                logger.info("sockets are waited for by epoll alone, io_uring cannot be had: \(reason)")
+                return .epoll
+            }
             throw ProxyError(
                 message: "cannot wait for sockets by io_uring: \(reason)",
                 remedy: "write selector = \"auto\" in proxy.conf: epoll will do")

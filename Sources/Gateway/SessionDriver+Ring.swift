@@ -1,22 +1,48 @@
 import Transport
 
-/// A session on a loop that waits by io_uring. While it relays, its plain sockets are read by the ring, into the ring's
-/// buffers, and what may go at once is sent from there, with the call in which the loop waits for what comes next. All else
-/// is as on any loop: what cannot go at once is copied and sent when it can be, more than one buffer is read the usual way.
+/// A session on a loop that uses io_uring (`SessionLoop.usesRing`). While it relays, its plain sockets are read by the ring,
+/// into the ring's buffers, and what may go at once is sent from there, with the call in which the loop waits for what comes
+/// next. All else is as on any loop: what cannot go at once is copied and sent when it can be, more than one buffer is read the usual way.
 extension SessionDriver {
     // MARK: - Reading
 
     /// The session relays from here on.
     func beginReceiving() {
-        guard case .ring(let ring) = loop.selector, phase == .relaying else { return }
-        if client.tls == nil, !client.ring.isReceiving {
-            ring.beginReceiving(client.number)
+        guard loop.usesRing, case .ring(let ring) = loop.selector, phase == .relaying else { return }
+        if client.tls == nil, !client.ring.isReceiving, ring.beginReceiving(client.number, value: owner) {
             client.beginReceiving()
         }
-        if let number = server?.number, server?.tls == nil, server?.ring.isReceiving == false {
-            ring.beginReceiving(number)
+        if let number = server?.number, server?.tls == nil, server?.ring.isReceiving == false,
+            ring.beginReceiving(number, value: owner | 1)
+        {
             server?.beginReceiving()
         }
+    }
+
+    /// The loop uses its ring, and the session has had an event by epoll.
+    func joinRing() {
+        guard phase == .relaying else { return }
+        let isClientOut = client.tls == nil && !client.ring.isReceiving
+        guard isClientOut || (server?.tls == nil && server?.ring.isReceiving == false) else { return }
+        beginReceiving()
+        advance()
+    }
+
+    /// The loop uses its ring no longer.
+    func leaveRing() {
+        guard phase != .closed, client.ring.isReceiving || server?.ring.isReceiving == true else { return }
+        let (isClientIn, isServerIn) = (client.ring.isReceiving, server?.ring.isReceiving == true)
+        endReceiving()
+        do {
+            if isClientIn { try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites) }
+            if isServerIn, let number = server?.number, let watches = server?.watchesWrites {
+                try loop.selector.add(number, value: owner | 1, watchesWrites: watches)
+            }
+        } catch {
+            return close("cannot watch a socket: \(error.reason)")
+        }
+        // What the ring had read already is told by nobody.
+        advance()
     }
 
     /// There is nothing to be read from the client now, and what comes is wanted.
@@ -144,17 +170,20 @@ extension SessionDriver {
         guard case .ring(let ring) = loop.selector else { return }
         _ = settleServer()
         _ = settleClient()
-        if client.ring.isAwaited, let bytes = ring.takeBackReceive(client.number) {
-            client.received(isEnd: bytes.isEmpty, mayBeMore: true)
-            toServer.buffer.append(bytes)
+        if client.ring.isReceiving {
+            if let bytes = ring.endReceiving(client.number) {
+                client.received(isEnd: bytes.isEmpty, mayBeMore: true)
+                toServer.buffer.append(bytes)
+            }
+            client.endReceiving()
         }
-        client.endReceiving()
-        guard let number = server?.number else { return }
-        if server?.ring.isAwaited == true, let bytes = ring.takeBackReceive(number) {
-            server?.received(isEnd: bytes.isEmpty, mayBeMore: true)
-            toClient.buffer.append(bytes)
+        if server?.ring.isReceiving == true, let number = server?.number {
+            if let bytes = ring.endReceiving(number) {
+                server?.received(isEnd: bytes.isEmpty, mayBeMore: true)
+                toClient.buffer.append(bytes)
+            }
+            server?.endReceiving()
         }
-        server?.endReceiving()
     }
 
     /// The server's connection ends here.

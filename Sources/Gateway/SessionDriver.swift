@@ -185,8 +185,8 @@ final class SessionDriver {
         if isServer { server?.note(events: events) } else { client.note(events: events) }
         if limits.watch?.wantsWake == true { wakeWatch() }
         let isOrdinary = wasWritable && events & Self.telling == LINUX_EPOLL_IN
-        if isOrdinary, passedOn(isServer: isServer) { return }
-        advance()
+        if !isOrdinary || !passedOn(isServer: isServer) { advance() }
+        if loop.usesRing { joinRing() }
     }
 
     private static var telling: UInt32 { LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP }

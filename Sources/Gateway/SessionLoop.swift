@@ -113,6 +113,10 @@ package final class SessionLoop {
     private(set) var rulesVersion: Int
     private(set) var sessionMemory: Int
     let selector: LoopSelector
+    /// Sessions that relay are to be received from by the selector's ring.
+    private(set) var usesRing: Bool
+    /// Tells so; nil if that never changes.
+    private var crowd: CrowdMeter?
     /// What is read is looked at here first; only what cannot go on at once is copied.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     var judge = StatementJudge()
@@ -146,8 +150,10 @@ package final class SessionLoop {
     ///   - timer: from `linux_timer_create`; the loop owns it from here on.
     init(
         context: LoopContext, settings: LoopSettings, mailbox: Mailbox<LoopLetter>, load: LoopLoad,
-        selector: LoopSelector, timer: Int32
+        selector: LoopSelector, selectorKind: LoopSelector.Kind, timer: Int32
     ) {
+        usesRing = selectorKind == .ring
+        crowd = selectorKind == .whicheverPays ? CrowdMeter() : nil
         self.context = context
         self.settings = settings
         rulesVersion = settings.rules.version
@@ -172,7 +178,9 @@ package final class SessionLoop {
         }
         while !isStopping {
             if !timers.isEmpty { armTimer() }
+            var eventCount = 0
             selector.wait(isPatient: turnQueue.isEmpty) { value, event in
+                eventCount &+= 1
                 if value == Self.mailboxValue {
                     readMail()
                 } else if value == Self.timerValue {
@@ -185,6 +193,7 @@ package final class SessionLoop {
                     }
                 }
             }
+            if crowd?.note(events: eventCount) == true { changeUseOfRing() }
             if !turnQueue.isEmpty {
                 let turns = turnQueue
                 turnQueue.removeAll(keepingCapacity: true)
@@ -192,6 +201,14 @@ package final class SessionLoop {
             }
         }
         for slot in slots { slot.session?.abandon() }
+    }
+
+    /// Another way of waiting pays from here on. Sessions go over to the ring with their next event; those that stayed in it
+    /// would make every wait one by the ring.
+    private func changeUseOfRing() {
+        usesRing.toggle()
+        guard !usesRing else { return }
+        for slot in slots { slot.session?.leaveRing() }
     }
 
     /// Ends what a loop that has stopped was still sent: sessions on their way to it. All loops have stopped.

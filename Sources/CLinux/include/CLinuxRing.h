@@ -34,6 +34,9 @@ int linux_ring_send(struct linux_ring *ring, int descriptor, const void *bytes, 
 // itself only if there was no such thing.
 int linux_ring_cancel(struct linux_ring *ring, uint64_t target, uint64_t value);
 
+// How much has been asked for and not been submitted.
+uint32_t linux_ring_asked(const struct linux_ring *ring);
+
 struct linux_completion {
     uint64_t value;
     int32_t result;

@@ -6,14 +6,17 @@ package enum LoopSelector {
     /// Which of them.
     package enum Kind: Sendable, Hashable {
         case epoll
+        /// io_uring for all sessions that relay.
         case ring
+        /// io_uring while a loop's waits bring many events at once (``CrowdMeter``), else epoll.
+        case whicheverPays
     }
 
     /// - Throws: what the kernel says against it; ``RingSelector/init(_:)``.
     package init(_ kind: Kind) throws(TransportError) {
         switch kind {
         case .epoll: self = .epoll(try EpollSelector())
-        case .ring: self = .ring(try RingSelector())
+        case .ring, .whicheverPays: self = .ring(try RingSelector())
         }
     }
 
@@ -31,7 +34,7 @@ package enum LoopSelector {
     package func add(_ descriptor: Int32, value: UInt64, watchesWrites: Bool) throws(TransportError) {
         switch self {
         case .epoll(let epoll): try epoll.add(descriptor, value: value, watchesWrites: watchesWrites)
-        case .ring(let ring): try ring.add(descriptor, value: value)
+        case .ring(let ring): try ring.add(descriptor, value: value, watchesWrites: watchesWrites)
         }
     }
 
@@ -47,7 +50,7 @@ package enum LoopSelector {
     package func watchWrites(_ descriptor: Int32, value: UInt64, _ isWatched: Bool) {
         switch self {
         case .epoll(let epoll): epoll.watchWrites(descriptor, value: value, isWatched)
-        case .ring(let ring): if isWatched { ring.watchWrites(descriptor) }
+        case .ring(let ring): ring.watchWrites(descriptor, value: value, isWatched)
         }
     }
 
@@ -63,7 +66,7 @@ package enum LoopSelector {
     package func willClose(_ descriptor: Int32) {
         switch self {
         case .epoll: break
-        case .ring(let ring): ring.remove(descriptor)
+        case .ring(let ring): ring.willClose(descriptor)
         }
     }
 

@@ -1,27 +1,26 @@
 import CLinux
 import Glibc
 
-/// Waits for sockets of one loop by io_uring, and reads and writes through it: what a turn of the loop asks for goes to the
-/// kernel with the call that waits for the next one.
+/// Waits for sockets of one loop, by io_uring where that pays: reads and writes go to the kernel with the call that waits for
+/// the next ones.
 ///
-/// A socket is *polled*, and reports like ``EpollSelector``'s, until `beginReceiving`. From then on its session asks for each
-/// read (`receive`), and the bytes come with the event. Asking once a read, rather than for all there will ever be, is what
-/// keeps memory bounded: nobody reads for a session whose other side is slow.
+/// A socket is in the hands of an ``EpollSelector``, and reported by it, until `beginReceiving`. From then on its session asks
+/// for each read (`receive`), and the bytes come with the event. Asking once a read, rather than for all there will ever be, is
+/// what keeps memory bounded: nobody reads for a session whose other side is slow. While no socket is received from, the loop
+/// waits by epoll, and the ring costs nothing.
 ///
-/// An event names a descriptor and its generation, which is another one after each `add` and `remove`: so what was asked for a
-/// socket that is closed can never be taken for its successor's.
+/// An event of the ring names a descriptor and its generation, which is another one each time that it is begun or ended: so
+/// what was asked for a socket that is closed can never be taken for its successor's.
 package final class RingSelector {
     private enum Kind: UInt64 {
-        case poll, write, hangUp, receive, send, cancel
+        case epoll, write, hangUp, receive, send, cancel
     }
 
     private struct Entry {
-        /// The loop's word for the socket.
-        var value: UInt64 = 0
+        /// The loop's word for the socket; `nobody` while it is not received from.
+        var value = nobody
         var generation: UInt32 = 0
-        var isPolled = false
-        /// What it is polled for.
-        var events: UInt32 = 0
+        /// A read has been asked for.
         var isReceiving = false
         /// Asked for by `watchWrites` and `watchHangUp`.
         var isWriteWatched = false
@@ -33,7 +32,14 @@ package final class RingSelector {
     }
 
     private let ring: OpaquePointer
+    /// Those that are not received from. The ring tells when it has something.
+    private let epoll: EpollSelector
     private var entries: [Entry] = []
+    /// How many sockets are received from.
+    private var receivers = 0
+    /// The ring watches `epoll`.
+    private var isEpollWatched = false
+    private var hasEpollNews = false
     /// How often the kernel has been given what was asked for: a send of an earlier turn is settled.
     package private(set) var turn: UInt64 = 1
     /// Buffers whose bytes are being sent this turn; and those of earlier turns.
@@ -67,6 +73,12 @@ package final class RingSelector {
                 layout.submissions, layout.completions, layout.buffers, layout.bufferSize, &code)
         else { throw TransportError(operation: "set up", address: "io_uring", code: -code) }
         self.ring = ring
+        do {
+            epoll = try EpollSelector()
+        } catch {
+            linux_ring_close(ring)
+            throw error
+        }
         bufferSize = Int(layout.bufferSize)
         lent.reserveCapacity(Int(layout.buffers))
         settled.reserveCapacity(Int(layout.buffers))
@@ -83,32 +95,22 @@ package final class RingSelector {
     // MARK: - Readiness
 
     /// Reports the socket's events with `value` from now on: what is so already is reported at once.
-    package func add(_ descriptor: Int32, value: UInt64) throws(TransportError) {
-        try poll(descriptor, value, LINUX_EPOLL_IN | LINUX_EPOLL_OUT | LINUX_EPOLL_RDHUP)
+    package func add(_ descriptor: Int32, value: UInt64, watchesWrites: Bool) throws(TransportError) {
+        try epoll.add(descriptor, value: value, watchesWrites: watchesWrites)
     }
 
-    /// Reports the descriptor whenever there is something new to be read from it: read all there is.
+    /// Reports the descriptor whenever something comes that can be read from it.
     package func addReadable(_ descriptor: Int32, value: UInt64) throws(TransportError) {
-        try poll(descriptor, value, LINUX_EPOLL_IN)
+        try epoll.addReadable(descriptor, value: value)
     }
 
-    private func poll(_ descriptor: Int32, _ value: UInt64, _ events: UInt32) throws(TransportError) {
-        let index = Int(descriptor)
-        guard descriptor >= 0, UInt64(index) < Self.mostDescriptors else {
-            throw TransportError(operation: "register", address: "a socket", code: EBADF)
+    /// Reports from now on that the socket can be written to, at once if it can. A socket that is received from is watched
+    /// until it can, or fails.
+    package func watchWrites(_ descriptor: Int32, value: UInt64, _ isWatched: Bool) {
+        guard let index = received(descriptor) else {
+            return epoll.watchWrites(descriptor, value: value, isWatched)
         }
-        while entries.count <= index { entries.append(Entry(value: Self.nobody)) }
-        takeBack(index)
-        entries[index] = Entry(
-            value: value, generation: entries[index].generation &+ 1, isPolled: true, events: events, turn: turn)
-        let code = linux_ring_poll(ring, descriptor, events, 1, key(.poll, index))
-        guard code == 0 else { throw TransportError(operation: "register", address: "a socket", code: -code) }
-    }
-
-    /// Reports from now on that the socket can be written to, at once if it can, until it does or fails.
-    package func watchWrites(_ descriptor: Int32) {
-        let index = Int(descriptor)
-        guard entries.indices.contains(index), !entries[index].isWriteWatched else { return }
+        guard isWatched, !entries[index].isWriteWatched else { return }
         entries[index].turn = turn
         // Not once: the kernel would answer at once, and with nothing else, for a peer that has only ended its own side.
         entries[index].isWriteWatched = linux_ring_poll(ring, descriptor, LINUX_EPOLL_OUT, 1, key(.write, index)) == 0
@@ -116,29 +118,26 @@ package final class RingSelector {
 
     /// Reports from now on when the other side has ended and when the socket has failed, at once if so.
     package func watchHangUp(_ descriptor: Int32) {
-        let index = Int(descriptor)
-        guard entries.indices.contains(index), !entries[index].isHangUpWatched else { return }
+        guard let index = received(descriptor), !entries[index].isHangUpWatched else { return }
         entries[index].turn = turn
         let code = linux_ring_poll(ring, descriptor, LINUX_EPOLL_RDHUP, 1, key(.hangUp, index))
         entries[index].isHangUpWatched = code == 0
     }
 
-    /// Reports nothing of the socket any more. Before it is closed: what was asked for keeps it open.
+    /// Reports nothing of the socket any more. Events that `wait` has in hand may still come.
     package func remove(_ descriptor: Int32) {
-        let index = Int(descriptor)
-        guard entries.indices.contains(index), entries[index].value != Self.nobody else { return }
-        // What names the descriptor must reach the kernel while it still is the socket's.
-        if entries[index].turn == turn { submit() }
-        takeBack(index)
-        entries[index] = Entry(value: Self.nobody, generation: entries[index].generation &+ 1)
+        if let index = received(descriptor) { forget(index) } else { epoll.remove(descriptor) }
     }
 
-    private func takeBack(_ index: Int) {
-        let entry = entries[index]
-        if entry.isPolled { cancel(.poll, index) }
-        if entry.isReceiving { cancel(.receive, index) }
-        if entry.isWriteWatched { cancel(.write, index) }
-        if entry.isHangUpWatched { cancel(.hangUp, index) }
+    /// The socket is about to be closed: what the ring was asked for keeps it open.
+    package func willClose(_ descriptor: Int32) {
+        if let index = received(descriptor) { forget(index) }
+    }
+
+    /// The index of a socket that is received from.
+    private func received(_ descriptor: Int32) -> Int? {
+        let index = Int(descriptor)
+        return entries.indices.contains(index) && entries[index].value != Self.nobody ? index : nil
     }
 
     private func cancel(_ kind: Kind, _ index: Int) {
@@ -147,34 +146,52 @@ package final class RingSelector {
 
     // MARK: - Reading and writing
 
-    /// The socket is not polled any more; its events come from `receive` and what is watched once.
-    package func beginReceiving(_ descriptor: Int32) {
+    /// The socket's events come with `value` from `receive` from here on, and from what is watched.
+    ///
+    /// - Returns: false if it has too high a number for that: it stays as it is.
+    package func beginReceiving(_ descriptor: Int32, value: UInt64) -> Bool {
         let index = Int(descriptor)
-        guard entries.indices.contains(index), entries[index].isPolled else { return }
-        takeBack(index)
-        let entry = entries[index]
-        entries[index] = Entry(value: entry.value, generation: entry.generation &+ 1, turn: turn)
+        guard descriptor >= 0, UInt64(index) < Self.mostDescriptors else { return false }
+        while entries.count <= index { entries.append(Entry()) }
+        guard entries[index].value == Self.nobody else { return true }
+        epoll.remove(descriptor)
+        entries[index] = Entry(value: value, generation: entries[index].generation &+ 1)
+        receivers += 1
+        return true
+    }
+
+    /// Nothing is reported of the socket from here on; it can be given to `add`.
+    ///
+    /// - Returns: what a read that was asked for had read before (an empty one: the end), valid as that of an event; nil if
+    ///   nothing.
+    package func endReceiving(_ descriptor: Int32) -> UnsafeRawBufferPointer? {
+        guard let index = received(descriptor) else { return nil }
+        defer { forget(index) }
+        return entries[index].isReceiving ? takeBackReceive(index) : nil
+    }
+
+    private func forget(_ index: Int) {
+        // What names the descriptor must reach the kernel while it still is the socket's.
+        if entries[index].turn == turn { submit() }
+        if entries[index].isReceiving { cancel(.receive, index) }
+        if entries[index].isWriteWatched { cancel(.write, index) }
+        if entries[index].isHangUpWatched { cancel(.hangUp, index) }
+        entries[index] = Entry(generation: entries[index].generation &+ 1)
+        receivers -= 1
     }
 
     /// Reads once, when there is something to be read. Nobody else may read until the event has come.
     package func receive(_ descriptor: Int32) {
-        let index = Int(descriptor)
-        guard entries.indices.contains(index), !entries[index].isReceiving else { return }
+        guard let index = received(descriptor), !entries[index].isReceiving else { return }
         entries[index].turn = turn
         entries[index].isReceiving = true
         let key = self.key(.receive, index)
         if linux_ring_receive(ring, descriptor, key) != 0 { starved.append(key) }
     }
 
-    /// Takes a read back.
-    ///
-    /// - Returns: what it had read before (an empty one: the end), valid as that of an event; nil if nothing.
-    package func takeBackReceive(_ descriptor: Int32) -> UnsafeRawBufferPointer? {
-        let index = Int(descriptor)
-        guard entries.indices.contains(index), entries[index].isReceiving else { return nil }
+    private func takeBackReceive(_ index: Int) -> UnsafeRawBufferPointer? {
         let key = self.key(.receive, index)
         entries[index].isReceiving = false
-        defer { entries[index].generation &+= 1 }
         if let place = starved.firstIndex(of: key) {
             starved.remove(at: place)
             return nil
@@ -203,13 +220,12 @@ package final class RingSelector {
         return UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
-    /// Sends with the next wait (or `submit`). One send a turn for each socket, or they may overtake each other.
+    /// Sends with the next wait (or `submit`), to a socket that is received from. One send a turn for each socket, or they may overtake each other.
     ///
     /// - Parameter bytes: those of a `received` event of this turn, or others that stay until the wait has ended.
     /// - Returns: whether the kernel will be asked.
     package func send(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Bool {
-        let index = Int(descriptor)
-        guard entries.indices.contains(index), let count = UInt32(exactly: bytes.count) else { return false }
+        guard let index = received(descriptor), let count = UInt32(exactly: bytes.count) else { return false }
         guard linux_ring_send(ring, descriptor, bytes.baseAddress, count, key(.send, index)) == 0 else { return false }
         entries[index].turn = turn
         return true
@@ -219,8 +235,7 @@ package final class RingSelector {
     ///
     /// - Returns: nil if all was taken, else how much, or a negative errno.
     package func takeRefusal(_ descriptor: Int32) -> Int32? {
-        let index = Int(descriptor)
-        guard entries.indices.contains(index), let refusal = entries[index].refusal else { return nil }
+        guard let index = received(descriptor), let refusal = entries[index].refusal else { return nil }
         entries[index].refusal = nil
         return refusal
     }
@@ -247,6 +262,36 @@ package final class RingSelector {
     ///
     /// - Parameter isPatient: waits until there is one; else looks only.
     package func wait(isPatient: Bool, _ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) {
+        if receivers == 0 {
+            if !isQuiet { settleDown(body) }
+            return epoll.wait(milliseconds: isPatient && isQuiet ? -1 : 0) { body($0, .ready($1)) }
+        }
+        if !isEpollWatched {
+            isEpollWatched = linux_ring_poll(ring, epoll.number, LINUX_EPOLL_IN, 1, Self.epollKey) == 0
+        }
+        waitByRing(isPatient: isPatient, body)
+        if hasEpollNews {
+            hasEpollNews = false
+            epoll.waitForAll(body)
+        }
+    }
+
+    /// Nothing is under way but what was taken back.
+    private var isQuiet: Bool {
+        !isEpollWatched && lent.isEmpty && completionCount == 0 && linux_ring_asked(ring) == 0
+    }
+
+    /// Nobody receives any more: the ring is emptied.
+    private func settleDown(_ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) {
+        starved.removeAll()
+        if isEpollWatched {
+            isEpollWatched = linux_ring_cancel(ring, Self.epollKey, Kind.cancel.rawValue << Self.kindShift) != 0
+        }
+        waitByRing(isPatient: false, body)
+        hasEpollNews = false
+    }
+
+    private func waitByRing(isPatient: Bool, _ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) {
         enter(wanted: isPatient && starved.isEmpty && moved.isEmpty ? 1 : 0)
         swap(&lent, &settled)
         var left = completionCount
@@ -282,12 +327,15 @@ package final class RingSelector {
         let buffer = linux_completion_buffer(completion)
         // Given back when all that is sent of it this turn has gone.
         if buffer >= 0 { lent.append(buffer) }
+        if completion.value == Self.epollKey {
+            if completion.flags & LINUX_RING_MORE == 0 { isEpollWatched = false }
+            hasEpollNews = true
+            return
+        }
         guard let index = current(completion.value), let kind = Kind(rawValue: completion.value >> Self.kindShift & 7)
         else { return }
         let value = entries[index].value
         switch kind {
-        case .poll:
-            report(completion, again: entries[index].events, index, value, body)
         case .write:
             if completion.result < 0 || UInt32(completion.result) & (LINUX_EPOLL_OUT | LINUX_EPOLL_ERR) != 0 {
                 if completion.flags & LINUX_RING_MORE != 0 { cancel(.write, index) }
@@ -309,7 +357,7 @@ package final class RingSelector {
             body(value, .received(UnsafeRawBufferPointer(start: start, count: count)))
         case .send:
             body(value, .refused)
-        case .cancel: break
+        case .epoll, .cancel: break
         }
     }
 
@@ -358,6 +406,8 @@ package final class RingSelector {
     private static let indexMask: UInt64 = 1 << kindShift - 1
     private static let mostDescriptors: UInt64 = 1 << kindShift
     private static let nobody = UInt64.max - 2
+    /// No descriptor is that high.
+    private static let epollKey = Kind.epoll.rawValue << kindShift | indexMask
 
     private func key(_ kind: Kind, _ index: Int) -> UInt64 {
         UInt64(entries[index].generation) << 32 | kind.rawValue << Self.kindShift | UInt64(index)
