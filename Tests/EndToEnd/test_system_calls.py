@@ -61,3 +61,20 @@ def test_by_io_uring_a_transaction_of_one_client_costs_two_calls(
     counts = calls_of_selects(start_holdfast(**route, top={"selector": "io_uring"}), bench, tmp_path, protocol)
     assert counts.pop("io_uring_enter") <= 2 * TRANSACTIONS + 100
     assert sum(counts.values()) < OTHERS, counts
+
+
+def test_a_crowd_goes_over_to_io_uring_and_back(
+    start_holdfast: StartHoldfast, postgres: PostgresServer, bench: str, tmp_path: Path
+) -> None:
+    """With the selector that is the default: 32 clients by the ring, one client afterwards by epoll."""
+    holdfast = start_holdfast(top={"selector": "auto", "loops": 1})
+    with counted_system_calls(holdfast.pid, tmp_path) as crowded:
+        run(
+            program("pgbench"), "--select-only", "--client=32", "--transactions=1500", "--no-vacuum",
+            environment=holdfast.environment(bench),
+        )  # fmt: skip
+    # 48,000 transactions: by epoll alone 96,000 reads, and as many writes.
+    assert crowded["recvfrom"] < 48_000 and crowded["sendto"] < 48_000, crowded
+    assert crowded["io_uring_enter"] > 100, crowded
+    alone = calls_of_selects(holdfast, bench, tmp_path)
+    assert alone["recvfrom"] > TRANSACTIONS and alone["io_uring_enter"] < 2 * TRANSACTIONS, alone
