@@ -8,7 +8,7 @@ extension SessionDriver {
 
     /// The session relays from here on.
     func beginReceiving() {
-        guard loop.usesRing, case .ring(let ring) = loop.selector, phase == .relaying else { return }
+        guard loop.usesRing, let ring = loop.selector.ring, phase == .relaying else { return }
         if client.tls == nil, !client.ring.isReceiving, ring.beginReceiving(client.number, value: owner) {
             client.beginReceiving()
         }
@@ -47,13 +47,13 @@ extension SessionDriver {
 
     /// There is nothing to be read from the client now, and what comes is wanted.
     func awaitClient() {
-        guard client.takeReceive(), case .ring(let ring) = loop.selector else { return }
+        guard client.takeReceive(), let ring = loop.selector.ring else { return }
         ring.receive(client.number)
     }
 
     /// There is nothing to be read from the server now, and what comes is wanted.
     func awaitServer() {
-        guard case .ring(let ring) = loop.selector, let number = server?.number, server?.takeReceive() == true else {
+        guard let ring = loop.selector.ring, let number = server?.number, server?.takeReceive() == true else {
             return
         }
         ring.receive(number)
@@ -61,13 +61,13 @@ extension SessionDriver {
 
     /// Nobody reads from a client whose session is paused; that it is gone is told all the same.
     func watchPausedClient() {
-        guard client.ring.isReceiving, !client.ring.isAwaited, case .ring(let ring) = loop.selector else { return }
+        guard client.ring.isReceiving, !client.ring.isAwaited, let ring = loop.selector.ring else { return }
         ring.watchHangUp(client.number)
     }
 
     /// What was awaited is there: bytes, or the end.
     func received(_ bytes: UnsafeRawBufferPointer, isServer: Bool) {
-        guard case .ring(let ring) = loop.selector else { return }
+        guard let ring = loop.selector.ring else { return }
         eventCount &+= 1
         if limits.watch?.wantsWake == true { wakeWatch() }
         let mayBeMore = bytes.count == ring.bufferSize
@@ -111,7 +111,7 @@ extension SessionDriver {
     /// - Returns: how much has gone.
     func sendToServer(_ bytes: UnsafeRawBufferPointer, isLent: Bool = false) -> Int {
         guard settleServer() else { return 0 }
-        if isLent, case .ring(let ring) = loop.selector, server?.isWritable == true, server?.tls == nil,
+        if isLent, let ring = loop.selector.ring, server?.isWritable == true, server?.tls == nil,
             let number = server?.number, ring.send(number, bytes)
         {
             server?.sent(bytes, turn: ring.turn)
@@ -123,7 +123,7 @@ extension SessionDriver {
     /// As ``sendToServer(_:isLent:)``, to the client.
     func sendToClient(_ bytes: UnsafeRawBufferPointer, isLent: Bool = false) -> Int {
         guard settleClient() else { return 0 }
-        if isLent, case .ring(let ring) = loop.selector, client.isWritable, client.tls == nil,
+        if isLent, let ring = loop.selector.ring, client.isWritable, client.tls == nil,
             ring.send(client.number, bytes)
         {
             client.sent(bytes, turn: ring.turn)
@@ -137,7 +137,7 @@ extension SessionDriver {
     /// - Returns: false if not all were taken: what was not is the first to go when the server takes more.
     func settleServer() -> Bool {
         guard let turn = server?.ring.sendTurn, turn != 0, let number = server?.number,
-            case .ring(let ring) = loop.selector
+            let ring = loop.selector.ring
         else { return true }
         if turn == ring.turn { ring.submit() }
         guard let left = server?.settled(refusal: ring.takeRefusal(number)), !left.isEmpty else { return true }
@@ -148,7 +148,7 @@ extension SessionDriver {
 
     /// As ``settleServer()``, for the client.
     func settleClient() -> Bool {
-        guard client.ring.sendTurn != 0, case .ring(let ring) = loop.selector else { return true }
+        guard client.ring.sendTurn != 0, let ring = loop.selector.ring else { return true }
         if client.ring.sendTurn == ring.turn { ring.submit() }
         let left = client.settled(refusal: ring.takeRefusal(client.number))
         guard !left.isEmpty else { return true }
@@ -167,7 +167,7 @@ extension SessionDriver {
 
     /// Takes the sockets back from the ring: what it has read lies in the session's own buffers then.
     func endReceiving() {
-        guard case .ring(let ring) = loop.selector else { return }
+        guard let ring = loop.selector.ring else { return }
         _ = settleServer()
         _ = settleClient()
         if client.ring.isReceiving {

@@ -5,7 +5,7 @@ import Transport
 
 private let hasRings: Bool = {
     do {
-        try RingSelector().begin()
+        try RingSelector(EpollSelector()).begin()
         return true
     } catch {
         return false
@@ -18,6 +18,7 @@ struct RingSelectorTests {
     /// A ring in use by this thread, and what it tells.
     private final class Waiter {
         let ring: RingSelector
+        private let epoll: EpollSelector
         private(set) var received: [UInt64: [UInt8]] = [:]
         private(set) var ended: Set<UInt64> = []
         private(set) var refused: [UInt64] = []
@@ -26,7 +27,8 @@ struct RingSelectorTests {
         init(_ change: (inout RingSelector.Layout) -> Void = { _ in }) throws {
             var layout = RingSelector.Layout()
             change(&layout)
-            ring = try RingSelector(layout)
+            epoll = try EpollSelector()
+            ring = try RingSelector(epoll, layout)
             try ring.begin()
         }
 
@@ -39,6 +41,10 @@ struct RingSelectorTests {
                 case .refused: refused.append(value)
                 }
             }
+        }
+
+        func add(_ descriptor: Int32, value: UInt64, watchesWrites: Bool) throws {
+            try epoll.add(descriptor, value: value, watchesWrites: watchesWrites)
         }
 
         func forgetBits() { bits = [:] }
@@ -99,7 +105,7 @@ struct RingSelectorTests {
     @Test("a polled socket is reported as it becomes readable, writable and ended")
     func polled() throws {
         let (waiter, pair) = (try Waiter(), try Pair())
-        try waiter.ring.add(pair.near, value: 8, watchesWrites: true)
+        try waiter.add(pair.near, value: 8, watchesWrites: true)
         waiter.wait { $0.bits[8] ?? 0 & LINUX_EPOLL_OUT != 0 }
         pair.write(text("x"))
         waiter.wait { $0.bits[8, default: 0] & LINUX_EPOLL_IN != 0 }
@@ -111,7 +117,7 @@ struct RingSelectorTests {
     @Test("what is asked for comes as bytes, each time once, and then the end")
     func receives() throws {
         let (waiter, pair) = (try Waiter(), try Pair())
-        try waiter.ring.add(pair.near, value: 8, watchesWrites: true)
+        try waiter.add(pair.near, value: 8, watchesWrites: true)
         #expect(waiter.ring.beginReceiving(pair.near, value: 8))
         waiter.ring.receive(pair.near)
         pair.write(text("one"))
@@ -136,7 +142,7 @@ struct RingSelectorTests {
         }
         let pairs = try (0..<20).map { _ in try Pair() }
         for (index, pair) in pairs.enumerated() {
-            try waiter.ring.add(pair.near, value: UInt64(index) << 1, watchesWrites: true)
+            try waiter.add(pair.near, value: UInt64(index) << 1, watchesWrites: true)
             #expect(waiter.ring.beginReceiving(pair.near, value: UInt64(index) << 1))
             waiter.ring.receive(pair.near)
             pair.write(text("for \(index)"))
@@ -149,7 +155,7 @@ struct RingSelectorTests {
     @Test("of a send that is not wholly taken the rest is known, and that the socket takes more again")
     func shortSend() throws {
         let (waiter, pair) = (try Waiter(), try Pair())
-        try waiter.ring.add(pair.near, value: 8, watchesWrites: true)
+        try waiter.add(pair.near, value: 8, watchesWrites: true)
         #expect(waiter.ring.beginReceiving(pair.near, value: 8))
         let much = (0..<4_000_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
         try much.withUnsafeBytes { bytes in
@@ -179,7 +185,7 @@ struct RingSelectorTests {
     @Test("a send to a socket whose other end is gone is refused with the reason")
     func brokenSend() throws {
         let (waiter, pair) = (try Waiter(), try Pair())
-        try waiter.ring.add(pair.near, value: 8, watchesWrites: true)
+        try waiter.add(pair.near, value: 8, watchesWrites: true)
         #expect(waiter.ring.beginReceiving(pair.near, value: 8))
         pair.closeFar()
         text("x").withUnsafeBytes { bytes in
@@ -194,7 +200,7 @@ struct RingSelectorTests {
     @Test("a read that is taken back loses nothing")
     func takeBack() throws {
         let (waiter, pair) = (try Waiter(), try Pair())
-        try waiter.ring.add(pair.near, value: 8, watchesWrites: true)
+        try waiter.add(pair.near, value: 8, watchesWrites: true)
         #expect(waiter.ring.beginReceiving(pair.near, value: 8))
         waiter.ring.receive(pair.near)
         waiter.look()
@@ -220,7 +226,7 @@ struct RingSelectorTests {
     @Test("a socket goes to the ring and back, and epoll tells of what came meanwhile")
     func andBack() throws {
         let (waiter, pair, other) = (try Waiter(), try Pair(), try Pair())
-        try waiter.ring.add(pair.near, value: 8, watchesWrites: false)
+        try waiter.add(pair.near, value: 8, watchesWrites: false)
         try waiter.ring.add(other.near, value: 10, watchesWrites: false)
         for round in 1...3 {
             #expect(waiter.ring.beginReceiving(pair.near, value: 8))
@@ -234,7 +240,7 @@ struct RingSelectorTests {
             #expect(waiter.ring.endReceiving(pair.near) == nil)
             waiter.forgetBits()
             pair.write(text("y"))
-            try waiter.ring.add(pair.near, value: 8, watchesWrites: false)
+            try waiter.add(pair.near, value: 8, watchesWrites: false)
             waiter.wait { $0.bits[8, default: 0] & LINUX_EPOLL_IN != 0 }
             var byte: UInt8 = 0
             #expect(recv(pair.near, &byte, 1, 0) == 1 && byte == 0x79)
@@ -247,7 +253,7 @@ struct RingSelectorTests {
         let waiter = try Waiter()
         for round in 0..<50 {
             let pair = try Pair()
-            try waiter.ring.add(pair.near, value: UInt64(round) << 1, watchesWrites: true)
+            try waiter.add(pair.near, value: UInt64(round) << 1, watchesWrites: true)
             #expect(waiter.ring.beginReceiving(pair.near, value: UInt64(round) << 1))
             waiter.ring.receive(pair.near)
             waiter.look()
@@ -258,7 +264,7 @@ struct RingSelectorTests {
             // Closes it and gives its number to another in one step: no other test can take the number.
             let successor = try Pair()
             #expect(dup2(successor.near, number) == number)
-            try waiter.ring.add(number, value: 1000, watchesWrites: true)
+            try waiter.add(number, value: 1000, watchesWrites: true)
             #expect(waiter.ring.beginReceiving(number, value: 1000))
             waiter.ring.receive(number)
             waiter.look()
@@ -271,7 +277,7 @@ struct RingSelectorTests {
     @Test("what is sent to a socket that is removed at once still arrives there, and nowhere else")
     func sendAndRemove() throws {
         let (waiter, pair) = (try Waiter(), try Pair())
-        try waiter.ring.add(pair.near, value: 8, watchesWrites: true)
+        try waiter.add(pair.near, value: 8, watchesWrites: true)
         #expect(waiter.ring.beginReceiving(pair.near, value: 8))
         try text("the last words").withUnsafeBytes { bytes in
             #expect(waiter.ring.send(pair.near, bytes))
@@ -291,10 +297,10 @@ struct RingSelectorTests {
             $0.completions = 8
         }
         let pairs = try (0..<60).map { _ in try Pair() }
-        for (index, pair) in pairs.enumerated() { try waiter.ring.add(pair.near, value: UInt64(index) << 1, watchesWrites: true) }
+        for (index, pair) in pairs.enumerated() { try waiter.add(pair.near, value: UInt64(index) << 1, watchesWrites: true) }
         waiter.look()
         let blocked = try Pair()
-        try waiter.ring.add(blocked.near, value: 1000, watchesWrites: true)
+        try waiter.add(blocked.near, value: 1000, watchesWrites: true)
         #expect(waiter.ring.beginReceiving(blocked.near, value: 1000))
         for pair in pairs { pair.write(text("x")) }
         [UInt8](repeating: 1, count: 4_000_000).withUnsafeBytes { bytes in

@@ -65,20 +65,16 @@ package final class RingSelector {
         package init() {}
     }
 
+    /// - Parameter epoll: the loop's, which has the sockets that are not received from.
     /// - Throws: ENOSYS, EPERM, EINVAL or EOPNOTSUPP where the kernel is too old or forbids it.
-    package init(_ layout: Layout = Layout()) throws(TransportError) {
+    package init(_ epoll: EpollSelector, _ layout: Layout = Layout()) throws(TransportError) {
         var code: Int32 = 0
         guard
             let ring = linux_ring_open(
                 layout.submissions, layout.completions, layout.buffers, layout.bufferSize, &code)
         else { throw TransportError(operation: "set up", address: "io_uring", code: -code) }
         self.ring = ring
-        do {
-            epoll = try EpollSelector()
-        } catch {
-            linux_ring_close(ring)
-            throw error
-        }
+        self.epoll = epoll
         bufferSize = Int(layout.bufferSize)
         lent.reserveCapacity(Int(layout.buffers))
         settled.reserveCapacity(Int(layout.buffers))
@@ -93,16 +89,6 @@ package final class RingSelector {
     }
 
     // MARK: - Readiness
-
-    /// Reports the socket's events with `value` from now on: what is so already is reported at once.
-    package func add(_ descriptor: Int32, value: UInt64, watchesWrites: Bool) throws(TransportError) {
-        try epoll.add(descriptor, value: value, watchesWrites: watchesWrites)
-    }
-
-    /// Reports the descriptor whenever something comes that can be read from it.
-    package func addReadable(_ descriptor: Int32, value: UInt64) throws(TransportError) {
-        try epoll.addReadable(descriptor, value: value)
-    }
 
     /// Reports from now on that the socket can be written to, at once if it can. A socket that is received from is watched
     /// until it can, or fails.
@@ -157,6 +143,7 @@ package final class RingSelector {
         epoll.remove(descriptor)
         entries[index] = Entry(value: value, generation: entries[index].generation &+ 1)
         receivers += 1
+        isInUse = true
         return true
     }
 
@@ -264,7 +251,8 @@ package final class RingSelector {
     package func wait(isPatient: Bool, _ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) {
         if receivers == 0 {
             if !isQuiet { settleDown(body) }
-            return epoll.wait(milliseconds: isPatient && isQuiet ? -1 : 0) { body($0, .ready($1)) }
+            isInUse = !isQuiet
+            return epoll.wait(milliseconds: isPatient && !isInUse ? -1 : 0) { body($0, .ready($1)) }
         }
         if !isEpollWatched {
             isEpollWatched = linux_ring_poll(ring, epoll.number, LINUX_EPOLL_IN, 1, Self.epollKey) == 0
@@ -275,6 +263,9 @@ package final class RingSelector {
             epoll.waitForAll(body)
         }
     }
+
+    /// Waiting is the ring's: else nothing is received, and the loop waits by the selector that `init` was given.
+    package private(set) var isInUse = false
 
     /// Nothing is under way but what was taken back.
     private var isQuiet: Bool {
