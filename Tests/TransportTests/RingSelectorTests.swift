@@ -227,7 +227,7 @@ struct RingSelectorTests {
     func andBack() throws {
         let (waiter, pair, other) = (try Waiter(), try Pair(), try Pair())
         try waiter.add(pair.near, value: 8, watchesWrites: false)
-        try waiter.ring.add(other.near, value: 10, watchesWrites: false)
+        try waiter.add(other.near, value: 10, watchesWrites: false)
         for round in 1...3 {
             #expect(waiter.ring.beginReceiving(pair.near, value: 8))
             waiter.ring.receive(pair.near)
@@ -297,7 +297,9 @@ struct RingSelectorTests {
             $0.completions = 8
         }
         let pairs = try (0..<60).map { _ in try Pair() }
-        for (index, pair) in pairs.enumerated() { try waiter.add(pair.near, value: UInt64(index) << 1, watchesWrites: true) }
+        for (index, pair) in pairs.enumerated() {
+            try waiter.add(pair.near, value: UInt64(index) << 1, watchesWrites: true)
+        }
         waiter.look()
         let blocked = try Pair()
         try waiter.add(blocked.near, value: 1000, watchesWrites: true)

@@ -36,7 +36,9 @@ package struct LoopSelector {
 
     /// Reports from now on that the socket can be written to, at once if it can; or need not any more.
     package func watchWrites(_ descriptor: Int32, value: UInt64, _ isWatched: Bool) {
-        if let ring { ring.watchWrites(descriptor, value: value, isWatched) } else {
+        if let ring {
+            ring.watchWrites(descriptor, value: value, isWatched)
+        } else {
             epoll.watchWrites(descriptor, value: value, isWatched)
         }
     }
