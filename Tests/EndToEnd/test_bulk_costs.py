@@ -58,6 +58,7 @@ def start(start_holdfast: StartHoldfast, tls_postgres: PostgresServer, certifica
         return start_holdfast(
             server=tls_postgres.address, server_tls={"mode": "require"} if has_server_tls else {},
             client_tls={"mode": "require", **certificates.server.proxy_settings()} if has_client_tls else {},
+            top={"selector": "auto"},
         )  # fmt: skip
 
     return start

@@ -74,7 +74,7 @@ def test_a_crowd_goes_over_to_io_uring_and_back(
             environment=holdfast.environment(bench),
         )  # fmt: skip
     # 48,000 transactions: by epoll alone 96,000 reads, and as many writes.
-    assert crowded["recvfrom"] < 48_000 and crowded["sendto"] < 48_000, crowded
-    assert crowded["io_uring_enter"] > 100, crowded
+    assert crowded.get("recvfrom", 0) < 48_000 and crowded.get("sendto", 0) < 48_000, crowded
+    assert crowded.get("io_uring_enter", 0) > 100, crowded
     alone = calls_of_selects(holdfast, bench, tmp_path)
-    assert alone["recvfrom"] > TRANSACTIONS and alone["io_uring_enter"] < 2 * TRANSACTIONS, alone
+    assert alone.get("recvfrom", 0) > TRANSACTIONS and alone.get("io_uring_enter", 0) < 2 * TRANSACTIONS, alone
