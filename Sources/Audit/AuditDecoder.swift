@@ -90,6 +90,7 @@ private struct Fields {
     var text: String?
     var untilTransaction: UInt64?
     var until: Int64?
+    var mark = AuditRecord.Mark()
 
     mutating func read(_ key: String, from scanner: inout JSONScanner) throws(JSONScanner.Fault) {
         switch key {
@@ -130,6 +131,16 @@ private struct Fields {
         case "text": text = try scanner.string()
         case "until_xid": untilTransaction = UInt64(try scanner.string())
         case "until": until = AuditTime.parse(try scanner.string())
+        case "instance": mark.instance = try scanner.string()
+        case "file": mark.file = try scanner.integer()
+        case "key": mark.key = try scanner.string()
+        case "previous_file": mark.previousFile = try scanner.integer()
+        case "head_seq": mark.headSequence = try scanner.integer()
+        case "head_mac": mark.headCode = try scanner.string()
+        case "torn_bytes": mark.tornByteCount = try scanner.integer()
+        case "torn_sha256": mark.tornHash = try scanner.string()
+        case "signature": mark.signature = try scanner.string()
+        case "open_intents": mark.openIntents = try Self.strings(from: &scanner)
         default: try scanner.skipValue()
         }
     }
@@ -143,7 +154,8 @@ private struct Fields {
         guard let id else { throw .missing(key: "id") }
         return AuditRecord(
             event: knownEvent, time: nanoseconds, id: id, session: session, statement: try statement(),
-            outcome: try outcome(), gap: gap(), finding: try foundThing(), watermark: watermark())
+            outcome: try outcome(), gap: gap(), finding: try foundThing(), watermark: watermark(),
+            mark: trailMark(knownEvent))
     }
 
     private func statement() throws(AuditDecodeFault) -> AuditRecord.Statement? {
@@ -160,6 +172,16 @@ private struct Fields {
         return AuditRecord.Outcome(
             commandTag: commandTag, sqlState: sqlState, message: message, rows: rows, durationMicroseconds: duration,
             transaction: AuditRecord.TransactionEnd(rawValue: transaction) ?? .unknown)
+    }
+
+    private func trailMark(_ event: AuditRecord.Event) -> AuditRecord.Mark? {
+        switch event {
+        case .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
+            var mark = mark
+            mark.reason = reason
+            return mark
+        default: return nil
+        }
     }
 
     private func gap() -> AuditRecord.Gap? {

@@ -3,8 +3,10 @@
 /// Written by hand because the trail is a promise: the order of the keys never changes, a record is always exactly one
 /// line, and no text can break out of its string. Pure; any thread.
 package enum AuditEncoder {
-    /// The `v` of every line written by this version.
-    package static let schemaVersion: Int64 = 1
+    /// The `v` of the sealed lines that this version writes (``AuditSeal``).
+    package static let schemaVersion: Int64 = 2
+    /// The `v` of a line before it is sealed.
+    static let unsealedStart = Array(#"{"v":1,"#.utf8)
 
     /// Appends the record as one line, its final `\n` included. Costs one pass over its texts.
     package static func append(_ record: AuditRecord, to bytes: inout [UInt8]) {
@@ -32,6 +34,7 @@ package enum AuditEncoder {
             field("until_xid", String(watermark.transaction), to: &bytes)
             field("until", AuditTime.text(watermark.time), to: &bytes)
         }
+        if let mark = record.mark { append(mark, to: &bytes) }
         bytes.append(contentsOf: "}\n".utf8)
     }
 
@@ -74,6 +77,23 @@ package enum AuditEncoder {
         objects(finding.objects, to: &bytes)
         if let id = finding.statementID { field("intent", id, to: &bytes) }
         field("text", finding.text, to: &bytes)
+    }
+
+    private static func append(_ mark: AuditRecord.Mark, to bytes: inout [UInt8]) {
+        if let instance = mark.instance { field("instance", instance, to: &bytes) }
+        if let file = mark.file { field("file", file, to: &bytes) }
+        if let key = mark.key { field("key", key, to: &bytes) }
+        if let file = mark.previousFile { field("previous_file", file, to: &bytes) }
+        if let sequence = mark.headSequence { field("head_seq", sequence, to: &bytes) }
+        if let code = mark.headCode { field("head_mac", code, to: &bytes) }
+        if let count = mark.tornByteCount { field("torn_bytes", count, to: &bytes) }
+        if let hash = mark.tornHash { field("torn_sha256", hash, to: &bytes) }
+        if let reason = mark.reason { field("reason", reason, to: &bytes) }
+        if let signature = mark.signature { field("signature", signature, to: &bytes) }
+        if let ids = mark.openIntents {
+            key("open_intents", to: &bytes)
+            strings(ids, to: &bytes)
+        }
     }
 
     private static func objects(_ objects: [AuditRecord.Object], to bytes: inout [UInt8]) {

@@ -16,10 +16,16 @@ struct AuditFile: ~Copyable {
     private var device: dev_t = 0
     private var inode: ino_t = 0
     /// Pipes and devices can neither be cut nor flushed.
-    private var isRegular = false
+    private(set) var isRegular = false
     /// The file ends in part of a line that could not be cut off: the next write begins with a line end.
     private var endsInsideLine = false
     private var hasUnsyncedData = false
+    /// How often a file was opened: another number, another file, or the same one anew.
+    private(set) var generation = 0
+    /// What the file held when it was opened. Pipes and devices hold nothing.
+    private(set) var found = AuditFileContents()
+    /// The file's length, as of the last append.
+    private(set) var length: off_t = 0
 
     /// Opens the file, its folder made (0700) if missing, the file (0600) too. Takes an exclusive lock, and ends a line
     /// that a crash left torn.
@@ -42,6 +48,7 @@ struct AuditFile: ~Copyable {
     /// - Throws: ``AuditFault``: nothing of `lines` is in the trail, except where not even truncation works.
     mutating func append(_ lines: [UInt8], syncs: Bool) throws(AuditFault) {
         let length = try prepare()
+        defer { self.length = descriptor >= 0 ? lseek(descriptor, 0, SEEK_END) : 0 }
         do throws(AuditFault) {
             if endsInsideLine { try write([UInt8(ascii: "\n")]) }
             try write(lines)
@@ -52,6 +59,27 @@ struct AuditFile: ~Copyable {
             cut(to: length)
             throw error
         }
+    }
+
+    /// Opens the file that the path names, if it names another one than before, or none. `generation` and `found` tell.
+    ///
+    /// - Throws: ``AuditFault``, as ``append(_:syncs:)``.
+    mutating func makeReady() throws(AuditFault) { _ = try prepare() }
+
+    /// Gives the file another name and begins with a new one. What was appended is on the disk first.
+    ///
+    /// - Throws: ``AuditFault``: the file is still the one it was, or at the next call will be looked for again.
+    mutating func rotate(to newPath: String) throws(AuditFault) {
+        hasUnsyncedData = true
+        try sync()
+        // Never over another file.
+        guard link(path, newPath) == 0 else { throw AuditFault(path: newPath, call: "link", errorNumber: errno) }
+        guard unlink(path) == 0 else { throw AuditFault(path: path, call: "unlink", errorNumber: errno) }
+        syncFolder()
+        Self.unlockAndClose(descriptor)
+        descriptor = -1
+        endsInsideLine = false
+        try open()
     }
 
     /// Brings to the disk what was appended without `syncs`.
@@ -137,6 +165,9 @@ struct AuditFile: ~Copyable {
         inode = information.st_ino
         self.isRegular = isRegular
         hasUnsyncedData = false
+        generation += 1
+        length = information.st_size
+        found = isRegular ? AuditFileContents(of: opened, length: information.st_size) : AuditFileContents()
         endsInsideLine = isRegular && information.st_size > 0 && !endsInLineEnd(length: information.st_size)
         if isRegular, information.st_size == 0 { syncFolder() }
         if endsInsideLine, (try? write([UInt8(ascii: "\n")])) != nil { endsInsideLine = false }

@@ -23,6 +23,8 @@ final class AuditQueue: Sendable {
         /// Records without a completion that found the queue full.
         var lostCount: Int
         var isClosing: Bool
+        /// The key file is to be read again.
+        var rereadsKeys: Bool
     }
 
     private struct State {
@@ -30,6 +32,7 @@ final class AuditQueue: Sendable {
         var byteCount = 0
         var lostCount = 0
         var isClosing = false
+        var rereadsKeys = false
         /// The thread waits for the semaphore, which then is signalled once.
         var isThreadAsleep = false
     }
@@ -68,9 +71,14 @@ final class AuditQueue: Sendable {
     }
 
     /// Lets the thread finish what is queued and end.
-    func close() {
+    func close() { tell { $0.isClosing = true } }
+
+    /// Lets the thread read the key file again.
+    func rereadKeys() { tell { $0.rereadsKeys = true } }
+
+    private func tell(_ change: (inout State) -> Void) {
         let wakes = state.withLock { state in
-            state.isClosing = true
+            change(&state)
             let wakes = state.isThreadAsleep
             state.isThreadAsleep = false
             return wakes
@@ -88,11 +96,14 @@ final class AuditQueue: Sendable {
         var isLate = false
         while true {
             let work = state.withLock { state -> Work? in
-                guard !state.entries.isEmpty || state.isClosing || isLate else {
+                guard !state.entries.isEmpty || state.isClosing || state.rereadsKeys || isLate else {
                     state.isThreadAsleep = true
                     return nil
                 }
-                let work = Work(entries: state.entries, lostCount: state.lostCount, isClosing: state.isClosing)
+                let work = Work(
+                    entries: state.entries, lostCount: state.lostCount, isClosing: state.isClosing,
+                    rereadsKeys: state.rereadsKeys)
+                state.rereadsKeys = false
                 state.entries = []
                 state.byteCount = 0
                 state.lostCount = 0

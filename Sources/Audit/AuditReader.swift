@@ -10,7 +10,8 @@ package struct AuditLine {
     package var content: Result<AuditRecord, AuditDecodeFault>
 }
 
-/// Reads a trail from its beginning, line by line, in memory that the longest line decides. The file may be growing.
+/// Reads a file of a trail from its beginning, line by line, in memory that the longest line decides. It may be growing, or
+/// compressed (``AuditCompressor``).
 ///
 /// Torn and foreign lines are handed out like others, with their fault in place of a record. Empty lines are skipped.
 package struct AuditReader: ~Copyable {
@@ -27,6 +28,7 @@ package struct AuditReader: ~Copyable {
     private var lineNumber = 0
     /// Inside a line that is too long.
     private var isSkipping = false
+    private var decompressor: AuditDecompressor?
 
     /// Opens a trail.
     ///
@@ -34,6 +36,10 @@ package struct AuditReader: ~Copyable {
     package init(path: String) throws(AuditFault) {
         self.path = path
         descriptor = try Self.open(path)
+        var first = [UInt8](repeating: 0, count: 4)
+        if pread(descriptor, &first, first.count, 0) == first.count, first == AuditDecompressor.magic {
+            decompressor = AuditDecompressor()
+        }
     }
 
     deinit { close(descriptor) }
@@ -42,15 +48,28 @@ package struct AuditReader: ~Copyable {
     ///
     /// - Throws: ``AuditFault``: the file cannot be read.
     package mutating func read(_ body: (AuditLine) -> Void) throws(AuditFault) {
+        while try fill() { handOut { Self.decode($0, $1, body) } }
+    }
+
+    /// As ``read(_:)``, without taking the lines for records.
+    ///
+    /// - Parameter body: is given the number of the line, and its bytes; nil if it is too long.
+    mutating func readLines(_ body: (Int, UnsafeBufferPointer<UInt8>?) -> Void) throws(AuditFault) {
         while try fill() { handOut(body) }
+    }
+
+    /// What follows the last line end; nil if nothing.
+    mutating func takeRest() -> [UInt8]? {
+        guard end > start else { return nil }
+        lineNumber += 1
+        defer { start = end }
+        return Array(buffer[start..<end])
     }
 
     /// Hands out what follows the last line end, if anything: a line that is being written, or was torn by a crash.
     package mutating func readRest(_ body: (AuditLine) -> Void) {
-        guard end > start else { return }
-        lineNumber += 1
-        buffer[start..<end].withUnsafeBufferPointer { handOut($0, body) }
-        start = end
+        guard let rest = takeRest() else { return }
+        rest.withUnsafeBufferPointer { Self.decode(lineNumber, $0, body) }
     }
 
     /// Whether the path names another file by now (rotation), or the file was cut: if so what was left of the old one is
@@ -100,18 +119,30 @@ package struct AuditReader: ~Copyable {
             }
         }
         while true {
+            let (descriptor, path, end) = (descriptor, path, end)
+            var fault: AuditFault?
             let count = buffer.withUnsafeMutableBytes { bytes in
-                Foundation.read(descriptor, bytes.baseAddress.map { $0 + end }, bytes.count - end)
+                let space = UnsafeMutableRawBufferPointer(rebasing: bytes[end...])
+                guard let decompressor else { return Foundation.read(descriptor, space.baseAddress, space.count) }
+                do throws(AuditFault) {
+                    return try decompressor.read(into: space, path: path) {
+                        Foundation.read(descriptor, $0.baseAddress, $0.count)
+                    }
+                } catch {
+                    fault = error
+                    return 0
+                }
             }
+            if let fault { throw fault }
             if count >= 0 {
-                end += count
+                self.end += count
                 return count > 0
             }
             guard errno == EINTR else { throw AuditFault(path: path, call: "read", errorNumber: errno) }
         }
     }
 
-    private mutating func handOut(_ body: (AuditLine) -> Void) {
+    private mutating func handOut(_ body: (Int, UnsafeBufferPointer<UInt8>?) -> Void) {
         buffer.withUnsafeBufferPointer { bytes in
             guard let base = bytes.baseAddress else { return }
             while start < end, let found = memchr(base + start, Int32(UInt8(ascii: "\n")), end - start) {
@@ -119,12 +150,9 @@ package struct AuditReader: ~Copyable {
                 lineNumber += 1
                 if isSkipping {
                     isSkipping = false
-                    body(
-                        AuditLine(
-                            number: lineNumber, bytes: UnsafeBufferPointer(rebasing: bytes[next..<next]),
-                            content: .failure(.notJSON(offset: Self.maximumLineByteCount))))
-                } else {
-                    handOut(UnsafeBufferPointer(rebasing: bytes[start..<next]), body)
+                    body(lineNumber, nil)
+                } else if next > start {
+                    body(lineNumber, UnsafeBufferPointer(rebasing: bytes[start..<next]))
                 }
                 start = next + 1
             }
@@ -132,12 +160,17 @@ package struct AuditReader: ~Copyable {
         if isSkipping { start = end }
     }
 
-    private borrowing func handOut(_ line: UnsafeBufferPointer<UInt8>, _ body: (AuditLine) -> Void) {
-        guard !line.isEmpty else { return }
+    private static func decode(_ number: Int, _ line: UnsafeBufferPointer<UInt8>?, _ body: (AuditLine) -> Void) {
+        guard let line else {
+            let nothing = UnsafeBufferPointer<UInt8>(start: nil, count: 0)
+            return body(
+                AuditLine(
+                    number: number, bytes: nothing, content: .failure(.notJSON(offset: maximumLineByteCount))))
+        }
         do throws(AuditDecodeFault) {
-            body(AuditLine(number: lineNumber, bytes: line, content: .success(try AuditDecoder.decode(line))))
+            body(AuditLine(number: number, bytes: line, content: .success(try AuditDecoder.decode(line))))
         } catch {
-            body(AuditLine(number: lineNumber, bytes: line, content: .failure(error)))
+            body(AuditLine(number: number, bytes: line, content: .failure(error)))
         }
     }
 

@@ -18,6 +18,15 @@ package struct AuditRecord: Sendable, Equatable {
         case finding
         /// How far the server's log has been compared with the trail (``Watermark``).
         case watermark
+        /// Written by the writer itself, of the trail (``Mark``): a file begins, ends.
+        case fileStart = "file_start"
+        case fileEnd = "file_end"
+        /// A line before was torn by a crash.
+        case recovered
+        /// How far the chain has come, signed.
+        case checkpoint
+        /// An old file was deleted, as proxy.conf says.
+        case retired
     }
 
     /// How the transaction around an executed statement ended.
@@ -50,10 +59,12 @@ package struct AuditRecord: Sendable, Equatable {
     package var gap: Gap?
     package var finding: Finding?
     package var watermark: Watermark?
+    package var mark: Mark?
 
     package init(
         event: Event, time: Int64, id: String, session: SessionIdentity, statement: Statement? = nil,
-        outcome: Outcome? = nil, gap: Gap? = nil, finding: Finding? = nil, watermark: Watermark? = nil
+        outcome: Outcome? = nil, gap: Gap? = nil, finding: Finding? = nil, watermark: Watermark? = nil,
+        mark: Mark? = nil
     ) {
         self.event = event
         self.time = time
@@ -64,6 +75,7 @@ package struct AuditRecord: Sendable, Equatable {
         self.gap = gap
         self.finding = finding
         self.watermark = watermark
+        self.mark = mark
     }
 
     /// Whose statement it was.

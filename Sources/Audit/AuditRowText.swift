@@ -54,6 +54,16 @@ package struct AuditRowText {
             return [record.finding?.text ?? ""]
         case .watermark:
             return [record.watermark.map { "compared up to \(Self.time($0.time))" } ?? ""]
+        case .fileStart:
+            return ["file \(record.mark?.file ?? 0) of the trail begins"]
+        case .fileEnd:
+            return ["file \(record.mark?.file ?? 0) of the trail ends: \(record.mark?.reason ?? "")"]
+        case .recovered:
+            return ["\(record.mark?.tornByteCount ?? 0) bytes before this were torn by a crash"]
+        case .checkpoint:
+            return ["the trail has come to record \(record.mark?.headSequence ?? 0)"]
+        case .retired:
+            return ["file \(record.mark?.file ?? 0) of the trail was deleted: \(record.mark?.reason ?? "")"]
         case .reload, .start, .stop:
             return []
         }

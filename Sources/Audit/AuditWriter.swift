@@ -55,27 +55,35 @@ package final class AuditWriter: Sendable {
     /// Opens the file, making it (mode 0600) and its folder (0700) if missing, locks it against a second process, ends
     /// a torn last line, and starts the thread.
     ///
-    /// `healthChanged` runs on the writer's thread when writing begins to fail (with the reason) and when it works
+    /// With `chain` every record is sealed, and files are closed and compressed (``AuditChainSettings``); `warn` is told what
+    /// went wrong with that and does not concern any record, on any thread. `healthChanged` runs on the writer's thread when writing begins to fail (with the reason) and when it works
     /// again (nil). It must only post or log.
     ///
     /// - Throws: ``AuditFault`` with path, reason and remedy: the file cannot be opened or is in use.
     package convenience init(
         path: String, durability: AuditDurability, limits: AuditLimits = AuditLimits(),
+        chain: AuditChainSettings? = nil, warn: @escaping @Sendable (String) -> Void = { _ in },
         healthChanged: (@Sendable (AuditFault?) -> Void)? = nil
     ) throws(AuditFault) {
         try self.init(
-            path: path, durability: durability, limits: limits, flush: { fdatasync($0) }, healthChanged: healthChanged)
+            path: path, durability: durability, limits: limits, chain: chain, warn: warn, flush: { fdatasync($0) },
+            healthChanged: healthChanged)
     }
 
     /// As above, with a flush of the caller's own: for tests of disks that fail.
     init(
-        path: String, durability: AuditDurability, limits: AuditLimits, flush: @escaping AuditFile.Flush,
+        path: String, durability: AuditDurability, limits: AuditLimits, chain: AuditChainSettings? = nil,
+        warn: @escaping @Sendable (String) -> Void = { _ in }, flush: @escaping AuditFile.Flush,
         healthChanged: (@Sendable (AuditFault?) -> Void)?
     ) throws(AuditFault) {
         self.durability = durability
         queue = AuditQueue(path: path, byteLimit: limits.queueByteCount)
+        // The file first: its lock keeps others away from what the chain looks at.
+        let file = try AuditFile(path: path, flush: flush)
+        var sealing: AuditChain?
+        if let chain, file.isRegular { sealing = try AuditChain(livePath: path, chain, warn: warn) }
         let loop = AuditWriterLoop(
-            file: try AuditFile(path: path, flush: flush), queue: queue, durability: durability, limits: limits,
+            file: file, chain: sealing, queue: queue, durability: durability, limits: limits,
             healthChanged: healthChanged)
         thread = Mutex(try Self.start(loop, path: path))
     }
@@ -96,6 +104,9 @@ package final class AuditWriter: Sendable {
             records: records, durability: durability ?? self.durability, completion: completion)
         if let fault = queue.append(entry) { completion?(.failure(fault)) }
     }
+
+    /// Reads the key file again: if it has a new key, the file is closed and the next one sealed with that. Any thread.
+    package func rereadKeys() { queue.rereadKeys() }
 
     /// What happened so far; any thread.
     package var counters: AuditCounters { queue.currentCounters }

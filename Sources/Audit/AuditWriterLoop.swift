@@ -13,6 +13,8 @@ final class AuditWriterLoop {
     private static let batchByteCount = 4 << 20
 
     private var file: AuditFile
+    /// Nil: lines are written as they are, in one file.
+    private let chain: AuditChain?
     private let queue: AuditQueue
     private let durability: AuditDurability
     private let limits: AuditLimits
@@ -27,13 +29,16 @@ final class AuditWriterLoop {
     /// writes and loses them would otherwise look well.
     private var mustSync = false
     private var fault: AuditFault?
+    /// Before that no file is closed: the last attempt failed.
+    private var closingAgain = ContinuousClock.now
     private var buffer: [UInt8] = []
 
     init(
-        file: consuming AuditFile, queue: AuditQueue, durability: AuditDurability, limits: AuditLimits,
+        file: consuming AuditFile, chain: AuditChain?, queue: AuditQueue, durability: AuditDurability, limits: AuditLimits,
         healthChanged: (@Sendable (AuditFault?) -> Void)?
     ) {
         self.file = file
+        self.chain = chain
         self.queue = queue
         self.durability = durability
         self.limits = limits
@@ -43,15 +48,30 @@ final class AuditWriterLoop {
     /// Returns when the queue is closed and everything was tried.
     func run() {
         while true {
-            let work = queue.take(timeout: backlog.isEmpty && unsyncedCount == 0 ? nil : limits.retryInterval)
+            let work = queue.take(timeout: timeout)
+            if work.rereadsKeys {
+                chain?.rereadKeys()
+                closeFileIfDue()
+            }
             var rest = work.entries[...]
             while !rest.isEmpty { write(takeBatch(from: &rest)) }
             if work.lostCount > 0 { lose(work.lostCount, "the queue was full: the disk is too slow") }
             if work.entries.isEmpty || work.lostCount > 0 { try? writeBacklog() }
             let isOverdue = unsyncedSince.duration(to: .now) >= limits.retryInterval
             if unsyncedCount > 0, work.isClosing || work.entries.isEmpty || isOverdue { sync() }
-            if work.isClosing { return giveUpBacklog() }
+            checkpointIfDue(isClosing: work.isClosing)
+            if work.isClosing {
+                chain?.finishCompressing()
+                return giveUpBacklog()
+            }
         }
+    }
+
+    private var timeout: Duration? {
+        let retry = backlog.isEmpty && unsyncedCount == 0 ? nil : limits.retryInterval
+        guard let checkpoint = chain?.untilCheckpoint else { return retry }
+        // A trail that cannot be written is tried at its own pace.
+        return min(retry ?? checkpoint, max(checkpoint, .milliseconds(1)))
     }
 
     private func takeBatch(from rest: inout ArraySlice<AuditQueue.Entry>) -> ArraySlice<AuditQueue.Entry> {
@@ -80,7 +100,11 @@ final class AuditWriterLoop {
             if try !append(buffer, recordCount: recordCount, syncs: syncs) {
                 deferSync(entries.reduce(0) { $0 + ($1.durability == .fsync ? $1.records.count : 0) })
             }
-            for entry in entries { entry.completion?(.success(())) }
+            for entry in entries {
+                chain?.note(entry.records)
+                entry.completion?(.success(()))
+            }
+            closeFileIfDue()
         } catch {
             var start = 0
             for (entry, end) in zip(entries, ends) {
@@ -99,7 +123,15 @@ final class AuditWriterLoop {
         let syncCount = file.syncCount
         let syncs = syncs || mustSync
         do throws(AuditFault) {
-            try file.append(lines, syncs: syncs)
+            if let chain {
+                try file.makeReady()
+                let opening = try chain.opening(of: &file)
+                let pending = chain.sealed(opening + lines, in: file)
+                try file.append(pending.bytes, syncs: syncs || !opening.isEmpty)
+                chain.commit(pending, file: file)
+            } else {
+                try file.append(lines, syncs: syncs)
+            }
         } catch {
             let failedSync = file.syncCount > syncCount
             fail(error)
@@ -149,6 +181,31 @@ final class AuditWriterLoop {
             backlogByteCount -= linesByteCount
             if durability == .fsync, !isSynced { deferSync(keptCount + gapCount) }
             queue.count { $0.recordsInBacklog -= keptCount }
+        }
+    }
+
+    /// Closes the file if it is large, old, or sealed by an old key, and begins the next.
+    private func closeFileIfDue() {
+        guard let chain, closingAgain <= .now, let reason = chain.reasonToClose(file) else { return }
+        do throws(AuditFault) {
+            _ = try append(chain.end(reason: reason), recordCount: 1, syncs: true)
+            let path = chain.closedPath
+            try file.rotate(to: path)
+            _ = try append(chain.retire(), recordCount: 0, syncs: true)
+            chain.compress(path)
+        } catch {
+            // What was to be written has been. Each attempt leaves a record that the file ends: not with every record.
+            closingAgain = .now + .seconds(60)
+            chain.warn("the audit trail's file cannot be closed and goes on: \(error.description)")
+        }
+    }
+
+    private func checkpointIfDue(isClosing: Bool) {
+        guard let chain, fault == nil, let wait = chain.untilCheckpoint, isClosing || wait == .zero else { return }
+        do throws(AuditFault) {
+            _ = try append(chain.checkpoint(), recordCount: 1, syncs: isClosing)
+        } catch {
+            // The next one is due at its time.
         }
     }
 

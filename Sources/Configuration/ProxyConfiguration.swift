@@ -161,6 +161,19 @@ package struct AuditSettings: Sendable, Hashable {
     package var path: String
     /// Whether guarded statements wait for the disk (`fsync`) or for the kernel (`write`).
     package var waitsForDisk: Bool
+    /// The files of the keys that seal the trail and sign its checkpoints; empty: beside the trail.
+    package var keyPath = ""
+    package var signingKeyPath = ""
+    /// A file is closed when it has so many bytes; 0 for never.
+    package var rotateByteCount = 256 << 20
+    /// A file is closed when it is so old; nil for never.
+    package var rotateInterval: Duration?
+    /// So many closed files are kept; 0 for all.
+    package var keptFileCount = 0
+    /// Files besides the trail that checkpoints go to.
+    package var checkpointPaths: [String] = []
+    package var checkpointInterval: Duration = .seconds(60)
+
     package init(path: String, waitsForDisk: Bool) {
         self.path = path
         self.waitsForDisk = waitsForDisk

@@ -57,7 +57,10 @@ package final class ProxyServer {
             standard: Upstream(standard), others: configuration.upstreams.map { Upstream($0) })
         do {
             let durability: AuditDurability = configuration.audit.waitsForDisk ? .fsync : .write
-            audit = try AuditWriter(path: auditPath, durability: durability) { fault in
+            audit = try AuditWriter(
+                path: auditPath, durability: durability, chain: Self.chain(configuration, trailPath: auditPath),
+                warn: { logger.warning("\($0)") }
+            ) { fault in
                 if let fault {
                     logger.critical("\(fault.description); guarded statements that must be recorded are refused")
                 } else {
@@ -119,6 +122,20 @@ package final class ProxyServer {
         audit.append([AuditBridge.record(.start)])
     }
 
+    /// How the trail is sealed and its files are kept.
+    package static func chain(_ configuration: ProxyConfiguration, trailPath: String) -> AuditChainSettings {
+        let settings = configuration.audit
+        var chain = AuditChainSettings(beside: trailPath)
+        if !settings.keyPath.isEmpty { chain.keyPath = configuration.resolve(settings.keyPath) }
+        if !settings.signingKeyPath.isEmpty { chain.signingKeyPath = configuration.resolve(settings.signingKeyPath) }
+        chain.rotateByteCount = settings.rotateByteCount
+        chain.rotateInterval = settings.rotateInterval
+        chain.keptFileCount = settings.keptFileCount
+        chain.checkpointPaths = settings.checkpointPaths.map(configuration.resolve)
+        chain.checkpointInterval = settings.checkpointInterval
+        return chain
+    }
+
     /// The embedded server lets the demonstration's role in over its private socket.
     private static func catalogConnection(_ configuration: ProxyConfiguration, server: ServerAddress) -> String? {
         if configuration.catalog.isOff { return nil }
@@ -158,6 +175,7 @@ package final class ProxyServer {
         group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
         former?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload)])
+        audit.rereadKeys()
         return waiting
     }
 

@@ -1,0 +1,322 @@
+import CLinux
+import Foundation
+
+/// The writer's end of the chain: which record comes next, in which file, under which key.
+///
+/// Belongs to the writer's thread. A record counts only once it has been written: `sealed` makes the bytes, and `commit` is
+/// called when they are in the file.
+final class AuditChain {
+    /// Lines that are sealed but not written yet, and where the chain is once they are.
+    struct Pending {
+        var bytes: [UInt8] = []
+        var sequence: Int64
+        var code: [UInt8]
+        fileprivate var generation: Int
+    }
+
+    let settings: AuditChainSettings
+    private let files: AuditFiles
+    private var keys: AuditKeys
+    private let signer: AuditSigner
+    private var seal: AuditSeal
+    private var instance = ""
+    private(set) var fileNumber: Int64 = 0
+    private var fileStartTime: Int64 = 0
+    /// The last record that was written.
+    private(set) var sequence: Int64 = 0
+    private var code = [UInt8](repeating: 0, count: AuditHash.byteCount)
+    /// The opening of the file that was taken note of.
+    private var generation = 0
+    /// Intents without an outcome, in no order; so many at most.
+    private var openIntents: Set<String> = []
+    private static let mostOpenIntents = 10_000
+    private var checkpointSequence: Int64 = 0
+    private var checkpointTime = ContinuousClock.now
+    let warn: @Sendable (String) -> Void
+    private let compressing = DispatchQueue(label: "holdfast-audit-compress", qos: .utility)
+
+    /// Reads, or makes, the keys, and looks where the trail that is there ends.
+    ///
+    /// - Parameter warn: what went wrong and does not matter to any record; any thread.
+    /// - Throws: ``AuditFault``: no keys, or the newest closed file cannot be read.
+    init(
+        livePath: String, _ settings: AuditChainSettings, warn: @escaping @Sendable (String) -> Void
+    ) throws(AuditFault) {
+        self.settings = settings
+        self.warn = warn
+        files = AuditFiles(livePath: livePath)
+        keys = try AuditKeys.load(settings.keyPath, creates: true)
+        signer = try AuditSigner.load(settings.signingKeyPath, creates: true)
+        guard let newest = keys.newest else { throw AuditFault(description: "audit key file: no key in it") }
+        seal = try AuditSeal(newest)
+        instance = AuditHash.hex(try AuditHash.random(8))
+        try lookAtClosedFiles()
+    }
+
+    private func lookAtClosedFiles() throws(AuditFault) {
+        let closed = files.members().filter { $0.number != nil }
+        guard let last = closed.last else { return }
+        fileNumber = last.number ?? 0
+        let contents = try AuditFileContents(path: last.path)
+        if let start = contents.start {
+            instance = start.instance ?? instance
+            fileNumber = max(fileNumber, start.file ?? 0)
+        }
+        if let last = contents.lastSequence {
+            sequence = last
+            code = contents.lastCode
+        }
+        for member in closed where !member.path.hasSuffix(AuditFiles.compressedEnding) { compress(member.path) }
+    }
+
+    // MARK: - Opening files
+
+    /// What must stand in the file before anything else is written, if it was opened since: lines that are not sealed yet.
+    ///
+    /// - Throws: ``AuditFault``: the key of the file is not known, or a file that is no part of the chain cannot be moved.
+    func opening(of file: inout AuditFile) throws(AuditFault) -> [UInt8] {
+        guard file.generation != generation else { return [] }
+        if !file.found.isEmpty, file.found.start == nil {
+            // Written by an earlier version, or by somebody else: kept, as a closed file, and no part of the chain.
+            fileNumber += 1
+            let path = files.closedPath(fileNumber)
+            try file.rotate(to: path)
+            compress(path)
+        }
+        var lines: [UInt8] = []
+        let now = linux_clock_realtime()
+        guard let start = file.found.start else {
+            guard let newest = keys.newest else { return [] }
+            if newest != seal.key { seal = try AuditSeal(newest) }
+            var mark = AuditRecord.Mark()
+            mark.instance = instance
+            mark.file = fileNumber + 1
+            mark.key = newest.id
+            if sequence > 0 {
+                mark.previousFile = fileNumber
+                mark.headSequence = sequence
+                mark.headCode = AuditHash.hex(code)
+            }
+            mark.openIntents = openIntents.sorted()
+            AuditEncoder.append(.mark(.fileStart, mark, time: now), to: &lines)
+            return lines
+        }
+        guard let key = keys.key(start.key ?? "") else {
+            throw AuditFault(
+                description: "audit trail \(file.path): its key \(start.key ?? "") is not in \(settings.keyPath); restore "
+                    + "that file from its backup, or move the trail away to begin with a new one")
+        }
+        if key != seal.key { seal = try AuditSeal(key) }
+        instance = start.instance ?? instance
+        fileNumber = start.file ?? fileNumber
+        fileStartTime = file.found.startTime
+        if let last = file.found.lastSequence {
+            sequence = last
+            code = file.found.lastCode
+        }
+        if file.found.tornByteCount > 0 {
+            var mark = AuditRecord.Mark()
+            mark.tornByteCount = Int64(file.found.tornByteCount)
+            mark.tornHash = file.found.tornHash
+            AuditEncoder.append(.mark(.recovered, mark, time: now), to: &lines)
+        }
+        if generation == 0 {
+            for outcome in outcomesNobodyKnows(now) { AuditEncoder.append(outcome, to: &lines) }
+        }
+        return lines
+    }
+
+    /// What the last run of the proxy has left open: an outcome for each, which says that nobody knows.
+    private func outcomesNobodyKnows(_ now: Int64) -> [AuditRecord] {
+        var open: [String: AuditRecord.SessionIdentity] = [:]
+        do throws(AuditFault) {
+            var reader = try AuditReader(path: files.livePath)
+            try reader.read { line in
+                guard case .success(let record) = line.content else { return }
+                switch record.event {
+                case .fileStart:
+                    for id in record.mark?.openIntents ?? [] {
+                        open[id] = AuditRecord.SessionIdentity(
+                            session: "", client: "", user: "", database: "", applicationName: "", tag: "")
+                    }
+                case .intent: open[record.id] = record.session
+                case .outcome: open[record.id] = nil
+                default: break
+                }
+            }
+        } catch {
+            warn("what the last run has left open cannot be told: \(error.description)")
+        }
+        return open.sorted { $0.key < $1.key }.map { id, session in
+            AuditRecord(
+                event: .outcome, time: now, id: id, session: session,
+                outcome: AuditRecord.Outcome(
+                    commandTag: nil, sqlState: nil, message: "the proxy ended first", rows: nil,
+                    durationMicroseconds: nil, transaction: .unknown))
+        }
+    }
+
+    // MARK: - Sealing
+
+    /// Seals whole lines as the encoder makes them.
+    func sealed(_ lines: [UInt8], in file: borrowing AuditFile) -> Pending {
+        var pending = Pending(sequence: sequence, code: code, generation: file.generation)
+        pending.bytes.reserveCapacity(lines.count + lines.count / 4)
+        let skipped = AuditEncoder.unsealedStart.count
+        var rest = lines[...]
+        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            let line = rest[rest.startIndex..<end]
+            rest = rest[(end + 1)...]
+            pending.sequence += 1
+            let start = pending.bytes.count
+            pending.bytes += SealedLine.prefix
+            pending.bytes += String(pending.sequence).utf8
+            pending.bytes.append(UInt8(ascii: ","))
+            pending.bytes += line.dropFirst(skipped).dropLast()
+            pending.code = pending.bytes.withUnsafeBufferPointer {
+                seal.code(after: pending.code, of: UnsafeBufferPointer(rebasing: $0[start...]))
+            }
+            pending.bytes += SealedLine.tail
+            AuditHash.appendHex(pending.code, to: &pending.bytes)
+            pending.bytes += #""}"#.utf8
+            pending.bytes.append(UInt8(ascii: "\n"))
+        }
+        return pending
+    }
+
+    /// The bytes are in the file.
+    func commit(_ pending: Pending, file: borrowing AuditFile) {
+        if generation != pending.generation {
+            generation = pending.generation
+            if file.found.start == nil {
+                fileNumber += 1
+                fileStartTime = linux_clock_realtime()
+            }
+        }
+        sequence = pending.sequence
+        code = pending.code
+    }
+
+    /// Records that are in the file now.
+    func note(_ records: [AuditRecord]) {
+        for record in records {
+            if record.event == .outcome {
+                openIntents.remove(record.id)
+            } else if record.event == .intent, openIntents.count < Self.mostOpenIntents {
+                openIntents.insert(record.id)
+            }
+        }
+    }
+
+    // MARK: - Closing files
+
+    /// Why the file is to be closed now; nil if it is not.
+    func reasonToClose(_ file: borrowing AuditFile) -> String? {
+        guard generation == file.generation, generation > 0 else { return nil }
+        if let newest = keys.newest, newest != seal.key { return "a new key" }
+        if settings.rotateByteCount > 0, file.length >= settings.rotateByteCount { return "size" }
+        if let interval = settings.rotateInterval,
+            linux_clock_realtime() - fileStartTime >= interval.components.seconds * 1_000_000_000
+        {
+            return "time"
+        }
+        return nil
+    }
+
+    func end(reason: String) -> [UInt8] {
+        var mark = AuditRecord.Mark()
+        mark.instance = instance
+        mark.file = fileNumber
+        mark.reason = reason
+        var lines: [UInt8] = []
+        AuditEncoder.append(.mark(.fileEnd, mark, time: linux_clock_realtime()), to: &lines)
+        return lines
+    }
+
+    var closedPath: String { files.closedPath(fileNumber) }
+
+    /// A closed file is made small, on another thread.
+    func compress(_ path: String) {
+        compressing.async { [warn] in
+            do throws(AuditFault) {
+                try AuditCompressor.compress(path)
+            } catch {
+                warn("a closed file of the audit trail stays uncompressed: \(error.description)")
+            }
+        }
+    }
+
+    /// Waits for the other thread.
+    func finishCompressing() { compressing.sync {} }
+
+    /// Deletes the oldest closed files, if there are more than are kept.
+    ///
+    /// - Returns: lines that say so.
+    func retire() -> [UInt8] {
+        guard settings.keptFileCount > 0 else { return [] }
+        let closed = files.members().filter { $0.number != nil }
+        var lines: [UInt8] = []
+        for (member, next) in zip(closed, closed.dropFirst()).prefix(max(0, closed.count - settings.keptFileCount)) {
+            // Where the file ended stands at the beginning of the next one.
+            guard let contents = try? AuditFileContents(path: next.path), let start = contents.start,
+                unlink(member.path) == 0
+            else {
+                warn("an old file of the audit trail is not deleted: \(member.path)")
+                break
+            }
+            var mark = AuditRecord.Mark()
+            mark.file = member.number
+            mark.headSequence = start.headSequence
+            mark.headCode = start.headCode
+            mark.reason = "keep_files = \(settings.keptFileCount)"
+            AuditEncoder.append(.mark(.retired, mark, time: linux_clock_realtime()), to: &lines)
+        }
+        return lines
+    }
+
+    // MARK: - Keys and checkpoints
+
+    /// The key file may have a new one.
+    func rereadKeys() {
+        do throws(AuditFault) {
+            keys = try AuditKeys.load(settings.keyPath, creates: false)
+        } catch {
+            warn(error.description)
+        }
+    }
+
+    /// When the next checkpoint is due; nil while there is nothing new.
+    var untilCheckpoint: Duration? {
+        guard sequence > checkpointSequence else { return nil }
+        return max(.zero, settings.checkpointInterval - checkpointTime.duration(to: .now))
+    }
+
+    /// The chain's head, signed: a line for the trail. It has gone to the other places already.
+    func checkpoint() -> [UInt8] {
+        let time = linux_clock_realtime()
+        let head = AuditCheckpoint(
+            instance: instance, file: fileNumber, sequence: sequence, code: AuditHash.hex(code), time: time)
+        var mark = AuditRecord.Mark()
+        mark.instance = head.instance
+        mark.file = head.file
+        mark.headSequence = head.sequence
+        mark.headCode = head.code
+        mark.signature = signer.sign(head)
+        var line: [UInt8] = []
+        AuditEncoder.append(.mark(.checkpoint, mark, time: time), to: &line)
+        for path in settings.checkpointPaths { append(line, to: path) }
+        // The checkpoint's own record is not worth another one.
+        checkpointSequence = sequence + 1
+        checkpointTime = .now
+        return line
+    }
+
+    private func append(_ line: [UInt8], to path: String) {
+        let descriptor = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0o600)
+        defer { if descriptor >= 0 { close(descriptor) } }
+        guard descriptor >= 0, write(descriptor, line, line.count) == line.count, fsync(descriptor) == 0 else {
+            warn("a checkpoint of the audit trail cannot be written to \(path): \(String(cString: strerror(errno)))")
+            return
+        }
+    }
+}
