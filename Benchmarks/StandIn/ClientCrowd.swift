@@ -15,7 +15,7 @@ final class ClientCrowd {
     private let context: TLSContext?
     private let inFlight: Int
     private let reconnects: Bool
-    private let selector = EpollSelector(epoll: linux_epoll_create())
+    private let selector: EpollSelector
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     private static let inputValue = UInt64.max
 
@@ -49,6 +49,7 @@ final class ClientCrowd {
     init(
         to address: SocketAddress, sources: [SocketAddress], isTLS: Bool, inFlight: Int, reconnects: Bool
     ) throws {
+        selector = try EpollSelector()
         self.address = address
         self.sources = sources
         self.inFlight = inFlight

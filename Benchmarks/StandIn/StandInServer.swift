@@ -13,7 +13,7 @@ final class StandInServer {
     init(_ listener: Listener) throws {
         linuxRaiseLimit()
         self.listener = listener
-        selector = EpollSelector(epoll: linux_epoll_create())
+        selector = try EpollSelector()
         try selector.addReadable(listener.descriptor, value: Self.listenerValue)
     }
 

@@ -37,10 +37,10 @@ package struct ConfigurationReader {
     }
 
     private static let keys = [
-        "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "max_clients",
-        "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users", "client_tls",
-        "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit", "send_proxy", "proxy_protocol",
-        "tcp", "tag", "rule",
+        "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "selector",
+        "max_clients", "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users",
+        "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit", "send_proxy",
+        "proxy_protocol", "tcp", "tag", "rule",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -66,6 +66,8 @@ package struct ConfigurationReader {
             maximumStatementBytes: maximumStatementBytes,
             catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: rules, limits: LimitReader(tags: tags).read(root, maximumStatementBytes: maximumStatementBytes))
+        configuration.selector =
+            root.word("selector", among: SelectorChoice.allCases.map(\.rawValue)).flatMap(SelectorChoice.init) ?? .auto
         configuration.upstreams = upstreams.blocks(root)
         if configuration.catalog.connection == nil {
             for block in root.blocks("upstream") where !(block.text("catalog") ?? "").isEmpty {

@@ -14,6 +14,7 @@ package struct ProxyConfiguration: Sendable {
     package var embedded: EmbeddedServerSettings
     /// Event loops; 0 means one per core.
     package var loopCount: Int
+    package var selector = SelectorChoice.auto
     package var maximumClients: Int
     /// How long SIGTERM waits for running transactions.
     package var drainTimeout: Duration

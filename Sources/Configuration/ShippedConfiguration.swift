@@ -30,6 +30,7 @@ package enum ShippedConfiguration {
         # probe = "user=holdfast dbname=postgres"    # who asks them which is the primary
 
         loops = 0                   # threads that move the traffic; 0 is one for each core
+        selector = "auto"           # how they wait for sockets: io_uring while it pays; "epoll" or "io_uring": only so
         max_clients = 1000          # more sessions than this are turned away with an error
         connect_timeout = "10s"     # how long opening a connection to the server may take
         login_timeout = "1m"        # how long it may take until the server has let the client in

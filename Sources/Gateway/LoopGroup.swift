@@ -11,7 +11,9 @@ package final class LoopGroup: Sendable {
     private let running: DispatchGroup
 
     /// Starts `count` threads.
-    package init(count: Int, context: LoopContext, settings: LoopSettings) throws(TransportError) {
+    package init(
+        count: Int, selector kind: LoopSelector.Kind = .epoll, context: LoopContext, settings: LoopSettings
+    ) throws(TransportError) {
         var loops: [LoopAddress] = []
         let allIdle = try IdleSignal()
         let running = DispatchGroup()
@@ -19,10 +21,7 @@ package final class LoopGroup: Sendable {
             let mailbox = try Mailbox<LoopLetter>()
             let load = LoopLoad(allIdle: allIdle)
             // What the loop needs from the kernel it gets here, so that a failure is told before any thread runs.
-            let selector = linux_epoll_create()
-            guard selector >= 0 else {
-                throw TransportError(operation: "create", address: "epoll", code: -selector)
-            }
+            let selector = SelectorInTransit(selector: try LoopSelector(kind))
             let timer = linux_timer_create()
             guard timer >= 0 else { throw TransportError(operation: "create", address: "timerfd", code: -timer) }
             running.enter()
@@ -30,7 +29,8 @@ package final class LoopGroup: Sendable {
                 linux_name_thread("loop-\(index)")
                 load.beginThread()
                 SessionLoop(
-                    context: context, settings: settings, mailbox: mailbox, load: load, epoll: selector, timer: timer
+                    context: context, settings: settings, mailbox: mailbox, load: load,
+                    selector: selector.selector, selectorKind: kind, timer: timer
                 ).run()
                 running.leave()
             }
@@ -42,6 +42,12 @@ package final class LoopGroup: Sendable {
         self.allIdle = allIdle
         self.running = running
         balancer = LoopBalancer(loops: loops)
+    }
+
+    /// A selector on its way to the loop's thread.
+    // Nobody but that thread touches it once it has been made.
+    private struct SelectorInTransit: @unchecked Sendable {
+        let selector: LoopSelector
     }
 
     /// Sessions on all loops.

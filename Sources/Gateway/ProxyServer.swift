@@ -42,6 +42,7 @@ package final class ProxyServer {
         self.configuration = configuration
         started = configuration
         self.logger = logger
+        let selector = try Self.selector(configuration.selector, logger)
         let encryption = try EncryptionPolicy(configuration)
         self.encryption = encryption
         let authentication = try AuthenticationPolicy(configuration, logger: logger)
@@ -98,7 +99,7 @@ package final class ProxyServer {
             let loopCount =
                 configuration.loopCount > 0 ? configuration.loopCount : ProcessInfo.processInfo.activeProcessorCount
             group = try LoopGroup(
-                count: loopCount,
+                count: loopCount, selector: selector,
                 context: LoopContext(
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
@@ -147,6 +148,7 @@ package final class ProxyServer {
             waiting.append("[[upstream]] and dns_refresh")
         }
         if changed.loopCount != started.loopCount { waiting.append("loops") }
+        if changed.selector != started.selector { waiting.append("selector") }
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
@@ -206,6 +208,31 @@ package final class ProxyServer {
                 UnseenWatch.Settings(
                     connection: settings.connection, database: database, interval: interval, trailPath: trailPath),
                 audit: audit, logger: logger)
+        }
+    }
+
+    /// What the loops wait by, tried out.
+    private static func selector(
+        _ choice: SelectorChoice, _ logger: Logger
+    ) throws(ProxyError) -> LoopSelector.Kind {
+        guard choice != .epoll else { return .epoll }
+        do throws(TransportError) {
+            try LoopSelector(.ring).begin()
+            return choice == .ring ? .ring : .whicheverPays
+        } catch {
+            let reason =
+                switch error.code {
+                case ENOSYS, EINVAL, EOPNOTSUPP: "the kernel is older than Linux 6.1 or built without it"
+                case EPERM, EACCES: "it is forbidden here (kernel.io_uring_disabled, or a container's seccomp profile)"
+                default: error.reason
+                }
+            guard choice == .ring else {
+                logger.info("sockets are waited for by epoll alone, io_uring cannot be had: \(reason)")
+                return .epoll
+            }
+            throw ProxyError(
+                message: "cannot wait for sockets by io_uring: \(reason)",
+                remedy: "write selector = \"auto\" in proxy.conf: epoll will do")
         }
     }
 

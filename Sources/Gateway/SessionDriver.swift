@@ -134,7 +134,7 @@ final class SessionDriver {
         @inline(__always)
         mutating func take(_ step: RelayStep, of bytes: UnsafeRawBufferPointer, sent: Int) {
             if sent < bytes.count { buffer.append(UnsafeRawBufferPointer(rebasing: bytes[sent...])) }
-            approved = step.forward - sent
+            approved += step.forward - sent
             if case .wait(let byteCount) = step.next { needed = byteCount } else { next = step.next }
         }
     }
@@ -185,8 +185,8 @@ final class SessionDriver {
         if isServer { server?.note(events: events) } else { client.note(events: events) }
         if limits.watch?.wantsWake == true { wakeWatch() }
         let isOrdinary = wasWritable && events & Self.telling == LINUX_EPOLL_IN
-        if isOrdinary, passedOn(isServer: isServer) { return }
-        advance()
+        if !isOrdinary || !passedOn(isServer: isServer) { advance() }
+        if loop.usesRing { joinRing() }
     }
 
     private static var telling: UInt32 { LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP }
@@ -283,6 +283,7 @@ final class SessionDriver {
 
     /// The loop hears nothing of the sockets any more.
     func leave() {
+        endReceiving()
         loop.selector.remove(client.number)
         if let number = server?.number { loop.selector.remove(number) }
     }
@@ -300,6 +301,9 @@ final class SessionDriver {
         } catch {
             return close("cannot watch a socket: \(error.reason)")
         }
+        beginReceiving()
+        // What a ring had read already is told by nobody.
+        if client.ring.isReceiving || !toServer.buffer.isEmpty || !toClient.buffer.isEmpty { requestTurn() }
         limitsChanged()
     }
 
@@ -438,7 +442,7 @@ final class SessionDriver {
     func finishConnecting() {
         guard let isWritable = server?.isWritable, isWritable, let code = server?.connectionError() else { return }
         guard code == 0 else {
-            server = nil
+            dropServer()
             return connectNext(failure: TransportError.text(code))
         }
         if sendsProxy { sendProxyHeader() }
@@ -462,6 +466,7 @@ final class SessionDriver {
         machine?.value.hidesChannelBinding = client.tls == nil && server?.tls != nil
         phase = isCancel ? .cancelling : .relaying
         if isCancel { deadline = loop.addTimer(loop.settings.connectTimeout, owner: owner) }
+        beginReceiving()
         relay()
     }
 
@@ -476,11 +481,11 @@ final class SessionDriver {
     /// Passes on that one side has said its last.
     func finishEnded() {
         guard phase == .relaying || phase == .cancelling else { return }
-        if server?.hasEnded == true, toClient.isSpent { return endAfterServer() }
+        if server?.hasEnded == true, settleClient(), toClient.isSpent { return endAfterServer() }
         // A paused session does not read, and so does not see the end of a client that is gone; nobody waits for the
         // answers. One that has only said its last may still hear them.
         if client.hasFailed || (toServer.isPaused && client.isBroken) { return close("the client is gone") }
-        if client.hasEnded, toServer.approved == 0, toServer.injection.isEmpty, !toServer.isPaused {
+        if client.hasEnded, settleServer(), toServer.approved == 0, toServer.injection.isEmpty, !toServer.isPaused {
             // What is left is the beginning of a message that will never be whole.
             server?.shutDownWriting()
         }
@@ -505,6 +510,7 @@ final class SessionDriver {
 
     func sayLastWords(_ words: [UInt8]) {
         guard phase != .closed, phase != .lingering else { return }
+        _ = settleClient()
         // In the middle of a handshake there is no place for it either.
         if phase != .securingClient, machine?.value.isServerAtBoundary ?? true, toClient.approved == 0,
             toClient.injection.isEmpty
@@ -517,8 +523,10 @@ final class SessionDriver {
     /// Closing while the client still sends would reset the connection and lose our last words on the way: so the
     /// rest is read and thrown away, for a while.
     func startLingering() {
+        stopReceivingFromClient()
+        guard phase != .closed else { return }
         endMachine()
-        server = nil
+        dropServer()
         phase = .lingering
         client.shutDownWriting()
         deadline = loop.addTimer(.seconds(2), owner: owner)
@@ -554,7 +562,8 @@ final class SessionDriver {
         endMachine()
         phase = .closed
         client.sayEnd()
-        server = nil
+        dropServer()
+        loop.selector.willClose(client.number)
         leaveLimits()
         loop.context.logger.debug("session closed: \(reason)", metadata: ["session": "\(id)"])
         loop.release(self)

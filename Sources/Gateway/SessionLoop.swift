@@ -112,7 +112,11 @@ package final class SessionLoop {
     /// What of `settings` is asked for at every read: by itself, because the settings are a large value.
     private(set) var rulesVersion: Int
     private(set) var sessionMemory: Int
-    let selector: EpollSelector
+    let selector: LoopSelector
+    /// Sessions that relay are to be received from by the selector's ring.
+    private(set) var usesRing: Bool
+    /// Tells so; nil if that never changes.
+    private var crowd: CrowdMeter?
     /// What is read is looked at here first; only what cannot go on at once is copied.
     let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
     var judge = StatementJudge()
@@ -142,19 +146,21 @@ package final class SessionLoop {
     private static let timerValue = UInt64.max - 1
 
     /// - Parameters:
-    ///   - epoll: from `linux_epoll_create`; the loop owns it from here on.
-    ///   - timer: from `linux_timer_create`; likewise.
+    ///   - selector: nobody else's.
+    ///   - timer: from `linux_timer_create`; the loop owns it from here on.
     init(
-        context: LoopContext, settings: LoopSettings, mailbox: Mailbox<LoopLetter>, load: LoopLoad, epoll: Int32,
-        timer: Int32
+        context: LoopContext, settings: LoopSettings, mailbox: Mailbox<LoopLetter>, load: LoopLoad,
+        selector: LoopSelector, selectorKind: LoopSelector.Kind, timer: Int32
     ) {
+        usesRing = selectorKind == .ring
+        crowd = selectorKind == .whicheverPays ? CrowdMeter() : nil
         self.context = context
         self.settings = settings
         rulesVersion = settings.rules.version
         sessionMemory = settings.limits.sessionMemory
         self.mailbox = mailbox
         self.load = load
-        selector = EpollSelector(epoll: epoll)
+        self.selector = selector
         self.timer = OwnedDescriptor(timer)
     }
 
@@ -163,6 +169,7 @@ package final class SessionLoop {
     /// Runs until told to stop.
     func run() {
         do {
+            try selector.begin()
             try selector.addReadable(mailbox.descriptor, value: Self.mailboxValue)
             try selector.addReadable(timer.number, value: Self.timerValue)
         } catch {
@@ -171,15 +178,22 @@ package final class SessionLoop {
         }
         while !isStopping {
             if !timers.isEmpty { armTimer() }
-            selector.wait(milliseconds: turnQueue.isEmpty ? -1 : 0) { value, events in
+            var eventCount = 0
+            selector.wait(isPatient: turnQueue.isEmpty) { value, event in
+                eventCount &+= 1
                 if value == Self.mailboxValue {
                     readMail()
                 } else if value == Self.timerValue {
                     fireTimers()
                 } else if let session = session(owner: value & ~1) {
-                    session.ready(isServer: value & 1 == 1, events: events)
+                    switch event {
+                    case .ready(let bits): session.ready(isServer: value & 1 == 1, events: bits)
+                    case .received(let bytes): session.received(bytes, isServer: value & 1 == 1)
+                    case .refused: session.sendRefused(isServer: value & 1 == 1)
+                    }
                 }
             }
+            if crowd?.note(events: eventCount) == true { changeUseOfRing() }
             if !turnQueue.isEmpty {
                 let turns = turnQueue
                 turnQueue.removeAll(keepingCapacity: true)
@@ -187,6 +201,14 @@ package final class SessionLoop {
             }
         }
         for slot in slots { slot.session?.abandon() }
+    }
+
+    /// Another way of waiting pays from here on. Sessions go over to the ring with their next event; those that stayed in it
+    /// would make every wait one by the ring.
+    private func changeUseOfRing() {
+        usesRing.toggle()
+        guard !usesRing else { return }
+        for slot in slots { slot.session?.leaveRing() }
     }
 
     /// Ends what a loop that has stopped was still sent: sessions on their way to it. All loops have stopped.

@@ -31,6 +31,7 @@ extension SessionDriver {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
         if let endsWith { return sayLastWords(endsWith) }
+        if toServer.isPaused { watchPausedClient() }
         // An answer may have made room for requests.
         if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
             isWaitingForLedger = false
@@ -59,7 +60,7 @@ extension SessionDriver {
                 toServer.next = step.next
                 continue
             }
-            guard client.isReadable, !client.hasEnded else { return }
+            guard client.isReadable, !client.hasEnded else { return awaitClient() }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
             if toServer.isShort, !catalog.isAwaited {
@@ -80,9 +81,18 @@ extension SessionDriver {
         guard count > 0 else { return }
         if held > 0 { toServer.buffer.drop(held) }
         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<(held + count)])
+        passToServer(bytes, isLent: false)
+    }
+
+    /// Looks and forwards what has come while nothing waited.
+    ///
+    /// - Parameter isLent: the bytes stay until the loop has waited.
+    func passToServer(_ bytes: UnsafeRawBufferPointer, isLent: Bool) {
         let step = consumeClient(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
-        toServer.take(step, of: bytes, sent: going.isEmpty ? 0 : (server?.send(going) ?? 0))
+        // Before `toServer` is touched: what an earlier send has left goes to its buffer.
+        let sent = going.isEmpty ? 0 : sendToServer(going, isLent: isLent)
+        toServer.take(step, of: bytes, sent: sent)
     }
 
     func relayToClient() {
@@ -100,7 +110,9 @@ extension SessionDriver {
                 toClient.next = step.next
                 continue
             }
-            guard let isReadable = server?.isReadable, isReadable, server?.hasEnded == false else { return }
+            guard let isReadable = server?.isReadable, isReadable, server?.hasEnded == false else {
+                return awaitServer()
+            }
             if reads == Self.readsPerTurn { return requestTurn() }
             reads += 1
             if toClient.isShort {
@@ -119,24 +131,31 @@ extension SessionDriver {
         guard count > 0 else { return }
         if held > 0 { toClient.buffer.drop(held) }
         let bytes = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(loop.scratch)[..<(held + count)])
+        passToClient(bytes, isLent: false)
+    }
+
+    /// As ``passToServer(_:isLent:)``, to the client.
+    func passToClient(_ bytes: UnsafeRawBufferPointer, isLent: Bool) {
         let step = consumeServer(bytes)
         let going = UnsafeRawBufferPointer(rebasing: bytes[..<step.forward])
-        toClient.take(step, of: bytes, sent: going.isEmpty ? 0 : client.send(going))
+        let sent = going.isEmpty ? 0 : sendToClient(going, isLent: isLent)
+        toClient.take(step, of: bytes, sent: sent)
     }
 
     /// - Returns: whether everything that may go has gone.
     func flushToServer() -> Bool {
         if toServer.approved == 0, toServer.injection.isEmpty { return true }
+        guard settleServer() else { return false }
         while toServer.approved > 0 {
             let bytes = UnsafeRawBufferPointer(rebasing: toServer.buffer.bytes[..<toServer.approved])
-            let sent = server?.send(bytes) ?? 0
+            let sent = sendToServer(bytes)
             if sent == 0 { return false }
             toServer.buffer.drop(sent)
             toServer.approved -= sent
         }
         while toServer.injectionSent < toServer.injection.count {
             let sent = toServer.injection.withUnsafeBytes {
-                server?.send(UnsafeRawBufferPointer(rebasing: $0[toServer.injectionSent...])) ?? 0
+                sendToServer(UnsafeRawBufferPointer(rebasing: $0[toServer.injectionSent...]))
             }
             if sent == 0 { return false }
             toServer.injectionSent += sent
@@ -149,15 +168,16 @@ extension SessionDriver {
     /// - Returns: whether everything that may go has gone.
     func flushToClient() -> Bool {
         if toClient.approved == 0, toClient.injection.isEmpty { return true }
+        guard settleClient() else { return false }
         while toClient.approved > 0 {
-            let sent = client.send(UnsafeRawBufferPointer(rebasing: toClient.buffer.bytes[..<toClient.approved]))
+            let sent = sendToClient(UnsafeRawBufferPointer(rebasing: toClient.buffer.bytes[..<toClient.approved]))
             if sent == 0 { return false }
             toClient.buffer.drop(sent)
             toClient.approved -= sent
         }
         while toClient.injectionSent < toClient.injection.count {
             let sent = toClient.injection.withUnsafeBytes {
-                client.send(UnsafeRawBufferPointer(rebasing: $0[toClient.injectionSent...]))
+                sendToClient(UnsafeRawBufferPointer(rebasing: $0[toClient.injectionSent...]))
             }
             if sent == 0 { return false }
             toClient.injectionSent += sent

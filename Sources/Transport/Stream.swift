@@ -36,6 +36,18 @@ package struct Stream: ~Copyable {
     package private(set) var watchesWrites: Bool
     private var wokeForNothing = false
 
+    /// What the stream has to do with a ``RingSelector`` that reads and writes for it.
+    package struct RingUse {
+        /// Reads that wait are asked for (`RingSelector.receive`).
+        package fileprivate(set) var isReceiving = false
+        /// One has been: until it is there, nobody else may read.
+        package fileprivate(set) var isAwaited = false
+        /// The ring's turn in which `sending` was given to it; 0 for none.
+        package fileprivate(set) var sendTurn: UInt64 = 0
+        package fileprivate(set) var sending = UnsafeRawBufferPointer(start: nil, count: 0)
+    }
+    package private(set) var ring = RingUse()
+
     /// Takes over a connected or connecting socket.
     package init(_ descriptor: consuming OwnedDescriptor, isUnix: Bool) {
         self.descriptor = descriptor
@@ -73,9 +85,12 @@ package struct Stream: ~Copyable {
 
     /// The selector reported these events.
     package mutating func note(events: UInt32) {
-        if events & (LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 { isReadable = true }
+        if events & (LINUX_EPOLL_IN | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR | LINUX_EPOLL_RDHUP) != 0 {
+            isReadable = !ring.isAwaited
+        }
         if events & (LINUX_EPOLL_OUT | LINUX_EPOLL_HUP | LINUX_EPOLL_ERR) != 0 {
             if isWritable, isUnix, events == LINUX_EPOLL_OUT { wokeForNothing = true }
+            if ring.isReceiving { watchesWrites = false }
             isWritable = true
             if readsOnceWritable {
                 isReadable = true
@@ -88,7 +103,6 @@ package struct Stream: ~Copyable {
 
     /// Whether the selector is to watch writes from now on, or no longer; nil if that need not change.
     package mutating func takeWriteWatch() -> Bool? {
-        guard isUnix else { return nil }
         if !isWritable, !watchesWrites {
             watchesWrites = true
             return true
@@ -177,6 +191,64 @@ package struct Stream: ~Copyable {
         isReadable = false
         hasEnded = true
         return 0
+    }
+
+    // MARK: - Through a ring
+
+    /// From here on reads that wait are asked for, and the selector tells of writes only when asked.
+    package mutating func beginReceiving() {
+        ring.isReceiving = true
+        watchesWrites = false
+    }
+
+    /// From here on the selector is to report the stream again as it does others.
+    package mutating func endReceiving() {
+        guard ring.isReceiving else { return }
+        ring.isReceiving = false
+        ring.isAwaited = false
+        isReadable = true
+        watchesWrites = !isUnix || !isWritable
+    }
+
+    /// Whether a read is to be asked for now; it counts as asked for then.
+    package mutating func takeReceive() -> Bool {
+        guard ring.isReceiving, !ring.isAwaited, !hasEnded else { return false }
+        ring.isAwaited = true
+        return true
+    }
+
+    /// What was asked for has been read.
+    ///
+    /// - Parameter mayBeMore: there was no more room for it; reading goes on without waiting.
+    package mutating func received(isEnd: Bool, mayBeMore: Bool) {
+        ring.isAwaited = false
+        isReadable = mayBeMore
+        if isEnd { hasEnded = true }
+    }
+
+    /// The ring has been given the bytes in its turn.
+    package mutating func sent(_ bytes: UnsafeRawBufferPointer, turn: UInt64) {
+        ring.sending = bytes
+        ring.sendTurn = turn
+    }
+
+    /// What was given to the ring has been settled.
+    ///
+    /// - Parameter refusal: nil if all was taken, else how much was, or a negative errno.
+    /// - Returns: what was not taken and has to be sent again. A failed socket takes everything.
+    package mutating func settled(refusal: Int32?) -> UnsafeRawBufferPointer {
+        defer {
+            ring.sendTurn = 0
+            ring.sending = UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        guard let refusal else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        guard refusal >= 0 || refusal == -EAGAIN || refusal == -EINTR else {
+            hasFailed = true
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
+        isWritable = false
+        let taken = min(max(0, Int(refusal)), ring.sending.count)
+        return UnsafeRawBufferPointer(rebasing: ring.sending[taken...])
     }
 
     // MARK: - TLS

@@ -166,6 +166,7 @@ extension SessionDriver {
         authentication = nil
         toClient.needed = 1
         phase = .relaying
+        beginReceiving()
         relay()
     }
 

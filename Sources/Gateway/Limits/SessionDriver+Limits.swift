@@ -214,7 +214,7 @@ extension SessionDriver {
 
     /// Ends a session with Terminate, as the client would: the server need not notice by itself, and lets locks go at once.
     func sayGoodbye(_ words: ErrorFields) {
-        if machine?.value.isClientAtBoundary == true, toServer.isSpent {
+        if machine?.value.isClientAtBoundary == true, settleServer(), toServer.isSpent {
             _ = WireWriter.terminate.withUnsafeBytes { server?.send($0) }
         }
         sayLastWords(words)

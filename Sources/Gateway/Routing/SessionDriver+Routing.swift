@@ -74,7 +74,7 @@ extension SessionDriver {
 
     /// The server at `serverAddress` does not answer in time.
     func connectionTimedOut() {
-        server = nil
+        dropServer()
         if serverAddress == nil, upstream.isProbed {
             return connectionFailed(noTarget)
         }
@@ -140,7 +140,7 @@ extension SessionDriver {
     func continueCancelling() -> Bool {
         guard let rounds = cancelRounds, let route = rounds.routes.first else { return false }
         cancelRounds?.routes.removeFirst()
-        server = nil
+        dropServer()
         isWithoutTLS = false
         upstream = route.upstream
         toServer.buffer.drop(toServer.buffer.count)

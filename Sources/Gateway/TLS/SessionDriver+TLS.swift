@@ -219,7 +219,7 @@ extension SessionDriver {
     private func connectWithoutTLS() {
         guard let address = serverAddress else { return connectionFailed("TLS failed") }
         isWithoutTLS = true
-        server = nil
+        dropServer()
         phase = .connecting
         remainingAddresses.insert(address, at: 0)
         connectNext(failure: "TLS failed")

@@ -26,6 +26,16 @@ package struct ByteBuffer: ~Copyable {
         end += bytes.count
     }
 
+    /// Puts a copy in front of everything.
+    package mutating func prepend(_ bytes: UnsafeRawBufferPointer) {
+        guard !bytes.isEmpty else { return }
+        var joined = ByteBuffer()
+        joined.reserve(bytes.count + count)
+        joined.append(bytes)
+        joined.append(self.bytes)
+        self = joined
+    }
+
     /// Lets `fill` write into free space of at least `minimum` bytes and says how much it wrote.
     package mutating func fill(minimum: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Int) -> Int {
         reserve(minimum)

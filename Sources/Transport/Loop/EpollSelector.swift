@@ -3,10 +3,13 @@ import CLinux
 /// Waits for sockets of one loop. Every socket is registered once, edge-triggered.
 package final class EpollSelector {
     private let epoll: OwnedDescriptor
+    /// Can itself be watched: readable while there are events.
+    var number: Int32 { epoll.number }
     private let events: UnsafeMutableBufferPointer<epoll_event>
 
-    /// - Parameter epoll: from `linux_epoll_create`; owned from here on.
-    package init(epoll number: Int32) {
+    package init() throws(TransportError) {
+        let number = linux_epoll_create()
+        guard number >= 0 else { throw TransportError(operation: "create", address: "epoll", code: -number) }
         epoll = OwnedDescriptor(number)
         events = .allocate(capacity: 256)
     }
@@ -43,11 +46,21 @@ package final class EpollSelector {
     ///
     /// - Parameter milliseconds: how long at most; 0 looks only, -1 waits for ever.
     package func wait(milliseconds: Int32, _ body: (_ value: UInt64, _ events: UInt32) -> Void) {
-        guard let base = events.baseAddress else { return }
-        let count = linux_epoll_wait(epoll.number, base, Int32(events.count), milliseconds)
-        guard count > 0 else { return }
-        for index in 0..<Int(count) {
+        _ = waitOnce(milliseconds: milliseconds, body)
+    }
+
+    /// Hands all events that there are now to `body`.
+    func waitForAll(_ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) {
+        // Descriptors that stay readable come with every call: they alone never fill one.
+        while waitOnce(milliseconds: 0, { body($0, .ready($1)) }) == events.count {}
+    }
+
+    private func waitOnce(milliseconds: Int32, _ body: (_ value: UInt64, _ events: UInt32) -> Void) -> Int {
+        guard let base = events.baseAddress else { return 0 }
+        let count = max(0, Int(linux_epoll_wait(epoll.number, base, Int32(events.count), milliseconds)))
+        for index in 0..<count {
             body(linux_epoll_value(base + index), linux_epoll_bits(base + index))
         }
+        return count
     }
 }

@@ -37,6 +37,12 @@ def toml(value: Any) -> str:
     return json.dumps(value)
 
 
+def chosen_selector() -> dict[str, str]:
+    """HOLDFAST_TEST_SELECTOR=epoll or io_uring: how the loops of every test's Holdfast wait."""
+    chosen = os.environ.get("HOLDFAST_TEST_SELECTOR")
+    return {"selector": chosen} if chosen else {}
+
+
 @dataclass
 class ProxySettings:
     """What a test writes into proxy.conf."""
@@ -64,7 +70,7 @@ class ProxySettings:
     rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(rule) for rule in RULES])
 
     def text(self) -> str:
-        top = {"listen": self.listen, "server": self.server, **self.top}
+        top = {"listen": self.listen, "server": self.server, **chosen_selector(), **self.top}
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
         tables = [
             ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
