@@ -1,8 +1,8 @@
 """Counts what Holdfast itself does for a transaction: user-space instructions and allocations, not time.
 
 Valgrind's callgrind runs the proxy, a stand-in plays the server with recorded bytes, and one client sends the same
-transaction again and again. Counted is the loop's thread alone, between two dumps, so that neither the start nor what
-other threads do by the clock is in the figures: the same program gives the same numbers on any machine of its kind.
+transaction again and again. Counted is the loop's thread, and for long texts the one that judges them, between two
+dumps, so that neither the start nor what other threads do by the clock is in the figures: the same program gives the same numbers on any machine of its kind.
 """
 
 import re
@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ class Scenario:
     preparation: tuple[Exchange, ...] = ()
     warm_up: int = WARM_UP
     counted: int = COUNTED
-    # Long texts are judged beside the loop: by whom instructions and allocations are counted.
+    # Whose instructions and allocations are counted: long texts are judged beside the loop.
     threads: tuple[str, ...] = ("loop",)
 
 
@@ -292,7 +293,7 @@ class CountedHoldfast:
             file = Path(f"{self._output}.{self._dumps}-{thread:02}")
             eventually(file.exists, 30, f"callgrind's dump {file}")
             # Its last line is written last.
-            eventually(lambda file=file: re.search(r"^(totals|summary): \d+\s*\Z", file.read_text(), re.M), 30, str(file))
+            eventually(partial(is_complete, file), 30, f"all of {file}")
             some_costs, some_calls = read_profile(file)
             costs += some_costs
             calls += some_calls
@@ -303,6 +304,10 @@ class CountedHoldfast:
         tasks = sorted(Path(f"/proc/{self.proxy.pid}/task").iterdir(), key=lambda task: int(task.name))
         threads = enumerate((task / "comm").read_text().strip() for task in tasks)
         return [1 + index for index, name in threads if name.startswith(names)]
+
+
+def is_complete(file: Path) -> bool:
+    return re.search(r"^(totals|summary): \d+\s*\Z", file.read_text(), re.M) is not None
 
 
 def read_profile(file: Path) -> tuple[Counter[str], Counter[str]]:
