@@ -2,7 +2,8 @@
 
 Valgrind's callgrind runs the proxy, a stand-in plays the server with recorded bytes, and one client sends the same
 transaction again and again. Counted is the loop's thread, and for long texts the one that judges them, between two
-dumps, so that neither the start nor what other threads do by the clock is in the figures: the same program gives the same numbers on any machine of its kind.
+dumps, so that neither the start nor what other threads do by the clock is in the figures: the same program gives the
+same numbers on any machine of its kind.
 """
 
 import re
