@@ -112,7 +112,7 @@ let package = Package(
         .testTarget(
             name: "GatewayTests",
             dependencies: [
-                "Gateway", "Configuration", "Policy", "Transport", "Audit",
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Transport", "Audit",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

@@ -14,9 +14,9 @@ from pathlib import Path
 from support.instructions import SCENARIOS, counted_holdfast
 
 HEAD = """\
-# What Holdfast itself may do for one transaction: user-space instructions and allocations of the loop's thread, as
-# Tests/EndToEnd/support/instructions.py counts them. Tests/EndToEnd/test_budgets.py fails above `tolerance` times the
-# instructions, and above the allocations. Written by
+# What Holdfast itself may do for one transaction: user-space instructions and allocations of the loop's thread (for long
+# texts also of the one that judges them), as Tests/EndToEnd/support/instructions.py counts them. test_budgets.py fails
+# above `tolerance` times the instructions, and above the allocations. Written by
 #     PYTHONPATH=Tests/EndToEnd .venv/bin/python Benchmarks/budgets.py --write
 # Renew it when a change makes a transaction cheaper; a dearer one needs a reason in the commit.
 tolerance = 1.1

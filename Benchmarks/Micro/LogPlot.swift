@@ -3,23 +3,22 @@ import Glibc
 /// Lines over two logarithmic axes, as an SVG picture.
 struct LogPlot {
     var title: String
-    var x: String
-    var y: String
     /// The places on the x axis, the same for every line.
     var marks: [Double]
-    /// Microseconds at each mark.
+    /// Nanoseconds a byte at each mark.
     var series: [(name: String, values: [Double])]
 
     private static let colours = [
-        "#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#16a085", "#7f8c8d", "#2c3e50",
+        "#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#16a085", "#7f8c8d", "#2c3e50", "#e84393", "#6c5ce7",
+        "#00b894", "#b8860b", "#0984e3", "#636e72",
     ]
     private let left = 70.0
     private let top = 40.0
     private let width = 520.0
     private let height = 380.0
 
-    init(title: String, x: String, y: String, marks: [Double], series: [(name: String, values: [Double])]) {
-        (self.title, self.x, self.y, self.marks, self.series) = (title, x, y, marks, series)
+    init(title: String, marks: [Double], series: [(name: String, values: [Double])]) {
+        (self.title, self.marks, self.series) = (title, marks, series)
     }
 
     var svg: String {
@@ -68,10 +67,10 @@ struct LogPlot {
 
     private func shown(_ value: Double) -> String { "\((value * 10).rounded() / 10)" }
 
-    /// A power of ten of microseconds.
+    /// A power of ten of nanoseconds.
     private static func time(_ decade: Int) -> String {
-        let (value, unit) = decade >= 6 ? (decade - 6, "s") : decade >= 3 ? (decade - 3, "ms") : (decade, "µs")
-        return "\(value >= 0 ? String(Int(pow(10, Double(value)))) : String(pow(10, Double(value)))) \(unit)"
+        let value = pow(10, Double(decade))
+        return decade >= 0 ? "\(Int(value)) ns" : "\(value) ns"
     }
 
     private static func size(_ bytes: Double) -> String {

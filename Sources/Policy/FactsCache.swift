@@ -71,6 +71,13 @@ struct FactsCache: ~Copyable {
             second ^= second >> 31
             at += 16
         }
+        if at < text.count, text.count >= 16 {
+            // The last sixteen bytes, of which some have been taken already.
+            at = text.count - 16
+            first = (first ^ text.loadUnaligned(fromByteOffset: at, as: UInt64.self)) &* odd
+            second = (second ^ text.loadUnaligned(fromByteOffset: at + 8, as: UInt64.self)) &* other
+            at = text.count
+        }
         while at < text.count {
             first = (first ^ UInt64(text[at])) &* odd
             at += 1

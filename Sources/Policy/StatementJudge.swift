@@ -6,7 +6,7 @@ import SQLParsing
 package struct StatementJudge: ~Copyable {
     private var analyzer = StatementAnalyzer()
     private var cache = FactsCache()
-    /// Texts of fewer bytes are first tried to be proven plain, which costs less than to look for them.
+    /// To prove a shorter text plain costs less than to look for it; with a longer one it is the other way round.
     private static let cachedLength = 256
 
     package init() {}
@@ -57,10 +57,10 @@ package struct StatementJudge: ~Copyable {
     package mutating func isPlain(
         _ text: UnsafeRawBufferPointer, settings: LexicalSettings, proof: inout PlainProof?
     ) -> Bool {
-        if analyzer.isPlain(text, settings: settings) { return true }
         if text.count >= Self.cachedLength, let facts = cache.facts(of: text, settings: settings, hazards: hazards) {
             return facts == TextFacts()
         }
+        if analyzer.isPlain(text, settings: settings) { return true }
         let found = analyzer.proof(of: text, settings: settings)
         proof = found
         guard analyzer.isPlain(found, text, settings: settings) else { return false }

@@ -82,6 +82,63 @@ import Testing
         #expect(others == [nil, nil, nil, nil])
     }
 
+    /// Two of these differ at least in one part of what facts are made of.
+    @Test func `are kept for one encoding, one reading of strings and one catalog`() {
+        let catalogs = [
+            HazardIndex(), HazardIndex().withUnknownCalls(as: .opaque), HazardIndex().withUnknownCalls(as: .opaque),
+        ]
+        let states = Self.settings.flatMap { settings in catalogs.map { (settings, $0) } }
+        for kept in states.indices {
+            var cache = FactsCache()
+            Array("SELECT f(1)".utf8).withUnsafeBytes { text in
+                for _ in 0..<2 { cache.note(TextFacts(), of: text, settings: states[kept].0, hazards: states[kept].1) }
+                let found = states.indices.filter {
+                    cache.facts(of: text, settings: states[$0].0, hazards: states[$0].1) != nil
+                }
+                #expect(found == [kept])
+            }
+        }
+    }
+
+    /// A reload of the catalog makes another snapshot, even where it says the same.
+    @Test func `are forgotten with the catalog they were judged under, and kept anew`() {
+        let (before, after) = (
+            HazardIndex().withUnknownCalls(as: .opaque), HazardIndex().withUnknownCalls(as: .unreadCall)
+        )
+        var cache = FactsCache()
+        Array("SELECT f(1)".utf8).withUnsafeBytes { text in
+            for _ in 0..<2 { cache.note(TextFacts(), of: text, settings: LexicalSettings(), hazards: before) }
+            let stale = cache.facts(of: text, settings: LexicalSettings(), hazards: after)
+            #expect(stale == nil)
+            for _ in 0..<2 { cache.note(TextFacts(), of: text, settings: LexicalSettings(), hazards: after) }
+            let renewed = cache.facts(of: text, settings: LexicalSettings(), hazards: after)
+            let old = cache.facts(of: text, settings: LexicalSettings(), hazards: before)
+            #expect(renewed == TextFacts())
+            #expect(old == nil)
+        }
+    }
+
+    /// A script of texts that come once each must not put out one that comes always.
+    @Test func `stay when others come once in between`() {
+        var cache = FactsCache()
+        note(&cache, "SELECT f(1)")
+        note(&cache, "SELECT f(1)")
+        for number in 0..<(8 * FactsCache.slotCount) { note(&cache, "SELECT g(\(number))") }
+        let found = kept(cache, "SELECT f(1)")
+        #expect(found == TextFacts())
+    }
+
+    @Test(arguments: [0, 1, FactsCache.textLimit - 1, FactsCache.textLimit])
+    func `are kept at every length up to the limit, none for an empty one`(length: Int) {
+        var cache = FactsCache()
+        let text = String(repeating: "a", count: length)
+        for _ in 0..<2 { note(&cache, text) }
+        let found = kept(cache, text)
+        #expect((found != nil) == (length > 0))
+        let longer = kept(cache, text + "b")
+        #expect(longer == nil)
+    }
+
     @Test func `are not kept if a rule could be about them, or if they are long`() {
         var cache = FactsCache()
         let long = String(repeating: "a", count: FactsCache.textLimit + 1)

@@ -54,6 +54,52 @@ import Testing
         #expect(Self.facts(sql, Self.withTrigger).classes.contains(.dropTable))
     }
 
+    private static var withType: CatalogContents {
+        var contents = CatalogContents()
+        contents.routines = [drop]
+        contents.types = [CatalogContents.Named(key: "t1", schema: "public", name: "mood")]
+        contents.relations = [CatalogContents.Named(key: "r2", schema: "public", name: "orders")]
+        contents.edges = [
+            CatalogContents.Edge(from: "t1", to: "f1", label: "check c"),
+            CatalogContents.Edge(from: "r2i", to: "f1", label: "trigger t"),
+        ]
+        return contents
+    }
+
+    /// What does not parse is judged by its tokens; both looks at the tokens must know the same names.
+    @Test(arguments: ["mood", "_mood", "MOOD", "_Mood", "\"mood\"", "\"_mood\"", "mood[]"])
+    func `an array's type is its element's, in what parses and in what does not`(_ type: String) {
+        for sql in [
+            "SELECT '{}'::\(type)", "SELECT CAST(x AS \(type))", "SELECT '{}'::\(type) FROM t NEWER SYNTAX 1 2",
+        ] {
+            #expect(Self.facts(sql, Self.withType).classes.contains(.dropTable), "\(sql)")
+        }
+    }
+
+    @Test func `an underscore leads to types only, and to those of that name`() {
+        for sql in [
+            "SELECT 1 FROM _orders NEWER SYNTAX 1 2", "SELECT '{}'::__mood NEWER SYNTAX 1 2",
+            "SELECT '{}'::\"_MOOD\" NEWER SYNTAX 1 2",
+        ] {
+            #expect(!Self.facts(sql, Self.withType).classes.contains(.dropTable), "\(sql)")
+        }
+    }
+
+    @Test func `names are found with a quote inside, and cut as the server cuts them`() {
+        let long = String(repeating: "n", count: 63)
+        var contents = CatalogContents()
+        contents.routines = [
+            Self.routine("f1", "a\"b", "begin drop table accounts; end"),
+            Self.routine("f2", long, "begin drop table accounts; end"),
+        ]
+        for name in ["\"a\"\"b\"", long, long + "more", "\"\(long)more\""] {
+            for tail in ["", " NEWER SYNTAX 1 2"] {
+                #expect(Self.facts("SELECT \(name)()\(tail)", contents).classes.contains(.dropTable), "\(name)\(tail)")
+            }
+        }
+        #expect(!Self.facts("SELECT \"a\"\"c\"()", contents).classes.contains(.dropTable))
+    }
+
     @Test func `calls are followed, and going round in circles ends`() {
         var contents = CatalogContents()
         contents.routines = [

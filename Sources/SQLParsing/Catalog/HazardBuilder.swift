@@ -118,7 +118,10 @@ private struct HazardGraph {
         case .allRelations(let mode):
             for relation in relations.values.joined() { add(from: key, to: relation.key + mode.rawValue, label: "") }
         case .type:
-            for type in types[mention.name] ?? [] where fits(type.schema) { add(from: key, to: type.key, label: "") }
+            for type in (types[mention.name] ?? []) + (mention.elementName.flatMap { types[$0] } ?? [])
+            where fits(type.schema) {
+                add(from: key, to: type.key, label: "")
+            }
         case .operator:
             for named in operators[mention.name] ?? [] where fits(named.schema) {
                 add(from: key, to: named.key, label: "")

@@ -81,8 +81,7 @@ package struct HazardIndex: Sendable {
         case .relation(let mode): found = tables.relations[mode]?[mention.name] ?? []
         case .allRelations(let mode): found = tables.relations[mode]?.values.flatMap(\.self) ?? []
         case .type:
-            let element = mention.name.hasPrefix("_") ? tables.types[String(mention.name.dropFirst())] ?? [] : []
-            found = (tables.types[mention.name] ?? []) + element
+            found = (tables.types[mention.name] ?? []) + (mention.elementName.flatMap { tables.types[$0] } ?? [])
         case .operator: found = tables.operators[mention.name] ?? []
         }
         guard let schema = mention.schema else { return found }
@@ -92,70 +91,80 @@ package struct HazardIndex: Sendable {
     /// Everything that a name may do, whatever it names and however it is used.
     func hazards(named name: String) -> [Hazard] {
         guard let tables = storage?.tables else { return [] }
-        var found = (tables.functions[name] ?? []) + (tables.types[name] ?? []) + (tables.operators[name] ?? [])
+        var found = (tables.functions[name] ?? []) + (tables.operators[name] ?? [])
+        found += hazards(of: Mention(use: .type, schema: nil, name: name))
         for mode in AccessMode.allCases { found += tables.relations[mode]?[name] ?? [] }
         return found
     }
 
-    /// The names in a text's tokens that some hazardous object has. One pass of the lexer.
+    /// The names in a text's tokens that some hazardous object has, for ``hazards(named:)``. One pass of the lexer.
     func namesMentioned(in text: UnsafeRawBufferPointer, settings: LexicalSettings) -> [String] {
         guard let tables = storage?.tables, !tables.names.isEmpty else { return [] }
         var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
         var names: [String] = []
-        while true {
-            let token = lexer.next()
-            var bytes: [UInt8]
-            switch token.kind {
-            case .end: return names
-            case .word: bytes = text[token.range].map(Keyword.folded)
-            case .quotedName:
-                bytes = Array(text[token.range].dropFirst().dropLast())
-                if bytes.contains(UInt8(ascii: "\"")) {
-                    bytes = Array(String(decoding: bytes, as: UTF8.self).replacing("\"\"", with: "\"").utf8)
-                }
-            case .operator: bytes = Array(text[token.range])
-            default: continue
-            }
-            if bytes.count > 63 { bytes.removeLast(bytes.count - 63) }
-            if tables.names.contains(KnownFunctionIndex.hash(bytes)) {
-                names.append(String(decoding: bytes, as: UTF8.self))
-            }
+        while let token = tables.nextMention(&lexer, in: text) {
+            names.append(String(decoding: Self.name(of: token, in: text).prefix(Self.nameLimit), as: UTF8.self))
         }
+        return names
     }
 
-    /// Whether a plain statement may use something hazardous after all. One pass of the lexer, nothing allocated.
+    /// Whether a plain statement may use something hazardous after all. One pass of the lexer; nothing is allocated but
+    /// for a name in quotes that holds a quote.
     ///
     /// - Parameter mayCall: it may call a function.
     func mayConcern(_ text: UnsafeRawBufferPointer, settings: LexicalSettings, mayCall: Bool) -> Bool {
-        guard let storage else { return false }
+        guard let tables = storage?.tables else { return false }
         // Nothing is known of what is called: who parses tells calls of PostgreSQL's own functions from others.
-        if storage.tables.hasImplicitOperators || (mayCall && storage.tables.unknownCall != nil) { return true }
-        if storage.tables.names.isEmpty { return false }
+        if tables.hasImplicitOperators || (mayCall && tables.unknownCall != nil) { return true }
+        if tables.names.isEmpty { return false }
         var lexer = Lexer(text, standardConformingStrings: settings.standardConformingStrings)
+        return tables.nextMention(&lexer, in: text) != nil
+    }
+
+    /// PostgreSQL cuts names to so many bytes (`NAMEDATALEN` − 1).
+    fileprivate static let nameLimit = 63
+
+    /// What a word, a name in quotes or an operator names, uncut.
+    fileprivate static func name(of token: Token, in text: UnsafeRawBufferPointer) -> [UInt8] {
+        guard token.kind == .quotedName else {
+            return token.kind == .word ? text[token.range].map(Keyword.folded) : Array(text[token.range])
+        }
+        let inside = Array(text[inQuotes(token)])
+        guard inside.contains(UInt8(ascii: "\"")) else { return inside }
+        return Array(String(decoding: inside, as: UTF8.self).replacing("\"\"", with: "\"").utf8)
+    }
+
+    fileprivate static func inQuotes(_ token: Token) -> Range<Int> {
+        (token.start + 1)..<max(token.start + 1, token.end - 1)
+    }
+}
+
+extension HazardIndex.Tables {
+    /// The lexer's next token that names what some hazardous object is named, or an array of its type; nil at the end.
+    fileprivate func nextMention(_ lexer: inout Lexer, in text: UnsafeRawBufferPointer) -> Token? {
         while true {
             let token = lexer.next()
-            var range = token.range
+            let isKnown: Bool
             switch token.kind {
-            case .end: return false
-            case .word, .operator: break
+            case .end: return nil
+            case .word: isKnown = knows(text[token.range].lazy.map(Keyword.folded))
+            case .operator: isKnown = knows(text[token.range])
             case .quotedName:
-                range = (token.start + 1)..<max(token.start + 1, token.end - 1)
-                // A doubled quote in it stands for one: too rare to be read here.
-                if text[range].contains(UInt8(ascii: "\"")) { return true }
+                let inside = text[HazardIndex.inQuotes(token)]
+                // A doubled quote stands for one: rare enough to be copied.
+                isKnown =
+                    inside.contains(UInt8(ascii: "\"")) ? knows(HazardIndex.name(of: token, in: text)) : knows(inside)
             default: continue
             }
-            // Names are cut to 63 bytes; those in quotes keep their case.
-            let name = text[range.prefix(63)]
-            let isWord = token.kind == .word
-            let folded = name.lazy.map { isWord ? Keyword.folded($0) : $0 }
-            if storage.tables.names.contains(KnownFunctionIndex.hash(folded)) { return true }
-            // An array of a type has its name behind an underscore.
-            if name.first == UInt8(ascii: "_"),
-                storage.tables.names.contains(KnownFunctionIndex.hash(folded.dropFirst()))
-            {
-                return true
-            }
+            if isKnown { return token }
         }
+    }
+
+    private func knows(_ name: some Collection<UInt8>) -> Bool {
+        let name = name.prefix(HazardIndex.nameLimit)
+        if names.contains(KnownFunctionIndex.hash(name)) { return true }
+        // An array of a type has its name behind an underscore.
+        return name.first == UInt8(ascii: "_") && names.contains(KnownFunctionIndex.hash(name.dropFirst()))
     }
 }
 

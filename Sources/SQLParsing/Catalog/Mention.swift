@@ -43,6 +43,9 @@ struct Mention: Sendable, Hashable {
     var use: Use
     var schema: String?
     var name: String
+
+    /// The element's type if the name is that of an array type, which has it behind an underscore.
+    var elementName: String? { name.hasPrefix("_") ? String(name.dropFirst()) : nil }
 }
 
 /// Collects what texts name, while the catalog's own texts are read.

@@ -1,8 +1,9 @@
 """Counts what Holdfast itself does for a transaction: user-space instructions and allocations, not time.
 
 Valgrind's callgrind runs the proxy, a stand-in plays the server with recorded bytes, and one client sends the same
-transaction again and again. Counted is the loop's thread alone, between two dumps, so that neither the start nor what
-other threads do by the clock is in the figures: the same program gives the same numbers on any machine of its kind.
+transaction again and again. Counted is the loop's thread, and for long texts the one that judges them, between two
+dumps, so that neither the start nor what other threads do by the clock is in the figures: the same program gives the
+same numbers on any machine of its kind.
 """
 
 import re
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +38,11 @@ class Exchange:
 
     request: bytes
     reply: bytes
+    is_numbered: bool = False
+
+    def numbered(self, number: int) -> bytes:
+        """The request with another number in place of 12345, so that no text comes twice and none is remembered."""
+        return self.request.replace(b"12345", b"%05d" % (20000 + number)) if self.is_numbered else self.request
 
 
 @dataclass(frozen=True)
@@ -45,6 +52,10 @@ class Scenario:
     exchanges: list[Exchange]
     # What is sent once before.
     preparation: tuple[Exchange, ...] = ()
+    warm_up: int = WARM_UP
+    counted: int = COUNTED
+    # Whose instructions and allocations are counted: long texts are judged beside the loop.
+    threads: tuple[str, ...] = ("loop",)
 
 
 @dataclass(frozen=True)
@@ -53,12 +64,13 @@ class Count:
 
     instructions: float
     allocations: float
-    # Its own instructions by function.
+    # Its own instructions by function, of all that were counted.
     costs: Counter[str]
+    counted: int = COUNTED
 
     def shown(self, functions: int = 25) -> str:
         """The dearest functions."""
-        return "\n".join(f"{cost / COUNTED:10.1f}  {name}" for name, cost in self.costs.most_common(functions))
+        return "\n".join(f"{cost / self.counted:10.1f}  {name}" for name, cost in self.costs.most_common(functions))
 
 
 def row(*values: bytes) -> bytes:
@@ -90,6 +102,17 @@ def preparing(**statements: str) -> tuple[Exchange, ...]:
     return tuple(Exchange(parse(sql, name) + SYNC, PARSED + IDLE) for name, sql in statements.items())
 
 
+PARSED_SELECT = SELECT.replace("aid", '(U&"aid"')
+JOIN = (
+    "SELECT "
+    + ", ".join(f"t{n % 4}.column_number_{n} AS c{n}" for n in range(40))
+    + " FROM orders t0 JOIN customers t1 ON t1.id = t0.customer_id LEFT JOIN items t2 ON t2.order_id = t0.id"
+    + " JOIN prices t3 USING (sku) WHERE "
+    + " AND ".join(f"t{n % 4}.column_number_{n} = {n} AND t0.note LIKE '%abc{n}%'" for n in range(14))
+    + ' ORDER BY t0.U&"created_at" DESC LIMIT 50 OFFSET 12345'
+)
+ROWS_OF_INSERT = ", ".join(f"({n}, 12345, 'some text here', 3.5)" for n in range(100))
+LITERALS = ", ".join(["'some text that is long, and some more of it'"] * 22000)
 UPDATE = "UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2"
 
 SCENARIOS = [
@@ -136,6 +159,25 @@ SCENARIOS = [
             prepared("P_3", NO_DATA + done("COMMIT"), IDLE),
         ],
         preparing(P_0="BEGIN;", P_1=UPDATE, P_2=f"{SELECT}$1;", P_3="END;"),
+    ),
+    # What judging costs, the relaying included. A name that is written in escapes has to be parsed.
+    Scenario("judging: pgbench SELECT", [Exchange(query(f"{SELECT}12345;"), ROWS + IDLE, is_numbered=True)]),
+    Scenario(
+        "judging: pgbench SELECT, parsed",
+        [Exchange(query(f"{PARSED_SELECT}12345);"), ROWS + IDLE, is_numbered=True)],
+    ),
+    Scenario("judging: 2 KB join, parsed", [Exchange(query(JOIN), ROWS + IDLE, is_numbered=True)], counted=500),
+    Scenario(
+        "judging: INSERT of 100 rows",
+        [Exchange(query(f"INSERT INTO t VALUES {ROWS_OF_INSERT}"), done("INSERT 0 100") + IDLE, is_numbered=True)],
+        counted=500,
+    ),
+    Scenario(
+        "judging: 1 MB of literals",
+        [Exchange(query(f"SELECT 12345, {LITERALS}"), ROWS + IDLE, is_numbered=True)],
+        warm_up=3,
+        counted=20,
+        threads=("loop", "judg"),
     ),
 ]
 
@@ -221,41 +263,52 @@ class CountedHoldfast:
             ends = client.socket, self._server.connection
             for exchange in scenario.preparation:
                 self._play(exchange, *ends)
-            self._repeat(scenario, WARM_UP, *ends)
-            self.dump()
-            self._repeat(scenario, COUNTED, *ends)
-            costs, calls = self.dump()
+            self._repeat(scenario, range(scenario.warm_up), *ends)
+            self.dump(scenario.threads)
+            self._repeat(scenario, range(scenario.warm_up, scenario.warm_up + scenario.counted), *ends)
+            costs, calls = self.dump(scenario.threads)
         allocations = sum(calls[name] for name in ALLOCATORS)
-        return Count(sum(costs.values()) / COUNTED, allocations / COUNTED, costs)
+        counted = scenario.counted
+        return Count(sum(costs.values()) / counted, allocations / counted, costs, counted)
 
-    def _repeat(self, scenario: Scenario, times: int, client: socket.socket, server: socket.socket) -> None:
-        for _ in range(times):
+    def _repeat(self, scenario: Scenario, numbers: range, client: socket.socket, server: socket.socket) -> None:
+        for number in numbers:
             for exchange in scenario.exchanges:
-                self._play(exchange, client, server)
+                self._play(exchange, client, server, number)
 
     @staticmethod
-    def _play(exchange: Exchange, client: socket.socket, server: socket.socket) -> None:
-        client.sendall(exchange.request)
-        assert received(server, len(exchange.request)) == exchange.request
+    def _play(exchange: Exchange, client: socket.socket, server: socket.socket, number: int = 0) -> None:
+        request = exchange.numbered(number)
+        client.sendall(request)
+        assert received(server, len(request)) == request
         server.sendall(exchange.reply)
         assert received(client, len(exchange.reply)) == exchange.reply
 
-    def dump(self) -> tuple[Counter[str], Counter[str]]:
-        """Instructions by function and calls by callee since the last dump, of the loop's thread."""
+    def dump(self, threads: tuple[str, ...] = ("loop",)) -> tuple[Counter[str], Counter[str]]:
+        """Instructions by function and calls by callee since the last dump, of the threads with these names."""
         self._dumps += 1
         run("callgrind_control", "--dump", str(self.proxy.pid), timeout=60)
-        thread = self._loop_thread()
-        file = Path(f"{self._output}.{self._dumps}-{thread:02}")
-        eventually(file.exists, 30, f"callgrind's dump {file}")
-        # Its last line is written last.
-        eventually(lambda: re.search(r"^(totals|summary): \d+\s*\Z", file.read_text(), re.M), 30, f"all of {file}")
-        return read_profile(file)
+        costs: Counter[str] = Counter()
+        calls: Counter[str] = Counter()
+        for thread in self._numbers(threads):
+            file = Path(f"{self._output}.{self._dumps}-{thread:02}")
+            eventually(file.exists, 30, f"callgrind's dump {file}")
+            # Its last line is written last.
+            eventually(partial(is_complete, file), 30, f"all of {file}")
+            some_costs, some_calls = read_profile(file)
+            costs += some_costs
+            calls += some_calls
+        return costs, calls
 
-    def _loop_thread(self) -> int:
+    def _numbers(self, names: tuple[str, ...]) -> list[int]:
         """Callgrind numbers threads as they are started; the kernel knows their names."""
         tasks = sorted(Path(f"/proc/{self.proxy.pid}/task").iterdir(), key=lambda task: int(task.name))
-        names = [(task / "comm").read_text().strip() for task in tasks]
-        return 1 + next(index for index, name in enumerate(names) if name.startswith("loop"))
+        threads = enumerate((task / "comm").read_text().strip() for task in tasks)
+        return [1 + index for index, name in threads if name.startswith(names)]
+
+
+def is_complete(file: Path) -> bool:
+    return re.search(r"^(totals|summary): \d+\s*\Z", file.read_text(), re.M) is not None
 
 
 def read_profile(file: Path) -> tuple[Counter[str], Counter[str]]:
