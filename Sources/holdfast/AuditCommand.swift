@@ -4,11 +4,14 @@ import ArgumentParser
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",
-        abstract: "List and filter the audit trail, and compare it with the databases.",
+        abstract: "List, filter and verify the audit trail, and compare it with the databases.",
         discussion: """
             Without a subcommand the trail is listed: holdfast audit --since 2h. All options for that: \
             holdfast audit list --help.
             """,
         // An option of this command would be taken from its subcommands: it has none.
-        subcommands: [AuditListCommand.self, UnseenCommand.self], defaultSubcommand: AuditListCommand.self)
+        subcommands: [
+            AuditListCommand.self, AuditVerifyCommand.self, UnseenCommand.self, AuditNewKeyCommand.self,
+            AuditPublicKeyCommand.self,
+        ], defaultSubcommand: AuditListCommand.self)
 }

@@ -100,7 +100,7 @@ struct AuditListCommand: ParsableCommand {
         // Every connection has its two lines: they are for those who ask for them.
         if events.isEmpty, sessions.isEmpty {
             filter.events = AuditRecord.Event.allCases.filter {
-                $0 != .sessionStart && $0 != .sessionEnd && $0 != .watermark
+                ![.sessionStart, .sessionEnd, .watermark, .fileStart, .fileEnd, .checkpoint].contains($0)
             }
         }
         filter.classes = Set(classes.flatMap(\.names))
@@ -110,6 +110,13 @@ struct AuditListCommand: ParsableCommand {
             var reader = try AuditReader(path: path)
             var listing = AuditListing(
                 path: path, filter: filter, limit: limit, isFollowing: follow, isJSON: json, showsSQL: sql)
+            if file == nil {
+                for member in AuditFiles(livePath: path).members() where member.number != nil {
+                    var closed = try AuditReader(path: member.path)
+                    try closed.read { listing.take($0) }
+                    closed.readRest { listing.take($0) }
+                }
+            }
             try reader.read { listing.take($0) }
             if follow {
                 listing.startFollowing()

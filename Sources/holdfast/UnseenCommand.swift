@@ -92,7 +92,8 @@ struct UnseenCommand: ParsableCommand {
             throw NotComparable(
                 reason: error.description + "\nOr name the database with --database and the trail with --file.")
         }
-        let paths = files.isEmpty ? [settings.resolve(settings.audit.path)] : files
+        let trail = AuditFiles(livePath: settings.resolve(settings.audit.path))
+        let paths = files.isEmpty ? trail.members().map(\.path) : files
         if let url { return ([Target(connection: url)], paths) }
         let guardSettings = settings.guardSettings
         guard guardSettings.isReachable else {
