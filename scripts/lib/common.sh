@@ -3,7 +3,7 @@
 
 # The libraries and headers that Package.swift names, and the server behind `server = "embedded"`.
 readonly build_packages=(libpq-dev libssl-dev libzstd-dev libpg-query-dev postgresql-server-dev-15)
-readonly server_packages=(postgresql)
+readonly server_packages=(postgresql zstd)
 # Other procedural languages and contrib modules that cases of Tests/Corpus use.
 readonly corpus_packages=(
     openssl postgresql-contrib postgresql-plperl-15 postgresql-plpython3-15 postgresql-pltcl-15

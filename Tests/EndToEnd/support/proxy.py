@@ -114,7 +114,8 @@ class Holdfast:
                 [*prefix, str(self.program), "serve", "--config", str(self.configuration)],
                 cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
             )  # fmt: skip
-        threading.Thread(target=self._read_output, daemon=True).start()
+        self._reader = threading.Thread(target=self._read_output, daemon=True)
+        self._reader.start()
         with self._changed:
             self._changed.wait_for(lambda: self._is_listening or self._finished, timeout)
         assert self._is_listening, f"Holdfast did not come up; it said:\n{self.log_text()}"
@@ -229,6 +230,8 @@ class Holdfast:
 
     def restart(self) -> None:
         """Starts it again after it was ended."""
+        # What reads the old process's output tells at its end that it has ended.
+        self._reader.join(10)
         self.addresses.clear()
         self._finished = False
         self.was_ended = False
