@@ -49,6 +49,7 @@ final class AuditQueue: Sendable {
     }
 
     /// Queues an entry, or says why not.
+    @discardableResult
     func append(_ entry: Entry) -> AuditFault? {
         let byteCount = entry.byteCount
         let (fault, wakes) = state.withLock { state -> (AuditFault?, Bool) in

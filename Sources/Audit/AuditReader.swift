@@ -29,6 +29,8 @@ package struct AuditReader: ~Copyable {
     /// Inside a line that is too long.
     private var isSkipping = false
     private var decompressor: AuditDecompressor?
+    /// The trail's number of the file, if it begins with that.
+    private var fileNumber: Int64?
 
     /// Opens a trail.
     ///
@@ -48,7 +50,18 @@ package struct AuditReader: ~Copyable {
     ///
     /// - Throws: ``AuditFault``: the file cannot be read.
     package mutating func read(_ body: (AuditLine) -> Void) throws(AuditFault) {
-        while try fill() { handOut { Self.decode($0, $1, body) } }
+        while try fill() {
+            var number = fileNumber
+            handOut {
+                Self.decode($0, $1) { line in
+                    if case .success(let record) = line.content, record.event == .fileStart {
+                        number = record.mark?.file
+                    }
+                    body(line)
+                }
+            }
+            fileNumber = number
+        }
     }
 
     /// As ``read(_:)``, without taking the lines for records.
@@ -90,6 +103,15 @@ package struct AuditReader: ~Copyable {
             try read(body)
         }
         readRest(body)
+        // Files that were begun and closed since.
+        if !isSame, let fileNumber {
+            for member in AuditFiles(livePath: path).members() {
+                guard let number = member.number, number > fileNumber else { continue }
+                var between = try AuditReader(path: member.path)
+                try between.read(body)
+            }
+        }
+        fileNumber = nil
         let new = try Self.open(path)
         close(descriptor)
         descriptor = new

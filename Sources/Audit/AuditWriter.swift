@@ -7,6 +7,8 @@ package enum AuditDurability: String, Sendable, CaseIterable {
     case fsync
     /// With the kernel (`write`): survives the proxy's end, not the machine's.
     case write
+    /// In the writer's queue: survives neither. Nobody waits.
+    case async
 }
 
 /// How much the writer holds in memory when the disk is slower than the records, or takes none at all.
@@ -100,9 +102,21 @@ package final class AuditWriter: Sendable {
         _ records: [AuditRecord], durability: AuditDurability? = nil,
         completion: (@Sendable (Result<Void, AuditFault>) -> Void)? = nil
     ) {
-        let entry = AuditQueue.Entry(
-            records: records, durability: durability ?? self.durability, completion: completion)
-        if let fault = queue.append(entry) { completion?(.failure(fault)) }
+        let level = self.durability == .async ? .async : durability ?? self.durability
+        guard level == .async else {
+            let entry = AuditQueue.Entry(records: records, durability: level, completion: completion)
+            if let fault = queue.append(entry) { completion?(.failure(fault)) }
+            return
+        }
+        // Nobody waits; but while the trail cannot be written nothing counts as recorded.
+        if let fault = queue.currentCounters.fault {
+            queue.append(
+                AuditQueue.Entry(records: completion == nil ? records : [], durability: .write, completion: nil))
+            completion?(.failure(fault))
+            return
+        }
+        let fault = queue.append(AuditQueue.Entry(records: records, durability: .write, completion: nil))
+        completion?(fault.map { .failure($0) } ?? .success(()))
     }
 
     /// Reads the key file again: if it has a new key, the file is closed and the next one sealed with that. Any thread.

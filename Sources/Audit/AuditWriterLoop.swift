@@ -34,7 +34,8 @@ final class AuditWriterLoop {
     private var buffer: [UInt8] = []
 
     init(
-        file: consuming AuditFile, chain: AuditChain?, queue: AuditQueue, durability: AuditDurability, limits: AuditLimits,
+        file: consuming AuditFile, chain: AuditChain?, queue: AuditQueue, durability: AuditDurability,
+        limits: AuditLimits,
         healthChanged: (@Sendable (AuditFault?) -> Void)?
     ) {
         self.file = file

@@ -158,7 +158,8 @@ package struct ConfigurationReader {
         ])
         var settings = AuditSettings(
             path: path("file", in: section, otherwise: "var/audit.jsonl"),
-            waitsForDisk: section.word("durability", among: ["fsync", "write"]) != "write")
+            durability: section.word("durability", among: AuditSettings.Durability.allCases.map(\.rawValue))
+                .flatMap(AuditSettings.Durability.init) ?? .fsync)
         settings.keyPath = path("key_file", in: section, otherwise: "")
         settings.signingKeyPath = path("signing_key", in: section, otherwise: "")
         settings.rotateByteCount = section.size("rotate_size", in: 1 << 16...1 << 40, otherwise: 256 << 20)
@@ -167,7 +168,8 @@ package struct ConfigurationReader {
             ? nil
             : section.duration("rotate_interval", in: Self.second...366 * 24 * Self.hour, otherwise: 24 * Self.hour)
         settings.keptFileCount = section.integer("keep_files", in: 0...1_000_000, otherwise: 0)
-        let checkpoints = section.listIsEmpty("checkpoints") ? [] : section.strings("checkpoints", example: "/mnt/heads")
+        let checkpoints =
+            section.listIsEmpty("checkpoints") ? [] : section.strings("checkpoints", example: "/mnt/heads")
         settings.checkpointPaths = (checkpoints ?? []).map(\.text)
         settings.checkpointInterval = section.duration(
             "checkpoint_interval", in: Self.second...24 * Self.hour, otherwise: 60 * Self.second)

@@ -159,8 +159,13 @@ package struct LogSettings: Sendable, Hashable {
 package struct AuditSettings: Sendable, Hashable {
     /// The trail's file, absolute or relative to the folder of proxy.conf.
     package var path: String
-    /// Whether guarded statements wait for the disk (`fsync`) or for the kernel (`write`).
-    package var waitsForDisk: Bool
+    /// What a statement that must be recorded waits for.
+    package enum Durability: String, Sendable, Hashable, CaseIterable {
+        /// The disk, the kernel, nothing.
+        case fsync, write, async
+    }
+
+    package var durability: Durability
     /// The files of the keys that seal the trail and sign its checkpoints; empty: beside the trail.
     package var keyPath = ""
     package var signingKeyPath = ""
@@ -174,9 +179,9 @@ package struct AuditSettings: Sendable, Hashable {
     package var checkpointPaths: [String] = []
     package var checkpointInterval: Duration = .seconds(60)
 
-    package init(path: String, waitsForDisk: Bool) {
+    package init(path: String, durability: Durability) {
         self.path = path
-        self.waitsForDisk = waitsForDisk
+        self.durability = durability
     }
 }
 

@@ -92,7 +92,11 @@ package enum ShippedConfiguration {
         [audit]
         file = "var/audit.jsonl"    # one JSON object a line
         durability = "fsync"        # "fsync": a recorded statement is on the disk before the server sees it; "write": in the
-                                    # kernel (faster; lost if the machine loses power)
+                                    # kernel (faster; lost with the machine's power); "async": in memory (lost with Holdfast, too)
+        rotate_size = "256MB"       # a file of that size, or that old, is closed and compressed: audit-000001.jsonl.zst
+        rotate_interval = "24h"
+        keep_files = 0              # so many closed files are kept; 0: all
+        checkpoints = []            # files on other machines' or mounts' storage that are told how far the trail has come
         # What is recorded although it is allowed (classes and groups, as in rules below). Whatever a rule blocks or warns about
         # and every statement that changes the catalog ("ddl") are always recorded.
         record = ["ddl", "table_loss", "data_loss", "opaque", "escape", "do_block"]

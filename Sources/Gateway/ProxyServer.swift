@@ -56,7 +56,12 @@ package final class ProxyServer {
         let upstreams = Upstreams(
             standard: Upstream(standard), others: configuration.upstreams.map { Upstream($0) })
         do {
-            let durability: AuditDurability = configuration.audit.waitsForDisk ? .fsync : .write
+            let durability: AuditDurability =
+                switch configuration.audit.durability {
+                case .fsync: .fsync
+                case .write: .write
+                case .async: .async
+                }
             audit = try AuditWriter(
                 path: auditPath, durability: durability, chain: Self.chain(configuration, trailPath: auditPath),
                 warn: { logger.warning("\($0)") }

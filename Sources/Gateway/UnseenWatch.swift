@@ -186,8 +186,9 @@ private final class WatchedTrail {
         guard stat(path, &information) == 0, information.st_mode & S_IFMT == S_IFREG else {
             throw AuditFault(description: "audit trail \(path): only a file can be read back")
         }
-        // logrotate's name for the file before: the last watermark may stand there.
-        let earlier = path + ".1"
+        // The last watermark may stand in the file before: the newest closed one, or what logrotate calls ".1".
+        let closed = AuditFiles(livePath: path).members().last { $0.number != nil }
+        let earlier = closed?.path ?? path + ".1"
         if access(earlier, R_OK) == 0 {
             var old = try AuditReader(path: earlier)
             try old.read { ledger.take($0, live: live) }

@@ -13,7 +13,7 @@ package enum TrailFiles {
     /// Reads the files one after the other: the pieces of a rotated trail from the oldest on, or those of several proxies.
     ///
     /// - Throws: ``AuditFault``: a file cannot be read, or holds a line that is no record. Only the line that the proxy was
-    ///   writing when it died may be cut off: the last one, or one that a `start` follows.
+    ///   writing when it died may be cut off: the last one, or one that a `recovered` or `start` follows.
     package static func read(_ paths: [String], into index: inout TrailIndex) throws(AuditFault) -> Summary {
         var summary = Summary()
         for path in paths {
@@ -25,7 +25,7 @@ package enum TrailFiles {
                 case .success(let record):
                     if let torn = unreadable {
                         unreadable = nil
-                        if record.event != .start, broken == nil {
+                        if record.event != .start, record.event != .recovered, broken == nil {
                             broken = AuditFault(
                                 description: "audit trail \(path), line \(torn.line): \(torn.fault.description)")
                         }

@@ -127,9 +127,13 @@ struct ConfigurationSummary {
     }
 
     private var audit: String {
-        configuration.resolve(configuration.audit.path)
-            + (configuration.audit.waitsForDisk
-                ? ", on the disk before forwarding" : ", in the kernel before forwarding")
+        let words =
+            switch configuration.audit.durability {
+            case .fsync: "on the disk before forwarding"
+            case .write: "in the kernel before forwarding"
+            case .async: "in memory before forwarding: lost if Holdfast is killed"
+            }
+        return "\(configuration.resolve(configuration.audit.path)), \(words)"
     }
 
     private var catalogText: String {

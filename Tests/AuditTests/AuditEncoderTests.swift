@@ -82,6 +82,23 @@ import Testing
         #expect(Array(sql.utf8) == Array(text.utf8))
     }
 
+    /// Every field has a value of its own.
+    private static let mark: AuditRecord.Mark = {
+        var mark = AuditRecord.Mark()
+        mark.instance = "instance"
+        mark.file = 1
+        mark.key = "key"
+        mark.previousFile = 2
+        mark.openIntents = ["a", "b"]
+        mark.headSequence = 3
+        mark.headCode = "code"
+        mark.reason = "reason"
+        mark.tornByteCount = 4
+        mark.tornHash = "hash"
+        mark.signature = "signature"
+        return mark
+    }()
+
     @Test("every event and every end of a transaction comes back", arguments: AuditRecord.Event.allCases)
     func everyEvent(_ event: AuditRecord.Event) throws {
         for end in AuditRecord.TransactionEnd.allCases {
@@ -89,6 +106,7 @@ import Testing
             record.event = event
             record.outcome?.transaction = end
             record.outcome?.commandTag = nil
+            if [.fileStart, .fileEnd, .recovered, .checkpoint, .retired].contains(event) { record.mark = Self.mark }
             #expect(try AuditDecoder.decode(AuditEncoder.line(record)) == record)
         }
     }

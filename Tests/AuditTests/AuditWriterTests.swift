@@ -148,7 +148,7 @@ import Testing
         let path = folder.file("a")
         let health = Inbox<Bool>()
         #expect(symlink("/dev/full", path) == 0)
-        let writer = try AuditWriter(path: path, durability: .fsync) { health.post($0 == nil) }
+        let writer = try AuditWriter(path: path, durability: .fsync, healthChanged: { health.post($0 == nil) })
         writer.append([Sample.outcome("kept 1")])
         let refused = await writer.commit([Sample.intent("refused")])
         #expect(throws: AuditFault.self) { try refused.get() }
@@ -181,7 +181,8 @@ import Testing
         #expect(symlink("/dev/full", path) == 0)
         var limits = AuditLimits()
         limits.retryInterval = .milliseconds(5)
-        let writer = try AuditWriter(path: path, durability: .fsync, limits: limits) { health.post($0 == nil) }
+        let writer = try AuditWriter(
+            path: path, durability: .fsync, limits: limits, healthChanged: { health.post($0 == nil) })
         writer.append([Sample.outcome("kept")])
         #expect(await health.next() == false)
         #expect(unlink(path) == 0)

@@ -60,7 +60,7 @@ import Testing
         #expect(configuration.embedded.binaryDirectory == "/opt/pg/bin")
         #expect(configuration.log.level == "debug")
         #expect(configuration.audit.path == "trail/audit.jsonl")
-        #expect(!configuration.audit.waitsForDisk)
+        #expect(configuration.audit.durability == .write)
         #expect(configuration.rules.auditedClasses.contains(.truncate))
         #expect(configuration.rules.auditedClasses.contains(.create), "ddl is always recorded")
         #expect(!configuration.rules.auditedClasses.contains(.deleteAll))

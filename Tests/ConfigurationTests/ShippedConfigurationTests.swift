@@ -28,7 +28,7 @@ import Testing
         #expect(configuration.upstream.servers == [.embedded])
         #expect(configuration.embedded.dataDirectory == "var/embedded")
         #expect(configuration.audit.path == "var/audit.jsonl")
-        #expect(configuration.audit.waitsForDisk)
+        #expect(configuration.audit.durability == .fsync)
     }
 
     @Test func `writes the defaults, so that leaving a key out changes nothing`() throws {

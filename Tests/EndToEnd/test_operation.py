@@ -100,7 +100,9 @@ def test_start_reload_and_stop_are_in_the_trail(holdfast: Holdfast) -> None:
     holdfast.reload()
     holdfast.trail.wait(event="reload")
     holdfast.stop()
-    assert [record["event"] for record in holdfast.trail.records()] == ["start", "reload", "stop"]
+    assert [record["event"] for record in holdfast.trail.records()] == [
+        "file_start", "start", "reload", "stop", "checkpoint",
+    ]
 
 
 def test_an_invalid_reload_changes_nothing_and_says_why(

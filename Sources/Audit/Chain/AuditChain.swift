@@ -103,7 +103,8 @@ final class AuditChain {
         }
         guard let key = keys.key(start.key ?? "") else {
             throw AuditFault(
-                description: "audit trail \(file.path): its key \(start.key ?? "") is not in \(settings.keyPath); restore "
+                description:
+                    "audit trail \(file.path): its key \(start.key ?? "") is not in \(settings.keyPath); restore "
                     + "that file from its backup, or move the trail away to begin with a new one")
         }
         if key != seal.key { seal = try AuditSeal(key) }

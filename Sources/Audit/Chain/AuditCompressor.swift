@@ -13,7 +13,8 @@ package enum AuditCompressor {
     /// - Parameter frame: is told of each frame: where it begins in the compressed file, its length there, its lines.
     /// - Throws: ``AuditFault``: the plain file is still there.
     package static func compress(
-        _ path: String, frame: (_ offset: Int, _ byteCount: Int, _ lines: UnsafeBufferPointer<UInt8>) -> Void = { _, _, _ in }
+        _ path: String,
+        frame: (_ offset: Int, _ byteCount: Int, _ lines: UnsafeBufferPointer<UInt8>) -> Void = { _, _, _ in }
     ) throws(AuditFault) {
         let source = open(path, O_RDONLY | O_CLOEXEC)
         guard source >= 0 else { throw AuditFault(path: path, call: "open", errorNumber: errno) }

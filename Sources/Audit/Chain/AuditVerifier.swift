@@ -240,7 +240,9 @@ package struct AuditVerifier {
             return
         }
         if let number = fileNumber, let file = mark.file, file > number + 1 {
-            find(.missing, 0, sealed.sequence, "files \(number + 1) to \(file - 1) of the trail are missing before this one")
+            find(
+                .missing, 0, sealed.sequence,
+                "files \(number + 1) to \(file - 1) of the trail are missing before this one")
             self.sequence = mark.headSequence
             self.code = mark.headCode.flatMap { AuditHash.bytes(hex: $0) }
         } else if mark.headSequence != nil, mark.headSequence != sequence || mark.headCode != AuditHash.hex(code) {
