@@ -66,6 +66,16 @@ struct AuditFile: ~Copyable {
     /// - Throws: ``AuditFault``, as ``append(_:syncs:)``.
     mutating func makeReady() throws(AuditFault) { _ = try prepare() }
 
+    /// Takes all out of a file that holds no whole line; what was torn stays in `found`.
+    ///
+    /// - Throws: ``AuditFault``: it is as it was.
+    mutating func empty() throws(AuditFault) {
+        guard ftruncate(descriptor, 0) == 0 else { throw AuditFault(path: path, call: "ftruncate", errorNumber: errno) }
+        found.isEmpty = true
+        endsInsideLine = false
+        length = 0
+    }
+
     /// Gives the file another name and begins with a new one. What was appended is on the disk first.
     ///
     /// - Throws: ``AuditFault``: the file is still the one it was, or at the next call will be looked for again.

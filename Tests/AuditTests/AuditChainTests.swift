@@ -116,6 +116,38 @@ struct AuditChainTests {
         #expect(try trail.verify().isWhole)
     }
 
+    @Test("what is open when the writer is killed between two files is said at the next start, too")
+    func killedBetweenFiles() async throws {
+        let trail = try Trail()
+        var writer = try trail.open()
+        _ = await writer.commit([Sample.intent("open"), Sample.intent("done"), Sample.outcome("done")])
+        writer.close()
+        #expect(rename(trail.livePath, trail.folder.file("audit-000001.jsonl")) == 0)
+        writer = try trail.open()
+        _ = await writer.commit([Sample.intent("next"), Sample.outcome("next")])
+        writer.close()
+        let records = try trail.records()
+        #expect(records.filter { $0.outcome?.transaction == .unknown }.map(\.id) == ["open"])
+        #expect(records.filter { $0.event == .fileStart }.map(\.mark?.openIntents) == [[], ["open"]])
+        #expect(try trail.verify().isWhole)
+    }
+
+    @Test("a file whose very first line was torn begins anew, and says so")
+    func tornBeginning() async throws {
+        let trail = try Trail()
+        var writer = try trail.open()
+        _ = await writer.commit([Sample.intent("open")])
+        writer.close()
+        #expect(rename(trail.livePath, trail.folder.file("audit-000001.jsonl")) == 0)
+        try Data(#"{"v":2,"seq":4,"ti"#.utf8).write(to: URL(fileURLWithPath: trail.livePath))
+        writer = try trail.open()
+        _ = await writer.commit([Sample.intent("next"), Sample.outcome("next")])
+        writer.close()
+        let start = try #require(try trail.records().last { $0.event == .fileStart })
+        #expect(start.mark?.file == 2 && start.mark?.tornByteCount == 18)
+        #expect(try trail.verify().isWhole)
+    }
+
     @Test("nothing that failed to be written has a number")
     func failures() async throws {
         let trail = try Trail()

@@ -32,6 +32,10 @@ final class AuditChain {
     private static let mostOpenIntents = 10_000
     private var checkpointSequence: Int64 = 0
     private var checkpointTime = ContinuousClock.now
+    /// The newest closed file, when this run began.
+    private var newestClosed: String?
+    /// Closed files that the last run has not compressed; once the first record is written, this one does.
+    private var leftPlain: [String] = []
     let warn: @Sendable (String) -> Void
     private let compressing = DispatchQueue(label: "holdfast-audit-compress", qos: .utility)
 
@@ -57,6 +61,7 @@ final class AuditChain {
         let closed = files.members().filter { $0.number != nil }
         guard let last = closed.last else { return }
         fileNumber = last.number ?? 0
+        newestClosed = last.path
         let contents = try AuditFileContents(path: last.path)
         if let start = contents.start {
             instance = start.instance ?? instance
@@ -66,7 +71,7 @@ final class AuditChain {
             sequence = last
             code = contents.lastCode
         }
-        for member in closed where !member.path.hasSuffix(AuditFiles.compressedEnding) { compress(member.path) }
+        leftPlain = closed.map(\.path).filter { !$0.hasSuffix(AuditFiles.compressedEnding) }
     }
 
     // MARK: - Opening files
@@ -76,6 +81,8 @@ final class AuditChain {
     /// - Throws: ``AuditFault``: the key of the file is not known, or a file that is no part of the chain cannot be moved.
     func opening(of file: inout AuditFile) throws(AuditFault) -> [UInt8] {
         guard file.generation != generation else { return [] }
+        // Not one whole record: its very beginning was torn.
+        if !file.found.isEmpty, !file.found.hasWholeLine { try file.empty() }
         if !file.found.isEmpty, file.found.start == nil {
             // Written by an earlier version, or by somebody else: kept, as a closed file, and no part of the chain.
             fileNumber += 1
@@ -92,13 +99,20 @@ final class AuditChain {
             mark.instance = instance
             mark.file = fileNumber + 1
             mark.key = newest.id
+            if file.found.tornByteCount > 0 {
+                mark.tornByteCount = Int64(file.found.tornByteCount)
+                mark.tornHash = file.found.tornHash
+            }
             if sequence > 0 {
                 mark.previousFile = fileNumber
                 mark.headSequence = sequence
                 mark.headCode = AuditHash.hex(code)
             }
-            mark.openIntents = openIntents.sorted()
+            // Killed between the end of a file and the beginning of the next: what is open stands in the closed one.
+            let unknown = generation == 0 ? newestClosed.map { outcomesNobodyKnows(now, in: $0) } ?? [] : []
+            mark.openIntents = unknown.map(\.id) + openIntents.sorted()
             AuditEncoder.append(.mark(.fileStart, mark, time: now), to: &lines)
+            for outcome in unknown { AuditEncoder.append(outcome, to: &lines) }
             return lines
         }
         guard let key = keys.key(start.key ?? "") else {
@@ -122,16 +136,16 @@ final class AuditChain {
             AuditEncoder.append(.mark(.recovered, mark, time: now), to: &lines)
         }
         if generation == 0 {
-            for outcome in outcomesNobodyKnows(now) { AuditEncoder.append(outcome, to: &lines) }
+            for outcome in outcomesNobodyKnows(now, in: files.livePath) { AuditEncoder.append(outcome, to: &lines) }
         }
         return lines
     }
 
     /// What the last run of the proxy has left open: an outcome for each, which says that nobody knows.
-    private func outcomesNobodyKnows(_ now: Int64) -> [AuditRecord] {
+    private func outcomesNobodyKnows(_ now: Int64, in path: String) -> [AuditRecord] {
         var open: [String: AuditRecord.SessionIdentity] = [:]
         do throws(AuditFault) {
-            var reader = try AuditReader(path: files.livePath)
+            var reader = try AuditReader(path: path)
             try reader.read { line in
                 guard case .success(let record) = line.content else { return }
                 switch record.event {
@@ -196,6 +210,8 @@ final class AuditChain {
         }
         sequence = pending.sequence
         code = pending.code
+        for path in leftPlain { compress(path) }
+        leftPlain = []
     }
 
     /// Records that are in the file now.

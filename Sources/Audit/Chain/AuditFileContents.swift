@@ -12,6 +12,7 @@ struct AuditFileContents: Sendable {
     var tornByteCount = 0
     var tornHash = ""
     var isEmpty = true
+    var hasWholeLine = false
 
     /// An empty file, or none.
     init() {}
@@ -69,6 +70,7 @@ struct AuditFileContents: Sendable {
             let bytes = Self.read(descriptor, at: offset, count: length - offset)
             var isDone = offset == 0
             if let last = bytes.lastIndex(of: UInt8(ascii: "\n")) {
+                hasWholeLine = true
                 isDone = takeEnd(bytes[...last]) || isDone
                 if isDone { takeTorn(Array(bytes[(last + 1)...])) }
             } else if isDone {
