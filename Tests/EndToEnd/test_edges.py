@@ -331,7 +331,8 @@ def test_an_administrators_word_reaches_a_client_between_two_rows(
 def test_a_client_that_did_not_read_sees_its_terminated_session_end_as_it_does_directly(
     holdfast: Holdfast, postgres: PostgresServer, production: str
 ) -> None:
-    """A server that is stuck in sending says nothing more: the stream ends, perhaps in the middle of a row."""
+    """A server that is stuck in sending says nothing more: the stream ends, perhaps in the middle of a row. One that found
+    room just then says why."""
     for way in (postgres, holdfast):
         with WireClient(*server_end(way), timeout=60) as client:
             client.login(production, application_name="stuck")
@@ -340,7 +341,9 @@ def test_a_client_that_did_not_read_sees_its_terminated_session_end_as_it_does_d
             find = "SELECT pid FROM pg_stat_activity WHERE application_name = 'stuck' AND wait_event = 'ClientWrite'"
             ((pid,),) = eventually(lambda: postgres.rows(find))
             postgres.execute(f"SELECT pg_terminate_backend({pid})")
-            assert {each.kind for each in client.rest()} == {"D"}
+            rest = client.rest()
+            assert {each.kind for each in rest} - {"E"} == {"D"}
+            assert all(fields["C"] == "57P01" for fields in errors(rest))
 
 
 def test_notifications_arrive_in_order_among_refusals(

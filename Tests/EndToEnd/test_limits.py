@@ -223,6 +223,8 @@ def test_out_of_descriptors_clients_are_told_and_holdfast_recovers(
     start_holdfast: StartHoldfast, production: str
 ) -> None:
     holdfast = start_holdfast(descriptor_limit=64)
+    # What the first client brings with it (the catalog's connection) is there then.
+    assert holdfast_lets_in(holdfast, production)
     before = holdfast.descriptors()
     with contextlib.ExitStack() as stack:
         told: list[dict[str, str]] = []
