@@ -64,8 +64,7 @@ private struct Fields {
     var time: String?
     var event: String?
     var id: String?
-    var session = AuditRecord.SessionIdentity(
-        session: "", client: "", user: "", database: "", applicationName: "", tag: "")
+    var session = AuditRecord.SessionIdentity.nobody
     var command: String?
     var sql: String?
     var classes: [String] = []
@@ -175,13 +174,10 @@ private struct Fields {
     }
 
     private func trailMark(_ event: AuditRecord.Event) -> AuditRecord.Mark? {
-        switch event {
-        case .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
-            var mark = mark
-            mark.reason = reason
-            return mark
-        default: return nil
-        }
+        guard event.isOfTrail else { return nil }
+        var mark = mark
+        mark.reason = reason
+        return mark
     }
 
     private func gap() -> AuditRecord.Gap? {

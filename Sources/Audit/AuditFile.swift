@@ -202,6 +202,13 @@ struct AuditFile: ~Copyable {
     }
 
     private borrowing func write(_ bytes: [UInt8]) throws(AuditFault) {
+        try Self.write(bytes[...], to: descriptor, path: path)
+    }
+
+    /// Writes all of the bytes, however many calls that takes.
+    ///
+    /// - Throws: ``AuditFault``: some may have been written.
+    static func write(_ bytes: ArraySlice<UInt8>, to descriptor: Int32, path: String) throws(AuditFault) {
         var written = 0
         while written < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
@@ -231,14 +238,10 @@ struct AuditFile: ~Copyable {
 
     /// A new file's name is in its folder, which has to reach the disk too.
     private mutating func syncFolder() {
-        let folder = Foundation.open(Self.folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard folder >= 0 else { return }
-        // Some file systems cannot do this, and then need not.
-        _ = fsync(folder)
-        _ = close(folder)
+        AuditFiles.syncFolder(Self.folder(of: path))
     }
 
-    private static func folder(of path: String) -> String {
+    static func folder(of path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return "." }
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }

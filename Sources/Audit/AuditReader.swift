@@ -71,6 +71,17 @@ package struct AuditReader: ~Copyable {
         while try fill() { handOut(body) }
     }
 
+    /// Hands out the first line, and reads no further than that takes.
+    mutating func readFirstLine(_ body: (UnsafeBufferPointer<UInt8>) -> Void) throws(AuditFault) {
+        var isFound = false
+        while !isFound, try fill() {
+            handOut { _, line in
+                if !isFound, let line { body(line) }
+                isFound = true
+            }
+        }
+    }
+
     /// What follows the last line end; nil if nothing.
     mutating func takeRest() -> [UInt8]? {
         guard end > start else { return nil }

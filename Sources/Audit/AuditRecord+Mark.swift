@@ -27,9 +27,7 @@ extension AuditRecord {
 
     /// A record of the trail's own.
     static func mark(_ event: Event, _ mark: Mark, time: Int64) -> AuditRecord {
-        let nobody = SessionIdentity(
-            session: "", client: "", user: "", database: "", applicationName: "", tag: "")
-        return AuditRecord(
-            event: event, time: time, id: "\(event.rawValue)-\(String(time, radix: 16))", session: nobody, mark: mark)
+        AuditRecord(
+            event: event, time: time, id: "\(event.rawValue)-\(String(time, radix: 16))", session: .nobody, mark: mark)
     }
 }

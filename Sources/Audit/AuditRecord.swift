@@ -1,6 +1,14 @@
 /// One line of the audit trail.
 package struct AuditRecord: Sendable, Equatable {
     package enum Event: String, Sendable, CaseIterable {
+        /// Whether the writer itself writes it, of the trail: its records have a ``Mark``.
+        var isOfTrail: Bool {
+            switch self {
+            case .fileStart, .fileEnd, .recovered, .checkpoint, .retired: true
+            default: false
+            }
+        }
+
         /// A statement is about to be forwarded. Written and flushed before it is.
         case intent
         /// What became of an intent.
@@ -80,6 +88,10 @@ package struct AuditRecord: Sendable, Equatable {
 
     /// Whose statement it was.
     package struct SessionIdentity: Sendable, Equatable {
+        /// Of records that concern no session.
+        package static let nobody = SessionIdentity(
+            session: "", client: "", user: "", database: "", applicationName: "", tag: "")
+
         package var session: String
         package var client: String
         package var user: String

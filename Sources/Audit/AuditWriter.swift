@@ -58,7 +58,9 @@ package final class AuditWriter: Sendable {
     /// a torn last line, and starts the thread.
     ///
     /// With `chain` every record is sealed, and files are closed and compressed (``AuditChainSettings``); `warn` is told what
-    /// went wrong with that and does not concern any record, on any thread. `healthChanged` runs on the writer's thread when writing begins to fail (with the reason) and when it works
+    /// went wrong with that and does not concern any record, on any thread.
+    ///
+    /// `healthChanged` runs on the writer's thread when writing begins to fail (with the reason) and when it works
     /// again (nil). It must only post or log.
     ///
     /// - Throws: ``AuditFault`` with path, reason and remedy: the file cannot be opened or is in use.
@@ -83,7 +85,9 @@ package final class AuditWriter: Sendable {
         // The file first: its lock keeps others away from what the chain looks at.
         let file = try AuditFile(path: path, flush: flush)
         var sealing: AuditChain?
-        if let chain, file.isRegular { sealing = try AuditChain(livePath: path, chain, warn: warn) }
+        if let chain, file.isRegular {
+            sealing = try AuditChain(livePath: path, goesOn: file.found.start != nil, chain, warn: warn)
+        }
         let loop = AuditWriterLoop(
             file: file, chain: sealing, queue: queue, durability: durability, limits: limits,
             healthChanged: healthChanged)
@@ -108,7 +112,8 @@ package final class AuditWriter: Sendable {
             if let fault = queue.append(entry) { completion?(.failure(fault)) }
             return
         }
-        // Nobody waits; but while the trail cannot be written nothing counts as recorded.
+        // Nobody waits; but while the trail cannot be written nothing counts as recorded. An entry of no records has the
+        // writer try.
         if let fault = queue.currentCounters.fault {
             queue.append(
                 AuditQueue.Entry(records: completion == nil ? records : [], durability: .write, completion: nil))

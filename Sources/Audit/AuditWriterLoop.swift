@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 
 /// What the writer's thread does and owns: the file, the backlog, the account of what was lost.
@@ -70,8 +71,8 @@ final class AuditWriterLoop {
 
     private var timeout: Duration? {
         let retry = backlog.isEmpty && unsyncedCount == 0 ? nil : limits.retryInterval
-        guard let checkpoint = chain?.untilCheckpoint else { return retry }
-        // A trail that cannot be written is tried at its own pace.
+        // While the trail cannot be written no checkpoint is made, however long it has been due.
+        guard fault == nil, let checkpoint = chain?.untilCheckpoint else { return retry }
         return min(retry ?? checkpoint, max(checkpoint, .milliseconds(1)))
     }
 
@@ -284,11 +285,7 @@ final class AuditWriterLoop {
     }
 
     private static func record(_ gap: AuditRecord.Gap) -> AuditRecord {
-        var clock = timespec()
-        clock_gettime(CLOCK_REALTIME, &clock)
-        let time = Int64(clock.tv_sec) * 1_000_000_000 + Int64(clock.tv_nsec)
-        let nobody = AuditRecord.SessionIdentity(
-            session: "", client: "", user: "", database: "", applicationName: "", tag: "")
-        return AuditRecord(event: .gap, time: time, id: "gap-" + String(time, radix: 16), session: nobody, gap: gap)
+        let time = linux_clock_realtime()
+        return AuditRecord(event: .gap, time: time, id: "gap-" + String(time, radix: 16), session: .nobody, gap: gap)
     }
 }

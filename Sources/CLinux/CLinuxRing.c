@@ -158,12 +158,12 @@ static struct io_uring_sqe *next_entry(struct linux_ring *ring) {
     return entry;
 }
 
-int linux_ring_poll(struct linux_ring *ring, int descriptor, uint32_t events, int repeats, uint64_t value) {
+int linux_ring_poll(struct linux_ring *ring, int descriptor, uint32_t events, uint64_t value) {
     struct io_uring_sqe *entry = next_entry(ring);
     if (!entry) return -EBUSY;
     entry->opcode = IORING_OP_POLL_ADD;
     entry->fd = descriptor;
-    entry->len = repeats ? IORING_POLL_ADD_MULTI : 0;
+    entry->len = IORING_POLL_ADD_MULTI;
     entry->poll32_events = events;
     entry->user_data = value;
     return 0;

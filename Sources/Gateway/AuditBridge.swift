@@ -35,8 +35,7 @@ struct AuditBridge {
     static func record(_ event: AuditRecord.Event) -> AuditRecord {
         AuditRecord(
             event: event, time: linux_clock_realtime(), id: String(linux_random(), radix: 16),
-            session: AuditRecord.SessionIdentity(
-                session: "", client: "", user: "", database: "", applicationName: "", tag: ""))
+            session: .nobody)
     }
 
     private static func end(_ end: OutcomeNote.TransactionEnd) -> AuditRecord.TransactionEnd {

@@ -2,7 +2,8 @@ import Transport
 
 /// A session on a loop that uses io_uring (`SessionLoop.usesRing`). While it relays, its plain sockets are read by the ring,
 /// into the ring's buffers, and what may go at once is sent from there, with the call in which the loop waits for what comes
-/// next. All else is as on any loop: what cannot go at once is copied and sent when it can be, more than one buffer is read the usual way.
+/// next. All else is as on any loop: what cannot go at once is copied and sent when it can be, more than one buffer is read the
+/// usual way.
 extension SessionDriver {
     // MARK: - Reading
 
@@ -34,15 +35,20 @@ extension SessionDriver {
         let (isClientIn, isServerIn) = (client.ring.isReceiving, server?.ring.isReceiving == true)
         endReceiving()
         do {
-            if isClientIn { try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites) }
-            if isServerIn, let number = server?.number, let watches = server?.watchesWrites {
-                try loop.selector.add(number, value: owner | 1, watchesWrites: watches)
-            }
+            try watchSockets(client: isClientIn, server: isServerIn)
         } catch {
             return close("cannot watch a socket: \(error.reason)")
         }
         // What the ring had read already is told by nobody.
         advance()
+    }
+
+    /// The loop's selector reports those sockets from here on; what they can do already, at once.
+    func watchSockets(client isClientWanted: Bool, server isServerWanted: Bool) throws(TransportError) {
+        if isClientWanted { try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites) }
+        if isServerWanted, let number = server?.number, let watches = server?.watchesWrites {
+            try loop.selector.add(number, value: owner | 1, watchesWrites: watches)
+        }
     }
 
     /// There is nothing to be read from the client now, and what comes is wanted.

@@ -294,10 +294,7 @@ final class SessionDriver {
         self.loop = loop
         self.owner = owner
         do {
-            try loop.selector.add(client.number, value: owner, watchesWrites: client.watchesWrites)
-            if let number = server?.number, let watches = server?.watchesWrites {
-                try loop.selector.add(number, value: owner | 1, watchesWrites: watches)
-            }
+            try watchSockets(client: true, server: true)
         } catch {
             return close("cannot watch a socket: \(error.reason)")
         }

@@ -41,10 +41,13 @@ final class AuditChain {
 
     /// Reads, or makes, the keys, and looks where the trail that is there ends.
     ///
-    /// - Parameter warn: what went wrong and does not matter to any record; any thread.
+    /// - Parameters:
+    ///   - goesOn: the file that is written begins with a record of the chain, which says where it comes from: no other need
+    ///     be read.
+    ///   - warn: what went wrong and does not matter to any record; any thread.
     /// - Throws: ``AuditFault``: no keys, or the newest closed file cannot be read.
     init(
-        livePath: String, _ settings: AuditChainSettings, warn: @escaping @Sendable (String) -> Void
+        livePath: String, goesOn: Bool, _ settings: AuditChainSettings, warn: @escaping @Sendable (String) -> Void
     ) throws(AuditFault) {
         self.settings = settings
         self.warn = warn
@@ -54,12 +57,13 @@ final class AuditChain {
         guard let newest = keys.newest else { throw AuditFault(description: "audit key file: no key in it") }
         seal = try AuditSeal(newest)
         instance = AuditHash.hex(try AuditHash.random(8))
-        try lookAtClosedFiles()
+        let closed = files.members().filter { $0.number != nil }
+        leftPlain = closed.map(\.path).filter { !$0.hasSuffix(AuditFiles.compressedEnding) }
+        if !goesOn, let last = closed.last { try goOn(from: last) }
     }
 
-    private func lookAtClosedFiles() throws(AuditFault) {
-        let closed = files.members().filter { $0.number != nil }
-        guard let last = closed.last else { return }
+    /// The chain comes from a closed file, which is read to its end.
+    private func goOn(from last: AuditFiles.Member) throws(AuditFault) {
         fileNumber = last.number ?? 0
         newestClosed = last.path
         let contents = try AuditFileContents(path: last.path)
@@ -71,7 +75,6 @@ final class AuditChain {
             sequence = last
             code = contents.lastCode
         }
-        leftPlain = closed.map(\.path).filter { !$0.hasSuffix(AuditFiles.compressedEnding) }
     }
 
     // MARK: - Opening files
@@ -85,9 +88,9 @@ final class AuditChain {
         if !file.found.isEmpty, !file.found.hasWholeLine { try file.empty() }
         if !file.found.isEmpty, file.found.start == nil {
             // Written by an earlier version, or by somebody else: kept, as a closed file, and no part of the chain.
-            fileNumber += 1
-            let path = files.closedPath(fileNumber)
+            let path = files.closedPath(fileNumber + 1)
             try file.rotate(to: path)
+            fileNumber += 1
             compress(path)
         }
         var lines: [UInt8] = []
@@ -150,10 +153,7 @@ final class AuditChain {
                 guard case .success(let record) = line.content else { return }
                 switch record.event {
                 case .fileStart:
-                    for id in record.mark?.openIntents ?? [] {
-                        open[id] = AuditRecord.SessionIdentity(
-                            session: "", client: "", user: "", database: "", applicationName: "", tag: "")
-                    }
+                    for id in record.mark?.openIntents ?? [] { open[id] = .nobody }
                 case .intent: open[record.id] = record.session
                 case .outcome: open[record.id] = nil
                 default: break
@@ -210,6 +210,10 @@ final class AuditChain {
         }
         sequence = pending.sequence
         code = pending.code
+        compressLeft()
+    }
+
+    private func compressLeft() {
         for path in leftPlain { compress(path) }
         leftPlain = []
     }
@@ -264,7 +268,10 @@ final class AuditChain {
     }
 
     /// Waits for the other thread.
-    func finishCompressing() { compressing.sync {} }
+    func finishCompressing() {
+        compressLeft()
+        compressing.sync {}
+    }
 
     /// Deletes the oldest closed files, if there are more than are kept.
     ///
@@ -275,8 +282,7 @@ final class AuditChain {
         var lines: [UInt8] = []
         for (member, next) in zip(closed, closed.dropFirst()).prefix(max(0, closed.count - settings.keptFileCount)) {
             // Where the file ended stands at the beginning of the next one.
-            guard let contents = try? AuditFileContents(path: next.path), let start = contents.start,
-                unlink(member.path) == 0
+            guard let start = try? AuditFileContents.start(of: next.path), unlink(member.path) == 0
             else {
                 warn("an old file of the audit trail is not deleted: \(member.path)")
                 break

@@ -62,7 +62,7 @@ package enum AuditCompressor {
             guard ZSTD_isError(size) == 0 else {
                 throw AuditFault(description: "audit trail \(unfinished): \(String(cString: ZSTD_getErrorName(size)))")
             }
-            try write(packed, size, to: target, path: unfinished)
+            try AuditFile.write(packed[..<size], to: target, path: unfinished)
             held.withUnsafeBufferPointer { frame(offset, size, UnsafeBufferPointer(rebasing: $0[..<lines])) }
             offset += size
             held.removeFirst(lines)
@@ -71,26 +71,10 @@ package enum AuditCompressor {
         guard rename(unfinished, finished) == 0 else {
             throw AuditFault(path: finished, call: "rename", errorNumber: errno)
         }
-        let folder = AuditFiles(livePath: path).folder
+        let folder = AuditFile.folder(of: path)
         AuditFiles.syncFolder(folder)
         _ = unlink(path)
         AuditFiles.syncFolder(folder)
-    }
-
-    private static func write(
-        _ bytes: [UInt8], _ count: Int, to descriptor: Int32, path: String
-    ) throws(AuditFault) {
-        var written = 0
-        while written < count {
-            let result = bytes.withUnsafeBytes { bytes in
-                Foundation.write(descriptor, bytes.baseAddress.map { $0 + written }, count - written)
-            }
-            if result > 0 {
-                written += result
-            } else if result == 0 || errno != EINTR {
-                throw AuditFault(path: path, call: "write", errorNumber: result == 0 ? ENOSPC : errno)
-            }
-        }
     }
 }
 

@@ -42,6 +42,16 @@ struct AuditFileContents: Sendable {
         self = contents
     }
 
+    /// What the first line of a closed file says, which alone is read; nil if it is no beginning.
+    ///
+    /// - Throws: ``AuditFault``: it cannot be read.
+    static func start(of path: String) throws(AuditFault) -> AuditRecord.Mark? {
+        var reader = try AuditReader(path: path)
+        var contents = AuditFileContents()
+        try reader.readFirstLine { contents.takeStart($0) }
+        return contents.start
+    }
+
     private mutating func takeStart(_ line: UnsafeBufferPointer<UInt8>) {
         guard let record = try? AuditDecoder.decode(line), record.event == .fileStart else { return }
         start = record.mark

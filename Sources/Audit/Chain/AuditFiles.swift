@@ -20,7 +20,7 @@ package struct AuditFiles: Sendable, Equatable {
     /// - Parameter livePath: `file` under `[audit]`.
     package init(livePath: String) {
         self.livePath = livePath
-        folder = livePath.lastIndex(of: "/").map { $0 == livePath.startIndex ? "/" : String(livePath[..<$0]) } ?? "."
+        folder = AuditFile.folder(of: livePath)
         let name = livePath.split(separator: "/").last.map(String.init) ?? livePath
         if let dot = name.lastIndex(of: "."), dot > name.startIndex {
             stem = String(name[..<dot])

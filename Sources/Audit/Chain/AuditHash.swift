@@ -4,9 +4,11 @@ import COpenSSL
 enum AuditHash {
     static let byteCount = 32
 
-    static func sha256(_ bytes: some ContiguousBytesOfTrail) -> [UInt8] {
+    static func sha256(_ bytes: [UInt8]) -> [UInt8] { bytes.withUnsafeBufferPointer { sha256($0) } }
+
+    static func sha256(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
         var digest = [UInt8](repeating: 0, count: byteCount)
-        bytes.withBytes { _ = SHA256($0.baseAddress, $0.count, &digest) }
+        SHA256(bytes.baseAddress, bytes.count, &digest)
         return digest
     }
 
@@ -36,9 +38,9 @@ enum AuditHash {
     }
 
     /// Nil if these are not pairs of hexadecimal digits (small letters).
-    static func bytes(hex text: some StringProtocol) -> [UInt8]? { bytes(hex: Array(text.utf8)[...]) }
+    static func bytes(hex text: some StringProtocol) -> [UInt8]? { bytes(hex: text.utf8) }
 
-    static func bytes(hex digits: ArraySlice<UInt8>) -> [UInt8]? {
+    static func bytes(hex digits: some Collection<UInt8>) -> [UInt8]? {
         guard digits.count.isMultiple(of: 2) else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(digits.count / 2)
@@ -59,17 +61,4 @@ enum AuditHash {
         }
         return bytes
     }
-}
-
-/// What can be hashed where it lies.
-protocol ContiguousBytesOfTrail {
-    func withBytes(_ body: (UnsafeBufferPointer<UInt8>) -> Void)
-}
-
-extension Array: ContiguousBytesOfTrail where Element == UInt8 {
-    func withBytes(_ body: (UnsafeBufferPointer<UInt8>) -> Void) { withUnsafeBufferPointer(body) }
-}
-
-extension UnsafeBufferPointer: ContiguousBytesOfTrail where Element == UInt8 {
-    func withBytes(_ body: (UnsafeBufferPointer<UInt8>) -> Void) { body(self) }
 }

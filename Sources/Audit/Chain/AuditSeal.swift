@@ -64,7 +64,7 @@ struct SealedLine {
             index += 1
         }
         guard line[index] == UInt8(ascii: ","),
-            let code = AuditHash.bytes(hex: Array(line[(tailStart + Self.tail.count)..<(line.count - 2)])[...])
+            let code = AuditHash.bytes(hex: line[(tailStart + Self.tail.count)..<(line.count - 2)])
         else { return nil }
         sequence = number
         self.code = code

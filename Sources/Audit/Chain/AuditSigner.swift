@@ -18,7 +18,7 @@ package struct AuditCheckpoint: Sendable, Equatable {
     }
 }
 
-/// Signs checkpoints with Ed25519: `checkpoint_key` under `[audit]`.
+/// Signs checkpoints with Ed25519: `signing_key` under `[audit]`.
 ///
 /// A text file, mode 0600: a first line that says what it is, then 64 hexadecimal digits (the private key, RFC 8032).
 package final class AuditSigner: @unchecked Sendable {

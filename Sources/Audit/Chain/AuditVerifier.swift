@@ -51,7 +51,6 @@ package struct AuditVerifier {
         package var firstSequence: Int64?
         package var lastSequence: Int64?
         package var lastCode = ""
-        package var lastTime: String?
         package var instance: String?
         /// Torn lines that a later record accounts for.
         package var recovered = 0
@@ -185,11 +184,11 @@ package struct AuditVerifier {
 
     private mutating func takeUnsealed(_ number: Int, _ line: UnsafeBufferPointer<UInt8>) {
         settleTorn()
-        if sequence == nil, (try? AuditDecoder.decode(line)) != nil {
+        let isWhole = (try? AuditDecoder.decode(line)) != nil
+        if sequence == nil, isWhole {
             result.unsealed += 1
             return
         }
-        let isWhole = (try? AuditDecoder.decode(line)) != nil
         let finding = Finding(
             kind: isWhole ? .foreign : .torn, path: path, line: number, sequence: nil,
             text: isWhole
@@ -287,8 +286,7 @@ package struct AuditVerifier {
             time: record.time)
     }
 
-    private static let marks: Set<String> = Set(
-        [AuditRecord.Event.fileStart, .fileEnd, .recovered, .checkpoint, .retired].map(\.rawValue))
+    private static let marks = Set(AuditRecord.Event.allCases.filter(\.isOfTrail).map(\.rawValue))
 
     /// The event in the fixed beginning of a sealed line: `{"v":2,"seq":17,"time":"27 characters","event":"…"`.
     private static func event(of bytes: UnsafeBufferPointer<UInt8>) -> String {

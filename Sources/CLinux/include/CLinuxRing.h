@@ -22,9 +22,9 @@ int linux_ring_enter(struct linux_ring *ring, uint32_t wanted);
 // What follows asks for something; it is submitted with the next enter, or now if the queue is full. It completes with
 // `value`. 0, or -errno if the queue is full and cannot be submitted.
 
-// poll(2)'s events, once, or whenever the socket has news of them until that is cancelled (the last completion lacks
+// poll(2)'s events, whenever the socket has news of them, until that is cancelled (the last completion lacks
 // LINUX_RING_MORE).
-int linux_ring_poll(struct linux_ring *ring, int descriptor, uint32_t events, int repeats, uint64_t value);
+int linux_ring_poll(struct linux_ring *ring, int descriptor, uint32_t events, uint64_t value);
 // recv(2), once, into a buffer of the ring's. Completes with the count, 0 at the end, or -errno (ENOBUFS: no buffer is free).
 int linux_ring_receive(struct linux_ring *ring, int descriptor, uint64_t value);
 // send(2), done or refused by the time it has been submitted. Completes only if not all has been taken: with how much, or

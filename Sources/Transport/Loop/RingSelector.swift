@@ -99,14 +99,14 @@ package final class RingSelector {
         guard isWatched, !entries[index].isWriteWatched else { return }
         entries[index].turn = turn
         // Not once: the kernel would answer at once, and with nothing else, for a peer that has only ended its own side.
-        entries[index].isWriteWatched = linux_ring_poll(ring, descriptor, LINUX_EPOLL_OUT, 1, key(.write, index)) == 0
+        entries[index].isWriteWatched = linux_ring_poll(ring, descriptor, LINUX_EPOLL_OUT, key(.write, index)) == 0
     }
 
     /// Reports from now on when the other side has ended and when the socket has failed, at once if so.
     package func watchHangUp(_ descriptor: Int32) {
         guard let index = received(descriptor), !entries[index].isHangUpWatched else { return }
         entries[index].turn = turn
-        let code = linux_ring_poll(ring, descriptor, LINUX_EPOLL_RDHUP, 1, key(.hangUp, index))
+        let code = linux_ring_poll(ring, descriptor, LINUX_EPOLL_RDHUP, key(.hangUp, index))
         entries[index].isHangUpWatched = code == 0
     }
 
@@ -207,7 +207,8 @@ package final class RingSelector {
         return UnsafeRawBufferPointer(start: nil, count: 0)
     }
 
-    /// Sends with the next wait (or `submit`), to a socket that is received from. One send a turn for each socket, or they may overtake each other.
+    /// Sends with the next wait (or `submit`), to a socket that is received from. One send a turn for each socket, or they may
+    /// overtake each other.
     ///
     /// - Parameter bytes: those of a `received` event of this turn, or others that stay until the wait has ended.
     /// - Returns: whether the kernel will be asked.
@@ -255,7 +256,7 @@ package final class RingSelector {
             return epoll.wait(milliseconds: isPatient && !isInUse ? -1 : 0) { body($0, .ready($1)) }
         }
         if !isEpollWatched {
-            isEpollWatched = linux_ring_poll(ring, epoll.number, LINUX_EPOLL_IN, 1, Self.epollKey) == 0
+            isEpollWatched = linux_ring_poll(ring, epoll.number, LINUX_EPOLL_IN, Self.epollKey) == 0
         }
         waitByRing(isPatient: isPatient, body)
         if hasEpollNews {
@@ -362,7 +363,7 @@ package final class RingSelector {
         // Taken back, and asked for again since.
         if completion.result == -ECANCELED { return }
         if completion.result >= 0, events != 0, completion.flags & LINUX_RING_MORE == 0 {
-            _ = linux_ring_poll(ring, Int32(index), events, 1, completion.value)
+            _ = linux_ring_poll(ring, Int32(index), events, completion.value)
             entries[index].turn = turn
         }
         body(value, .ready(completion.result < 0 ? LINUX_EPOLL_ERR : UInt32(completion.result)))
