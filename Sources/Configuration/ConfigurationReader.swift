@@ -37,7 +37,7 @@ package struct ConfigurationReader {
     }
 
     private static let keys = [
-        "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "selector",
+        "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "selector", "busy_poll",
         "max_clients", "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users",
         "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit", "send_proxy",
         "proxy_protocol", "tcp", "tag", "rule",
@@ -68,6 +68,7 @@ package struct ConfigurationReader {
             rules: rules, limits: LimitReader(tags: tags).read(root, maximumStatementBytes: maximumStatementBytes))
         configuration.selector =
             root.word("selector", among: SelectorChoice.allCases.map(\.rawValue)).flatMap(SelectorChoice.init) ?? .auto
+        configuration.busyPoll = .microseconds(root.integer("busy_poll", in: 0...1000, otherwise: 0))
         configuration.upstreams = upstreams.blocks(root)
         if configuration.catalog.connection == nil {
             for block in root.blocks("upstream") where !(block.text("catalog") ?? "").isEmpty {

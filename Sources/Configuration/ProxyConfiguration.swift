@@ -15,6 +15,8 @@ package struct ProxyConfiguration: Sendable {
     /// Event loops; 0 means one per core.
     package var loopCount: Int
     package var selector = SelectorChoice.auto
+    /// How long a loop looks for more to do before it sleeps; 0 for not at all.
+    package var busyPoll = Duration.zero
     package var maximumClients: Int
     /// How long SIGTERM waits for running transactions.
     package var drainTimeout: Duration

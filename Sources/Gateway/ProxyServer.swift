@@ -107,7 +107,7 @@ package final class ProxyServer {
             let loopCount =
                 configuration.loopCount > 0 ? configuration.loopCount : ProcessInfo.processInfo.activeProcessorCount
             group = try LoopGroup(
-                count: loopCount, selector: selector,
+                count: loopCount, selector: selector, busyPoll: configuration.busyPoll,
                 context: LoopContext(
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
@@ -171,6 +171,7 @@ package final class ProxyServer {
         }
         if changed.loopCount != started.loopCount { waiting.append("loops") }
         if changed.selector != started.selector { waiting.append("selector") }
+        if changed.busyPoll != started.busyPoll { waiting.append("busy_poll") }
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }

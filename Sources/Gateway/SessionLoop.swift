@@ -399,12 +399,3 @@ package final class SessionLoop {
         if let drainDeadline { session.drain(deadline: drainDeadline) }
     }
 }
-
-extension Duration {
-    /// Nanoseconds, as far as 64 bits reach.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? Int64.max / 2 : whole &+ attoseconds / 1_000_000_000
-    }
-}
