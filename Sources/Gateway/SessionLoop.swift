@@ -22,8 +22,10 @@ package struct LoopContext: Sendable {
     let cancels = CancelTable()
     /// Opens grants at the guards inside the databases; nil without `[guard] connection`.
     package var grants: GrantService?
-    /// Whether the trail is told when sessions begin and end.
-    package var recordsSessions = false
+    /// Which sessions the trail is told of.
+    package var recordedSessions = AuditSettings.Sessions.none
+    /// Longer texts are cut in the trail.
+    package var maximumTextBytes = 1 << 20
     /// Recorded statements have ended; what the server did then may be compared with them.
     package var statementsEnded: @Sendable () -> Void = {}
     /// Reads texts that take long; nil to read them on the loops.
