@@ -35,6 +35,7 @@ let package = Package(
 
         .target(name: "CLibPQ", linkerSettings: [.linkedLibrary("pq")]),
         .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // The pure ring: no sockets, files, clocks, threads, randomness or logging.
@@ -52,7 +53,8 @@ let package = Package(
         .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
-        .target(name: "Audit", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: strict),
+        .target(
+            name: "Audit", dependencies: ["CLinux", "CZstd", "CZlib", "COpenSSL", "Policy"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
         .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),

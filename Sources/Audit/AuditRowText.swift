@@ -75,7 +75,7 @@ package struct AuditRowText {
         return objects.count > 4 ? "\(shown) and \(objects.count - 4) more" : shown
     }
 
-    private static func end(of row: AuditRow) -> String {
+    static func end(of row: AuditRow) -> String {
         guard let outcome = row.outcome else {
             return row.state == .inDoubt ? "in doubt: the proxy ended first" : "no outcome yet"
         }
@@ -90,7 +90,7 @@ package struct AuditRowText {
         }
     }
 
-    private static func measures(_ outcome: AuditRecord.Outcome?) -> String {
+    static func measures(_ outcome: AuditRecord.Outcome?) -> String {
         guard let outcome else { return "" }
         var parts: [String] = []
         if let rows = outcome.rows { parts.append(rows == 1 ? "1 row" : "\(rows) rows") }

@@ -259,10 +259,17 @@ final class AuditChain {
     /// A closed file is made small, on another thread.
     func compress(_ path: String) {
         compressing.async { [warn] in
+            var index = SearchIndexBuilder()
             do throws(AuditFault) {
-                try AuditCompressor.compress(path)
+                try AuditCompressor.compress(path) { index.take(offset: $0, byteCount: $1, lines: $2) }
             } catch {
-                warn("a closed file of the audit trail stays uncompressed: \(error.description)")
+                return warn("a closed file of the audit trail stays uncompressed: \(error.description)")
+            }
+            do throws(AuditFault) {
+                let compressed = path + AuditFiles.compressedEnding
+                try index.finish(path: compressed).write(for: compressed)
+            } catch {
+                warn("a closed file of the audit trail has no index; searches take longer: \(error.description)")
             }
         }
     }
@@ -287,6 +294,7 @@ final class AuditChain {
                 warn("an old file of the audit trail is not deleted: \(member.path)")
                 break
             }
+            _ = unlink(SearchIndex.path(of: member.path))
             var mark = AuditRecord.Mark()
             mark.file = member.number
             mark.headSequence = start.headSequence
