@@ -85,6 +85,9 @@ let package = Package(
                 "Transport", "TLSEngine", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/StandIn", swiftSettings: strict),
+        // A trail of millions of records, for Benchmarks/trail-search.
+        .executableTarget(
+            name: "holdfast-trailmaker", dependencies: ["Audit"], path: "Benchmarks/TrailMaker", swiftSettings: strict),
         // What our lexer sees, for the comparison with a real server (Tests/EndToEnd/test_lexer_differential.py).
         .executableTarget(
             name: "holdfast-lexdump", dependencies: ["SQLParsing"], path: "Tests/Support/LexDump",
