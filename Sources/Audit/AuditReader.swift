@@ -66,7 +66,8 @@ package struct AuditReader: ~Copyable {
         wholeLinesEnd = length - off_t(contents.tornByteCount)
         guard lseek(descriptor, wholeLinesEnd, SEEK_SET) == wholeLinesEnd else {
             throw AuditFault(
-                description: "audit trail \(path): it is no file; leave --follow away, and what comes is read to its end")
+                description: "audit trail \(path): it is no file; without --follow it is read to its end"
+            )
         }
     }
 

@@ -70,7 +70,8 @@ struct AuditFilterOptions: ParsableArguments {
     @Option(
         name: .customLong("client"),
         help: ArgumentHelp(
-            "From this address, or this range (10.0.0.0/8), or \"local\" for Unix-domain sockets.", valueName: "address"))
+            "From this address, or this range (10.0.0.0/8), or \"local\" for Unix-domain sockets.",
+            valueName: "address"))
     var clients: [ClientArgument] = []
 
     @Option(name: .customLong("application"), help: ArgumentHelp("Of this application_name.", valueName: "name"))

@@ -53,7 +53,9 @@ struct AuditSearchCommand: ParsableCommand {
     func validate() throws {
         if let limit, limit < 1 { throw ValidationError("--limit wants a number from 1 on") }
         if json, format != nil { throw ValidationError("--json is --format records: give one of them") }
-        if sql, chosenFormat != .table { throw ValidationError("--sql is for tables; other formats hold the statements") }
+        if sql, chosenFormat != .table {
+            throw ValidationError("--sql is for tables; other formats hold the statements")
+        }
         if follow, reverse { throw ValidationError("--follow goes forward: leave --reverse away") }
         if follow, trail.named.count > 1 { throw ValidationError("--follow follows one file") }
     }

@@ -21,7 +21,9 @@ struct AuditShowCommand: ParsableCommand {
 
     @OptionGroup var trail: TrailOptions
 
-    @Option(help: ArgumentHelp("table (for people), json (the statements, one object a line) or csv.", valueName: "format"))
+    @Option(
+        help: ArgumentHelp(
+            "table (for people); or the statements as json (one object a line), csv, or records.", valueName: "format"))
     var format: RowFormat = .table
 
     func run() throws {
@@ -38,7 +40,8 @@ struct AuditShowCommand: ParsableCommand {
         output.complain(complaints)
         guard let story else {
             output.flush()
-            RowOutput.say("no record has the id \(AuditRowText.shown(id)): it is in another trail, or its file was deleted")
+            RowOutput.say(
+                "no record has the id \(AuditRowText.shown(id)): it is in another trail, or its file was deleted")
             throw ExitCode(output.isIncomplete ? 2 : 1)
         }
         if format == .table {

@@ -56,6 +56,7 @@ enum RecordTexts {
 extension AuditFilter {
     /// Whether one of the texts stands in the row's record or in its outcome. The row must have its lines.
     func acceptsTexts(of row: AuditRow) -> Bool {
-        texts.isEmpty || texts.contains { RecordTexts.hold($0, in: row.line) || RecordTexts.hold($0, in: row.outcomeLine) }
+        texts.isEmpty
+            || texts.contains { RecordTexts.hold($0, in: row.line) || RecordTexts.hold($0, in: row.outcomeLine) }
     }
 }

@@ -8,7 +8,8 @@ package enum ReportMarkdown {
             case .heading(let title): text += "## \(title)\n"
             case .text(let sentence): text += escaped(sentence) + "\n"
             case .table(let columns, let rows):
-                text += line(columns) + line(columns.map { _ in "---" }, escapes: false) + rows.map { line($0) }.joined()
+                text += line(columns) + line(columns.map { _ in "---" }, escapes: false)
+                text += rows.map { line($0) }.joined()
             case .chart: text += chart(report)
             }
         }
@@ -49,7 +50,8 @@ package enum ReportMarkdown {
         for bar in bars where bar.total > 0 {
             func length(_ count: Int) -> Int { count == 0 ? 0 : max(1, count * 50 / most) }
             text += AuditRowText.time(bar.time).prefix(16) + "  "
-            text += String(repeating: "█", count: length(bar.allowed)) + String(repeating: "▒", count: length(bar.warned))
+            text += String(repeating: "█", count: length(bar.allowed))
+            text += String(repeating: "▒", count: length(bar.warned))
             text += String(repeating: "░", count: length(bar.blocked)) + " \(bar.total)\n"
         }
         return text + "```\n"

@@ -23,7 +23,8 @@ struct ReportOutline {
             table(["rule", "refusals"], report.rules.top(50), of: report.rules, empty: "(none: not readable)")
         }
         rows(
-            "Nobody knows how it ended", report.unknown, none: "The outcome of every statement is known, or still to come.",
+            "Nobody knows how it ended", report.unknown,
+            none: "The outcome of every statement is known, or still to come.",
             some: "The connection or the proxy ended first. The server's catalog tells.")
         rows("Failed", report.failures, none: "No executed statement failed.")
         rows(
@@ -37,8 +38,9 @@ struct ReportOutline {
         parts.append(.heading("What this report does not say"))
         parts.append(
             .text(
-                "Whether the trail is whole: nothing was verified. holdfast audit verify proves that no record was changed or "
-                    + "taken out. What never passed Holdfast is here only as findings: holdfast audit unseen looks for more."))
+                "Whether the trail is whole: nothing was verified. holdfast audit verify proves that no record was "
+                    + "changed or taken out. What never passed Holdfast is here only as findings: holdfast audit unseen "
+                    + "looks for more."))
     }
 
     private mutating func overview(_ report: TrailReport) {
@@ -47,7 +49,8 @@ struct ReportOutline {
         if let until = report.until { time += " until \(AuditRowText.time(until))" }
         parts.append(.text("Trail: " + report.trails.map(AuditRowText.shown).joined(separator: ", ") + time + "."))
         if let first = report.firstTime, let last = report.lastTime {
-            parts.append(.text("First record \(AuditRowText.time(first)), last \(AuditRowText.time(last)); times are UTC."))
+            let times = (AuditRowText.time(first), AuditRowText.time(last))
+            parts.append(.text("First record \(times.0), last \(times.1); times are UTC."))
         }
         guard report.statementCount > 0 else {
             parts.append(.text("No statement is on the trail in that time."))

@@ -127,7 +127,8 @@ enum ReportChart {
             let x = left + Double(index) * step
             var y = floor
             let time = AuditRowText.time(bar.time)
-            svg += "<g><title>\(time.prefix(16)): \(bar.allowed) passed, \(bar.warned) warned, \(bar.blocked) refused</title>"
+            svg += "<g><title>\(time.prefix(16)): \(bar.allowed) passed, \(bar.warned) warned, "
+            svg += "\(bar.blocked) refused</title>"
             for (name, count) in [("passed", bar.allowed), ("warned", bar.warned), ("refused", bar.blocked)]
             where count > 0 {
                 // What there is must be seen, however much more there is of the rest.

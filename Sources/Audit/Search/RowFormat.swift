@@ -122,11 +122,12 @@ enum RowCSV {
             case .inDoubt: "in_doubt"
             }
         let objects = statement?.objects ?? record.finding?.objects ?? []
-        let remarks = statement?.remarks ?? [record.finding?.text, record.gap?.reason, record.mark?.reason].compactMap { $0 }
+        let others = [record.finding?.text, record.gap?.reason, record.mark?.reason].compactMap { $0 }
+        let remarks = statement?.remarks ?? others
         return line([
-            AuditTime.text(record.time), record.event.rawValue, record.id, session.session, session.client, session.user,
-            session.database, session.applicationName, session.tag, statement?.verdict ?? "", statement?.rule ?? "",
-            statement?.command ?? "", (statement?.classes ?? []).joined(separator: " "),
+            AuditTime.text(record.time), record.event.rawValue, record.id, session.session, session.client,
+            session.user, session.database, session.applicationName, session.tag, statement?.verdict ?? "",
+            statement?.rule ?? "", statement?.command ?? "", (statement?.classes ?? []).joined(separator: " "),
             objects.map { "\($0.kind) \($0.name)" }.joined(separator: "; "), state, outcome?.transaction.rawValue ?? "",
             outcome?.commandTag ?? "", outcome?.sqlState ?? "", outcome?.message ?? "",
             outcome?.rows.map(String.init) ?? "", outcome?.durationMicroseconds.map(String.init) ?? "",

@@ -30,10 +30,10 @@ struct SearchPlan: Sendable {
             // An outcome without its intent can only be told by whose it is.
             startsFromOutcomes = !filter.asksForStatement
             let choices = [
-                anchor(filter.ids, "id"), objectNeedles, anchor(filter.sessions, "session"), anchor(filter.rules, "rule"),
-                anchor(filter.users, "user"), anchor(filter.applications, "application_name"),
-                anchor(filter.databases, "database"), classNeedles, eventNeedles, anchor(filter.verdicts, "verdict"),
-                anchor(filter.tags, "tag"),
+                anchor(filter.ids, "id"), objectNeedles, anchor(filter.sessions, "session"),
+                anchor(filter.rules, "rule"), anchor(filter.users, "user"),
+                anchor(filter.applications, "application_name"), anchor(filter.databases, "database"),
+                classNeedles, eventNeedles, anchor(filter.verdicts, "verdict"), anchor(filter.tags, "tag"),
             ]
             needles = choices.first { $0 != nil && $0?.isEmpty == false }.flatMap { $0 } ?? []
             tokens = identityTokens + statementTokens

@@ -41,7 +41,8 @@ package struct StatementStory: Sendable, Equatable {
             var wanted = AuditFilter()
             wanted.ids = [id]
             let own = rows(wanted, trail, complain)
-            let row = own.first { $0.record.event == .intent || $0.record.event == .refusal }
+            let row =
+                own.first { $0.record.event == .intent || $0.record.event == .refusal }
                 ?? own.first { $0.record.event == .outcome }
                 ?? own.first { $0.record.event != .sessionStart && $0.record.event != .sessionEnd }
             // Sessions' own records have the session's id.

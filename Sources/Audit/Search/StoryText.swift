@@ -5,7 +5,8 @@ package enum StoryText {
         if let row = story.row { text += own(row) }
         if let session = story.session { text += about(session, isAskedFor: story.row == nil) }
         if story.row?.record.event == .intent { text += transaction(story) }
-        text += section("Refused in the same session", story.refusals, emptyText: story.row == nil ? nil : "Nothing else.")
+        text += section(
+            "Refused in the same session", story.refusals, emptyText: story.row == nil ? nil : "Nothing else.")
         if !story.others.isEmpty {
             text += section(story.row == nil ? "Its statements" : "Just before and after", story.others)
             if story.leftOutCount > 0, let session = story.session {

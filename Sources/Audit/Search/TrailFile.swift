@@ -46,7 +46,9 @@ final class TrailFile: Sendable {
         var isKept = false
         defer { if !isKept { close(descriptor) } }
         var information = stat()
-        guard fstat(descriptor, &information) == 0 else { throw AuditFault(path: path, call: "fstat", errorNumber: errno) }
+        guard fstat(descriptor, &information) == 0 else {
+            throw AuditFault(path: path, call: "fstat", errorNumber: errno)
+        }
         let isRegular = information.st_mode & S_IFMT == S_IFREG
         let length = min(byteCount, isRegular ? Int(information.st_size) : 0)
         let magic = isRegular ? Self.bytes(of: descriptor, at: 0, count: min(4, length)) ?? [] : []
