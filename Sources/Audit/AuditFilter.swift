@@ -11,7 +11,7 @@ package struct AuditFilter: Sendable, Equatable {
         case error
         /// With this SQLSTATE, or one of this class if it has two characters only (`42`).
         case sqlState(String)
-        /// Its transaction's end: `committed`, `rolled_back`, `prepared`, `unknown`.
+        /// Its transaction's end: `committed`, `rolled_back`, `rolled_back_to_savepoint`, `prepared`, `unknown`.
         case transaction(AuditRecord.TransactionEnd)
         /// There is no outcome, so far or for ever.
         case none
@@ -34,13 +34,17 @@ package struct AuditFilter: Sendable, Equatable {
     package var objects: [ObjectGlob] = []
     package var verdicts: [String] = []
     package var rules: [String] = []
+    package var fingerprints: [String] = []
     package var ends: [End] = []
     /// Part of a text of the record or of its outcome, large and small letters alike.
     package var texts: [FoldedText] = []
     package init() {}
 
     /// Whether only records with a statement (intents, refusals) can be wanted; or a finding, which has objects.
-    var asksForStatement: Bool { !classes.isEmpty || !verdicts.isEmpty || !objects.isEmpty || !rules.isEmpty }
+    var asksForStatement: Bool {
+        !classes.isEmpty || !verdicts.isEmpty || !objects.isEmpty || !rules.isEmpty
+            || !fingerprints.isEmpty
+    }
 
     /// Whether the record by itself is wanted: when, whose, and what. Its event, its outcome and its texts are left aside.
     func accepts(_ record: AuditRecord) -> Bool {
@@ -63,11 +67,12 @@ package struct AuditFilter: Sendable, Equatable {
             let named = record.statement?.objects ?? record.finding?.objects ?? []
             guard named.contains(where: { object in objects.contains { $0.matches(object) } }) else { return false }
         }
-        guard !classes.isEmpty || !verdicts.isEmpty || !rules.isEmpty else { return true }
+        guard !classes.isEmpty || !verdicts.isEmpty || !rules.isEmpty || !fingerprints.isEmpty else { return true }
         guard let statement = record.statement else { return false }
         return Self.matches(verdicts, statement.verdict)
             && (classes.isEmpty || statement.classes.contains { classes.contains($0) })
             && (rules.isEmpty || statement.rule.map { rules.contains($0) } ?? false)
+            && (fingerprints.isEmpty || statement.fingerprint.map { fingerprints.contains($0) } ?? false)
     }
 
     func accepts(_ event: AuditRecord.Event) -> Bool { events.isEmpty || events.contains(event) }

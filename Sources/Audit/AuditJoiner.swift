@@ -21,7 +21,8 @@ package struct AuditRow: Sendable, Equatable {
 
     package init(record: AuditRecord, outcome: AuditRecord.Outcome? = nil, state: State = .complete) {
         self.record = record
-        self.outcome = outcome
+        // The end of a prepared transaction says it itself.
+        self.outcome = outcome ?? (record.event == .intent ? nil : record.outcome)
         self.state = state
     }
 
@@ -74,10 +75,7 @@ package struct AuditJoiner {
             row.state = .pending
             return wait(for: row, body)
         }
-        if record.event == .outcome {
-            row.outcome = record.outcome
-            row.endTime = record.time
-        }
+        if record.event == .outcome { row.endTime = record.time }
         handOut(row, body)
     }
 

@@ -89,6 +89,7 @@ struct EndArgument: ExpressibleByArgument {
         case "none": end = .none
         case "committed": end = .transaction(.committed)
         case "rolled_back": end = .transaction(.rolledBack)
+        case "rolled_back_to_savepoint": end = .transaction(.rolledBackToSavepoint)
         case "prepared": end = .transaction(.prepared)
         case "unknown": end = .transaction(.unknown)
         default:

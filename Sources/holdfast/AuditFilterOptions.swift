@@ -99,12 +99,17 @@ struct AuditFilterOptions: ParsableArguments {
     @Option(
         name: .customLong("outcome"),
         help: ArgumentHelp(
-            "That ended so: ok, error, an SQLSTATE or its first two characters, or the transaction: committed, rolled_back, "
-                + "prepared, unknown; none: no outcome yet.", valueName: "end"))
+            "That ended so: ok, error, an SQLSTATE or its first two characters, or the transaction: committed, "
+                + "rolled_back, rolled_back_to_savepoint, prepared, unknown; none: no outcome yet.", valueName: "end"))
     var ends: [EndArgument] = []
 
     @Option(name: .customLong("rule"), help: ArgumentHelp("Decided by this rule.", valueName: "name"))
     var rules: [String] = []
+
+    @Option(
+        name: .customLong("fingerprint"),
+        help: ArgumentHelp("Of this fingerprint: the same statement but for constants.", valueName: "digits"))
+    var fingerprints: [String] = []
 
     @Option(name: .customLong("session"), help: ArgumentHelp("Of this session.", valueName: "id"))
     var sessions: [String] = []
@@ -148,6 +153,7 @@ struct AuditFilterOptions: ParsableArguments {
         filter.objects = objects.map(\.glob)
         filter.verdicts = verdicts.map(\.rawValue)
         filter.rules = rules
+        filter.fingerprints = fingerprints
         filter.ends = ends.map(\.end)
         filter.texts = texts.map { FoldedText($0) }
         return filter

@@ -31,8 +31,9 @@ struct ReportOutline {
             "DDL that did not come through Holdfast, or did not happen", report.findings,
             none: "No finding on the trail. They are made where [guard] connection and watch are set in proxy.conf.")
         rows(
-            "Faults", report.faults, none: "No lost records, no torn lines, no start without a stop before.",
-            some: "Records that were lost, lines that a crash tore, starts of a proxy that had not stopped.")
+            "Faults", report.faults, none: "None is on the trail.",
+            some: "Records that were lost, lines that a crash tore, starts of a proxy that had not stopped, and "
+                + "what the guard needs and could not have.")
         parts.append(.heading("What was changed"))
         table(["change", "statements"], report.changes.top(50), of: report.changes)
         parts.append(.heading("What this report does not say"))
@@ -116,6 +117,9 @@ struct ReportOutline {
         }
         if let finding = record.finding { what = finding.text }
         if let gap = record.gap { what = "\(gap.recordCount) records are missing: \(gap.reason)" }
+        if let fault = record.fault {
+            what = "\(fault.kind.rawValue)\(fault.isOver ? " works again" : ""): \(fault.text)"
+        }
         if record.event == .recovered { what = "\(record.mark?.tornByteCount ?? 0) bytes were torn by a crash" }
         if record.event == .start { what = "started; the run before had not stopped" }
         var end = ""

@@ -106,7 +106,8 @@ enum RowJSON {
 enum RowCSV {
     static let columns = [
         "time", "event", "id", "session", "client", "user", "database", "application_name", "tag", "verdict", "rule",
-        "command", "classes", "objects", "state", "transaction", "command_tag", "sqlstate", "message", "rows",
+        "command", "fingerprint", "classes", "objects", "state", "transaction", "command_tag", "sqlstate", "message",
+        "rows",
         "duration_us", "ended", "remarks", "sql",
     ]
 
@@ -122,12 +123,15 @@ enum RowCSV {
             case .inDoubt: "in_doubt"
             }
         let objects = statement?.objects ?? record.finding?.objects ?? []
-        let others = [record.finding?.text, record.gap?.reason, record.mark?.reason].compactMap { $0 }
+        let others = [record.finding?.text, record.gap?.reason, record.mark?.reason, record.fault?.text].compactMap {
+            $0
+        }
         let remarks = statement?.remarks ?? others
         return line([
             AuditTime.text(record.time), record.event.rawValue, record.id, session.session, session.client,
             session.user, session.database, session.applicationName, session.tag, statement?.verdict ?? "",
-            statement?.rule ?? "", statement?.command ?? "", (statement?.classes ?? []).joined(separator: " "),
+            statement?.rule ?? "", statement?.command ?? "", statement?.fingerprint ?? "",
+            (statement?.classes ?? []).joined(separator: " "),
             objects.map { "\($0.kind) \($0.name)" }.joined(separator: "; "), state, outcome?.transaction.rawValue ?? "",
             outcome?.commandTag ?? "", outcome?.sqlState ?? "", outcome?.message ?? "",
             outcome?.rows.map(String.init) ?? "", outcome?.durationMicroseconds.map(String.init) ?? "",

@@ -30,7 +30,8 @@ struct SearchPlan: Sendable {
             // An outcome without its intent can only be told by whose it is.
             startsFromOutcomes = !filter.asksForStatement
             let choices = [
-                anchor(filter.ids, "id"), objectNeedles, anchor(filter.sessions, "session"),
+                anchor(filter.ids, "id"), anchor(filter.fingerprints, "fingerprint"), objectNeedles,
+                anchor(filter.sessions, "session"),
                 anchor(filter.rules, "rule"), anchor(filter.users, "user"),
                 anchor(filter.applications, "application_name"), anchor(filter.databases, "database"),
                 classNeedles, eventNeedles, anchor(filter.verdicts, "verdict"), anchor(filter.tags, "tag"),
@@ -97,6 +98,9 @@ struct SearchPlan: Sendable {
         var groups: [[UInt64]] = []
         if !filter.classes.isEmpty { groups.append(filter.classes.map { SearchToken.of(.class, $0) }) }
         if !filter.verdicts.isEmpty { groups.append(filter.verdicts.map { SearchToken.of(.verdict, $0) }) }
+        if !filter.fingerprints.isEmpty {
+            groups.append(filter.fingerprints.map { SearchToken.of(.fingerprint, $0) })
+        }
         if !filter.rules.isEmpty { groups.append(filter.rules.map { SearchToken.of(.rule, $0) }) }
         let names = filter.objects.map(\.indexedNames)
         if !names.isEmpty, names.allSatisfy({ $0 != nil }) {

@@ -19,6 +19,7 @@ enum SearchToken {
         case transaction
         /// Whether an outcome succeeded or failed: `ok`, `error`.
         case result
+        case fingerprint
     }
 
     /// FNV-1a of the kind and the text, its bits mixed as in MurmurHash3.
@@ -61,6 +62,7 @@ enum SearchToken {
             for name in statement.classes { tokens.insert(of(.class, name)) }
             tokens.insert(of(.verdict, statement.verdict))
             if let rule = statement.rule { tokens.insert(of(.rule, rule)) }
+            if let fingerprint = statement.fingerprint { tokens.insert(of(.fingerprint, fingerprint)) }
         }
         for object in record.statement?.objects ?? record.finding?.objects ?? [] {
             let name = FoldedText.fold(object.name)

@@ -20,7 +20,8 @@ package struct StatementStory: Sendable, Equatable {
     package var refusals: [AuditRow]
     /// Other statements of the session: those just before and after, or all of a session that was asked for.
     package var others: [AuditRow]
-    /// What the server did that concerns the row (``AuditRecord/Finding``), and other records with its id.
+    /// What the server did that concerns the row (``AuditRecord/Finding``), how its prepared transaction was decided, and
+    /// other records with its id.
     package var findings: [AuditRow]
     /// How many rows were left out of `others`.
     package var leftOutCount: Int
@@ -71,7 +72,9 @@ package struct StatementStory: Sendable, Equatable {
                 identity: identity ?? first.record.session,
                 firstSeen: all.reduce(.max) { min($0, $1.record.time) },
                 lastSeen: all.reduce(.min) { max($0, $1.endTime ?? $1.record.time) },
-                start: all.first { $0.record.event == .sessionStart }?.record.time,
+                start: all.first { $0.record.event == .sessionStart }.map {
+                    $0.record.connection?.since ?? $0.record.time
+                },
                 end: all.last { $0.record.event == .sessionEnd }?.record.time,
                 statementCount: all.count { Self.isStatement($0) })
         }
@@ -91,6 +94,13 @@ package struct StatementStory: Sendable, Equatable {
         findings = own.filter { $0.record.id != row?.record.id || $0.record.event != row?.record.event }
         findings.removeAll { $0.record.event == .sessionStart || $0.record.event == .sessionEnd }
         guard let row else { return }
+        if let gid = row.outcome?.gid {
+            var decided = AuditFilter()
+            decided.events = [.transactionEnd]
+            decided.since = row.record.time
+            decided.databases = [row.record.session.database]
+            findings += Self.rows(decided, trail, complain).filter { $0.record.outcome?.gid == gid }.prefix(1)
+        }
         var found = AuditFilter()
         found.events = [.finding]
         found.since = row.record.time - 3600 * 1_000_000_000

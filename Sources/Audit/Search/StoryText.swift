@@ -26,6 +26,8 @@ package enum StoryText {
             line("objects", statement.objects.map { "\($0.kind) \($0.name)" }.joined(separator: ", "), &text)
             line("classes", statement.classes.joined(separator: ", "), &text)
             line("verdict", statement.verdict + (statement.rule.map { " by rule \"\($0)\"" } ?? ""), &text)
+            if let radius = statement.blastRadius { line("would take", text(radius), &text) }
+            line("fingerprint", statement.fingerprint ?? "", &text)
             for remark in statement.remarks { line("remark", remark, &text) }
         }
         if let gap = record.gap { line("gap", "\(gap.recordCount) records are missing: \(gap.reason)", &text) }
@@ -41,8 +43,26 @@ package enum StoryText {
             for part in sql.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
                 text += "    " + AuditRowText.shown(String(part)) + "\n"
             }
+            if let excerpt = record.statement?.excerpt {
+                text += "    … \(excerpt.byteCount) bytes in all, SHA-256 \(AuditRowText.shown(excerpt.hash)); at its end\n"
+                text += "    " + AuditRowText.shown(excerpt.tail) + "\n"
+            }
+        }
+        if let values = record.statement?.parameters, !values.isEmpty {
+            text += "  parameters\n"
+            for (index, value) in values.enumerated() {
+                text += "    $\(index + 1) = \(AuditRowText.shown(value ?? "null"))\n"
+            }
         }
         return text
+    }
+
+    private static func text(_ radius: AuditRecord.BlastRadius) -> String {
+        var parts = ["\(radius.objectCount) objects, \(radius.tableCount) of them tables"]
+        if let rows = radius.rowCount { parts.append("about \(rows) rows") }
+        if let count = radius.byteCount { parts.append("\(count) bytes") }
+        if radius.isCut { parts.append("and more") }
+        return parts.joined(separator: ", ")
     }
 
     private static func about(_ session: StatementStory.Session, isAskedFor: Bool) -> String {
@@ -66,6 +86,7 @@ package enum StoryText {
             switch own.outcome?.transaction {
             case .committed: "committed"
             case .rolledBack: "rolled back"
+            case .rolledBackToSavepoint: "this statement was rolled back to a savepoint"
             case .prepared: "prepared"
             case .unknown: "nobody knows how it ended"
             case nil: own.state == .inDoubt ? "nobody knows how it ended" : "still open when the trail ends"

@@ -75,7 +75,7 @@ package struct TrailReport: Sendable {
     package private(set) var unknown = Shown()
     /// What the server did and the trail does not explain.
     package private(set) var findings = Shown()
-    /// Holdfast's own: records that were lost, torn lines, starts without a stop before.
+    /// Holdfast's own: records that were lost, torn lines, starts without a stop before, what the guard needs and had not.
     package private(set) var faults = Shown()
     package private(set) var startCount = 0
     package private(set) var reloadCount = 0
@@ -96,7 +96,7 @@ package struct TrailReport: Sendable {
         lastTime = max(lastTime ?? .min, row.endTime ?? record.time)
         if let statement = record.statement { take(statement, row) }
         if record.finding != nil { findings.add(row) }
-        if record.gap != nil || record.event == .recovered { faults.add(row) }
+        if record.gap != nil || record.fault != nil || record.event == .recovered { faults.add(row) }
         if record.event == .start {
             if isRunning { faults.add(row) }
             isRunning = true
@@ -128,7 +128,9 @@ package struct TrailReport: Sendable {
         } else if outcome?.transaction == .unknown || row.state == .inDoubt {
             unknown.add(row)
         }
-        guard outcome?.sqlState == nil, outcome?.transaction != .rolledBack else { return }
+        guard outcome?.sqlState == nil, outcome?.transaction != .rolledBack,
+            outcome?.transaction != .rolledBackToSavepoint
+        else { return }
         if statement.classes.contains(where: lossClasses.contains) { losses.add(row) }
         for object in statement.objects { changes.add("\(statement.command): \(object.kind) \(object.name)") }
     }

@@ -90,10 +90,10 @@ package final class TrailSearch: Sendable {
                 if record.event == .outcome {
                     guard plan.startsFromOutcomes, mayStart(fromOutcome: record, line) else { continue }
                     hits.outcomes.append((place.lowerBound, record, Array(line)))
-                } else if plan.startsFromRecords, filter.accepts(record) {
+                } else if plan.startsFromRecords || record.outcome != nil, filter.accepts(record) {
                     var row = AuditRow(record: record)
                     row.line = Array(line)
-                    guard startsHere(row) else { continue }
+                    guard startsHere(row) || record.outcome != nil else { continue }
                     if record.event == .intent { row.state = .pending }
                     hits.rows.append((place.lowerBound, row))
                 }
