@@ -26,7 +26,7 @@ package enum StoryText {
             line("objects", statement.objects.map { "\($0.kind) \($0.name)" }.joined(separator: ", "), &text)
             line("classes", statement.classes.joined(separator: ", "), &text)
             line("verdict", statement.verdict + (statement.rule.map { " by rule \"\($0)\"" } ?? ""), &text)
-            if let radius = statement.blastRadius { line("would take", text(radius), &text) }
+            if let radius = statement.blastRadius { line("would take", words(radius), &text) }
             line("fingerprint", statement.fingerprint ?? "", &text)
             for remark in statement.remarks { line("remark", remark, &text) }
         }
@@ -44,7 +44,8 @@ package enum StoryText {
                 text += "    " + AuditRowText.shown(String(part)) + "\n"
             }
             if let excerpt = record.statement?.excerpt {
-                text += "    … \(excerpt.byteCount) bytes in all, SHA-256 \(AuditRowText.shown(excerpt.hash)); at its end\n"
+                let hash = AuditRowText.shown(excerpt.hash)
+                text += "    … \(excerpt.byteCount) bytes in all, SHA-256 \(hash); it ends with\n"
                 text += "    " + AuditRowText.shown(excerpt.tail) + "\n"
             }
         }
@@ -57,7 +58,7 @@ package enum StoryText {
         return text
     }
 
-    private static func text(_ radius: AuditRecord.BlastRadius) -> String {
+    private static func words(_ radius: AuditRecord.BlastRadius) -> String {
         var parts = ["\(radius.objectCount) objects, \(radius.tableCount) of them tables"]
         if let rows = radius.rowCount { parts.append("about \(rows) rows") }
         if let count = radius.byteCount { parts.append("\(count) bytes") }
