@@ -39,7 +39,8 @@ package enum ReportPage {
             rows.allSatisfy { column < $0.count && !$0[column].isEmpty && $0[column].allSatisfy(\.isNumber) }
                 ? " class=\"number\"" : ""
         }
-        var text = "<div class=\"wide\"><table>\n<thead><tr>"
+        let kind = columns.first == "time" ? " class=\"rows\"" : ""
+        var text = "<div class=\"wide\"><table\(kind)>\n<thead><tr>"
         for (index, column) in columns.enumerated() { text += "<th\(alignment(index))>\(escaped(column))</th>" }
         text += "</tr></thead>\n<tbody>\n"
         let alignments = columns.indices.map(alignment)
@@ -80,7 +81,8 @@ package enum ReportPage {
         h1 { font-size: 1.6rem; margin: 0 0 .5rem; }
         h2 { font-size: 1.15rem; margin: 2.2rem 0 .4rem; border-bottom: 1px solid var(--line); padding-bottom: .2rem; }
         p { margin: .4rem 0; color: var(--faint); }
-        .wide { overflow-x: auto; margin: .8rem 0; }
+        .wide { display: inline-block; vertical-align: top; max-width: 100%; overflow-x: auto; margin: .6rem 2rem .6rem 0; }
+        .rows td:nth-child(1), .rows td:nth-child(3) { white-space: nowrap; }
         table { border-collapse: collapse; font-size: .88rem; }
         th, td { text-align: left; vertical-align: top; padding: .3rem .75rem; border-bottom: 1px solid var(--line);
           overflow-wrap: anywhere; min-width: 3.5rem; }

@@ -9,6 +9,8 @@ struct SearchPlan: Sendable {
     private(set) var startsFromRecords = true
     /// Whether outcomes are, whose intents are then looked for.
     private(set) var startsFromOutcomes = false
+    /// Whether a statement that began in time can be found by a line that was written later: its outcome.
+    var startsFromLateLines: Bool { startsFromOutcomes && (!startsFromRecords || !filter.texts.isEmpty) }
     /// Of each of these a piece must hold one.
     private(set) var tokens: [[UInt64]] = []
 
@@ -45,7 +47,7 @@ struct SearchPlan: Sendable {
     func mayHold(_ piece: TrailPiece) -> Bool {
         guard let known = piece.known, !known.isOpaque else { return true }
         if let since = filter.since, known.lastTime < since { return false }
-        if let until = filter.until, !startsFromOutcomes, known.firstTime >= until { return false }
+        if let until = filter.until, !startsFromLateLines, known.firstTime >= until { return false }
         return tokens.allSatisfy { choices in choices.contains { known.tokens.mayHold($0) } }
     }
 

@@ -15,6 +15,8 @@ package struct TrailCursor {
     private var rows: ArraySlice<AuditRow> = []
     private var windowCount = 2
     private static let mostInWindow = 32
+    /// Where pieces are full of rows, few are held at once.
+    private static let manyRows = 5000
     /// Lines beyond these are counted, not looked up.
     private static let toldFaultCount = 20
     package private(set) var complaints: [Complaint] = []
@@ -32,8 +34,8 @@ package struct TrailCursor {
             guard !waiting.isEmpty else { return nil }
             let window = isNewestFirst ? waiting.suffix(windowCount) : waiting.prefix(windowCount)
             waiting = isNewestFirst ? waiting.dropLast(window.count) : waiting.dropFirst(window.count)
-            windowCount = min(2 * windowCount, Self.mostInWindow)
             take(search.search(window))
+            windowCount = rows.count > Self.manyRows ? max(2, windowCount / 2) : min(2 * windowCount, Self.mostInWindow)
         }
         return isNewestFirst ? rows.popLast() : rows.popFirst()
     }

@@ -81,10 +81,16 @@ package final class TrailSearch: Sendable {
 
     /// Reads the lines that can matter.
     private func collect(_ text: TrailText, into hits: inout Hits, _ found: inout Found) {
+        // Before a line is read: a time as it is written sorts as its text does.
+        let since = filter.since.map { Array(AuditTime.text($0).utf8) }
+        let until = plan.startsFromLateLines ? nil : filter.until.map { Array(AuditTime.text($0).utf8) }
         let isSieved = text.isAsWritten && !plan.needles.isEmpty
         for place in isSieved ? text.lines(holding: plan.needles) : text.lines() {
             let line = text.line(place)
-            if let since = sinceText, let time = Self.time(in: line), time.lexicographicallyPrecedes(since) { continue }
+            if since != nil || until != nil, let time = Self.time(in: line) {
+                if let since, time.lexicographicallyPrecedes(since) { continue }
+                if let until, until.lexicographicallyPrecedes(time) { continue }
+            }
             do throws(AuditDecodeFault) {
                 let record = try AuditDecoder.decode(line)
                 if record.event == .outcome {
@@ -116,8 +122,6 @@ package final class TrailSearch: Sendable {
         guard plan.startsFromRecords else { return record.outcome.map(filter.accepts) ?? false }
         return filter.accepts(record)
     }
-
-    private var sinceText: [UInt8]? { filter.since.map { Array(AuditTime.text($0).utf8) } }
 
     /// The bytes of the line's time, if it is written as Holdfast does.
     private static func time(in line: UnsafeBufferPointer<UInt8>) -> UnsafeBufferPointer<UInt8>? {
