@@ -213,6 +213,12 @@ def test_a_session(searched: Searched) -> None:
     assert searched.rows("--session", str(last["session"])) == [last]
 
 
+def test_a_fingerprint_finds_the_same_statement(searched: Searched) -> None:
+    (truncated,) = searched.rows("--class", "truncate")
+    assert searched.rows("--fingerprint", str(truncated["fingerprint"])) == [truncated]
+    assert searched.rows("--fingerprint", "0" * 16) == []
+
+
 def test_csv_can_be_read_back(searched: Searched) -> None:
     text = run("search", "--config", searched.configuration, "--format", "csv", "--database", "find")
     assert text.startswith("time,event,id,")
@@ -523,3 +529,57 @@ def test_an_index_is_deleted_with_its_file(start_holdfast: StartHoldfast, test_d
     assert 1 <= len(closed) <= 3 and closed[0] != "audit-000001.jsonl.zst"
     indexes = sorted(path.name for path in holdfast.folder.glob("*.idx"))
     assert indexes == [name.replace(".zst", ".idx") for name in closed]
+
+
+def test_an_index_that_a_crash_left_unwritten_is_made_at_the_next_start(
+    start_holdfast: StartHoldfast, test_database: str
+) -> None:
+    holdfast = start_holdfast(audit={"file": "audit.jsonl", "rotate_size": "64kB"})
+    with holdfast.connect(test_database) as connection:
+        for number in range(80):
+            connection.execute(f"CREATE TABLE c{number} (n text DEFAULT '{'z' * 900}')")  # type: ignore[call-overload]
+    holdfast.stop()
+    newest = sorted(holdfast.folder.glob("*.idx"))[-1]
+    content = newest.read_bytes()
+    newest.unlink()
+    holdfast.restart()
+    with holdfast.connect(test_database) as connection:
+        connection.execute("CREATE TABLE after_the_crash ()")
+    holdfast.stop()
+    assert newest.read_bytes() == content
+
+
+def test_savepoints_and_prepared_transactions_are_told_to_their_end(holdfast: Holdfast, test_database: str) -> None:
+    with holdfast.connect(test_database) as connection:
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE outer_one ()")
+        connection.execute("SAVEPOINT s")
+        connection.execute("CREATE TABLE inner_one ()")
+        connection.execute("ROLLBACK TO SAVEPOINT s")
+        connection.execute("CREATE TABLE outer_two ()")
+        connection.execute("COMMIT")
+        connection.execute("BEGIN")
+        connection.execute("CREATE TABLE held ()")
+        connection.execute("PREPARE TRANSACTION 'by name'")
+        connection.execute("COMMIT PREPARED 'by name'")
+    holdfast.trail.wait(event="transaction_end")
+    rows = {
+        str(row["sql"]): row
+        for row in map(
+            json.loads, run("--config", holdfast.configuration, "--format", "json", "--kind", "intent").splitlines()
+        )
+    }
+
+    def show(sql: str) -> str:
+        return run("show", str(rows[sql]["id"]), "--config", holdfast.configuration)
+
+    for sql in ("CREATE TABLE outer_one ()", "CREATE TABLE outer_two ()"):
+        text = show(sql)
+        assert "transaction: committed, 3 statements" in text
+        assert "inner_one" in text and "held" not in text[: text.index("Refused")]
+    assert "rolled back to a savepoint" in show("CREATE TABLE inner_one ()")
+    found = run("--config", holdfast.configuration, "--format", "json", "--outcome", "rolled_back_to_savepoint")
+    assert [json.loads(line)["sql"] for line in found.splitlines()] == ["CREATE TABLE inner_one ()"]
+    held = show("CREATE TABLE held ()")
+    assert "prepared as by name" in held
+    assert "prepared transaction by name  committed" in held

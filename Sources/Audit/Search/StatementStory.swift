@@ -126,7 +126,8 @@ package struct StatementStory: Sendable, Equatable {
             // One that ended before the later one began was in a transaction of its own, or was rolled back to a savepoint.
             let (earlier, later) = one.record.time <= other.record.time ? (one, other) : (other, one)
             guard let earlierEnd = earlier.endTime, earlierEnd >= later.record.time else { return false }
-            return abs(end - otherEnd) <= togetherNanoseconds
+            let (difference, isTooFar) = end.subtractingReportingOverflow(otherEnd)
+            return !isTooFar && difference.magnitude <= togetherNanoseconds.magnitude
         }
         let together = executed.indices.filter { isTogether(executed[$0], row) }
         // What was rolled back to a savepoint between them was in it, too.

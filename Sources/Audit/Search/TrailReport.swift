@@ -79,6 +79,7 @@ package struct TrailReport: Sendable {
     package private(set) var faults = Shown()
     package private(set) var startCount = 0
     package private(set) var reloadCount = 0
+    /// By the number of the hour since 1970.
     private var hours: [Int64: Bar] = [:]
     private var isRunning = false
 
@@ -142,25 +143,35 @@ package struct TrailReport: Sendable {
 
     private static let hour: Int64 = 3600 * 1_000_000_000
 
+    /// Rounded down.
+    private static func quotient(_ value: Int64, _ divisor: Int64) -> Int64 {
+        let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
+
     private mutating func count(_ time: Int64, _ verdict: String) {
-        let start = time - (time % Self.hour + Self.hour) % Self.hour
+        let number = Self.quotient(time, Self.hour)
         // Times far apart are somebody's invention: a chart of them says nothing.
-        guard hours[start] != nil || hours.count < 100_000 else { return }
-        hours[start, default: Bar(time: start)].add(verdict)
+        guard hours[number] != nil || hours.count < 100_000 else { return }
+        hours[number, default: Bar(time: 0)].add(verdict)
     }
 
     /// The chart's bars from the first statement to the last, without a gap: hours, or days where those would be too many, or
     /// longer stretches where those would be, too.
     package var bars: (bars: [Bar], unit: String) {
         guard let first = hours.keys.min(), let last = hours.keys.max() else { return ([], "hour") }
-        var step = Self.hour
+        // Of hours, which any two times are less than six millions apart.
+        var step: Int64 = 1
         var unit = "hour"
-        if (last - first) / step > 72 { (step, unit) = (24 * Self.hour, "day") }
-        if (last - first) / step > 120 { (step, unit) = (7 * 24 * Self.hour, "week") }
+        if last - first > 72 { (step, unit) = (24, "day") }
+        if (last - first) / step > 120 { (step, unit) = (7 * 24, "week") }
         while (last - first) / step > 120 { (step, unit) = (2 * step, "longer stretch") }
-        let start = first - (first % step + step) % step
-        var bars = (0...Int((last - start) / step)).map { Bar(time: start + Int64($0) * step) }
-        for (time, bar) in hours { bars[Int((time - start) / step)].add(bar) }
+        let start = Self.quotient(first, step)
+        var bars = (start...Self.quotient(last, step)).map { number in
+            let (time, isTooEarly) = (number * step).multipliedReportingOverflow(by: Self.hour)
+            return Bar(time: isTooEarly ? .min : time)
+        }
+        for (number, bar) in hours { bars[Int(Self.quotient(number, step) - start)].add(bar) }
         return (bars, unit)
     }
 }
