@@ -17,8 +17,15 @@ package final class Trail: Sendable {
 
     /// - Throws: ``AuditFault``: a file cannot be read.
     package convenience init(name: String, paths: [String], usesIndex: Bool) throws(AuditFault) {
+        try self.init(name: name, paths: paths, usesIndex: usesIndex, pieceByteCount: TrailPiece.plainByteCount)
+    }
+
+    /// As above, with pieces of another length: for tests of what stands in different ones.
+    convenience init(name: String, paths: [String], usesIndex: Bool, pieceByteCount: Int) throws(AuditFault) {
         var files: [TrailFile] = []
-        for path in paths { files.append(try TrailFile(path: path, usesIndex: usesIndex)) }
+        for path in paths {
+            files.append(try TrailFile(path: path, usesIndex: usesIndex, pieceByteCount: pieceByteCount))
+        }
         self.init(name: name, files: files)
     }
 

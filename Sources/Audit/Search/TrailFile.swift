@@ -38,8 +38,11 @@ final class TrailFile: Sendable {
     /// - Parameters:
     ///   - byteCount: so much of it at most: what follows somebody else reads.
     ///   - usesIndex: false: pretend that there is none.
+    ///   - pieceByteCount: how long pieces of a plain file, or of one in memory, are about.
     /// - Throws: ``AuditFault`` with path, reason and remedy.
-    init(path: String, byteCount: Int = .max, usesIndex: Bool) throws(AuditFault) {
+    init(
+        path: String, byteCount: Int = .max, usesIndex: Bool, pieceByteCount: Int = TrailPiece.plainByteCount
+    ) throws(AuditFault) {
         self.path = path
         let descriptor = try AuditReader.open(path)
         self.descriptor = descriptor
@@ -67,13 +70,14 @@ final class TrailFile: Sendable {
             } else if let found = try Self.frames(of: descriptor, length: length, path: path) {
                 (pieces, parts, isPacked) = (found, [], true)
             } else {
-                (pieces, parts) = try Self.inMemory(path)
+                (pieces, parts) = try Self.inMemory(path, pieceByteCount)
                 isPacked = false
             }
         } else if isRegular, !magic.starts(with: AuditInflater.magic) {
-            (pieces, parts, isPacked) = (try Self.plain(descriptor, length: length, path: path), [], false)
+            pieces = try Self.plain(descriptor, length: length, pieceByteCount, path: path)
+            (parts, isPacked) = ([], false)
         } else {
-            (pieces, parts) = try Self.inMemory(path)
+            (pieces, parts) = try Self.inMemory(path, pieceByteCount)
             isPacked = false
         }
         self.remarks = remarks
@@ -167,11 +171,13 @@ final class TrailFile: Sendable {
     }
 
     /// A plain file, cut behind line ends.
-    private static func plain(_ descriptor: Int32, length: Int, path: String) throws(AuditFault) -> [TrailPiece] {
+    private static func plain(
+        _ descriptor: Int32, length: Int, _ pieceByteCount: Int, path: String
+    ) throws(AuditFault) -> [TrailPiece] {
         var pieces: [TrailPiece] = []
         var start = 0
         while start < length {
-            var end = min(start + TrailPiece.plainByteCount, length)
+            var end = min(start + pieceByteCount, length)
             // Goes on to the next line end.
             while end < length, end - start < TrailPiece.mostTextBytes {
                 let count = min(64 << 10, length - end)
@@ -191,8 +197,10 @@ final class TrailFile: Sendable {
     }
 
     /// What can be read once only.
-    private static func inMemory(_ path: String) throws(AuditFault) -> ([TrailPiece], [[UInt8]]) {
-        var packer = PartPacker()
+    private static func inMemory(
+        _ path: String, _ pieceByteCount: Int
+    ) throws(AuditFault) -> ([TrailPiece], [[UInt8]]) {
+        var packer = PartPacker(byteCount: pieceByteCount)
         var reader = try AuditReader(path: path)
         try reader.readLines { _, line in packer.take(line) }
         packer.take(reader.takeRest().map { $0[...] } ?? [])
@@ -209,9 +217,12 @@ extension TrailPiece {
 
 /// Gathers lines to parts and compresses them.
 private struct PartPacker {
+    let byteCount: Int
     private(set) var parts: [[UInt8]] = []
     private(set) var pieces: [TrailPiece] = []
     private var held: [UInt8] = []
+
+    init(byteCount: Int) { self.byteCount = byteCount }
 
     mutating func take(_ line: UnsafeBufferPointer<UInt8>?) {
         // A line that is too long to be held is no record; a mark for it keeps the numbers of the lines right.
@@ -228,7 +239,7 @@ private struct PartPacker {
 
     private mutating func end() {
         held.append(UInt8(ascii: "\n"))
-        if held.count >= TrailPiece.plainByteCount { finish() }
+        if held.count >= byteCount { finish() }
     }
 
     mutating func finish() {
