@@ -155,6 +155,19 @@ import Testing
         }
     }
 
+    /// Compresses a file and makes its index, as the writer does.
+    private func close(_ path: String) throws {
+        var builder = SearchIndexBuilder()
+        try AuditCompressor.compress(path, frameByteCount: Self.pieceByteCount) {
+            builder.take(offset: $0, byteCount: $1, lines: $2)
+        }
+        try builder.finish(path: path + ".zst").write(for: path + ".zst")
+    }
+
+    private func trail(_ name: String, _ path: String, usesIndex: Bool = true) throws -> Trail {
+        try Trail(name: name, paths: [path], usesIndex: usesIndex, pieceByteCount: Self.pieceByteCount)
+    }
+
     @Test("a search finds what reading every line finds: plain, compressed, with an index, piped, backward")
     func differential() throws {
         for seed in 1...3 as ClosedRange<UInt64> {
@@ -165,14 +178,10 @@ import Testing
             let copy = folder.file("copy.jsonl")
             try Data(story.bytes).write(to: URL(fileURLWithPath: copy))
             #expect(run("/usr/bin/env", ["gzip", "-k", copy]))
-            var builder = SearchIndexBuilder()
-            try AuditCompressor.compress(plain, frameByteCount: Self.pieceByteCount) { builder.take(offset: $0, byteCount: $1, lines: $2) }
-            try builder.finish(path: plain + ".zst").write(for: plain + ".zst")
+            try close(plain)
             let trails = try [
-                Trail(name: "plain", paths: [copy], usesIndex: true, pieceByteCount: Self.pieceByteCount),
-                Trail(name: "gzip", paths: [copy + ".gz"], usesIndex: true, pieceByteCount: Self.pieceByteCount),
-                Trail(name: "compressed", paths: [plain + ".zst"], usesIndex: false, pieceByteCount: Self.pieceByteCount),
-                Trail(name: "indexed", paths: [plain + ".zst"], usesIndex: true, pieceByteCount: Self.pieceByteCount),
+                trail("plain", copy), trail("gzip", copy + ".gz"),
+                trail("compressed", plain + ".zst", usesIndex: false), trail("indexed", plain + ".zst"),
             ]
             #expect(trails.allSatisfy { $0.places.count >= 8 })
             #expect(trails[3].remarks.isEmpty && trails[3].places.allSatisfy { $0.piece.known != nil })
@@ -201,10 +210,8 @@ import Testing
         let folder = try TemporaryFolder()
         let plain = folder.file("audit-000001.jsonl")
         try Data(story.bytes).write(to: URL(fileURLWithPath: plain))
-        var builder = SearchIndexBuilder()
-        try AuditCompressor.compress(plain, frameByteCount: Self.pieceByteCount) { builder.take(offset: $0, byteCount: $1, lines: $2) }
-        try builder.finish(path: plain + ".zst").write(for: plain + ".zst")
-        let trail = try Trail(name: "indexed", paths: [plain + ".zst"], usesIndex: true, pieceByteCount: Self.pieceByteCount)
+        try close(plain)
+        let trail = try trail("indexed", plain + ".zst")
         var filter = AuditFilter()
         filter.sessions = ["s20"]
         let search = TrailSearch(trail, filter)
