@@ -211,7 +211,7 @@ import Testing
         let plain = folder.file("audit-000001.jsonl")
         try Data(story.bytes).write(to: URL(fileURLWithPath: plain))
         try close(plain)
-        let trail = try trail("indexed", plain + ".zst")
+        let trail = try self.trail("indexed", plain + ".zst")
         var filter = AuditFilter()
         filter.sessions = ["s20"]
         let search = TrailSearch(trail, filter)
