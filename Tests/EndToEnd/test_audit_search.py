@@ -210,7 +210,10 @@ def test_times_limit_what_is_found(searched: Searched) -> None:
 
 def test_a_session(searched: Searched) -> None:
     (last,) = searched.rows("--application", "late")
-    assert searched.rows("--session", str(last["session"])) == [last]
+    found = searched.rows("--session", str(last["session"]))
+    assert [row for row in found if "sql" in row] == [last]
+    # With the session's own records, which were not asked for before.
+    assert {row["event"] for row in found} == {"session_start", "intent", "session_end"}
 
 
 def test_a_fingerprint_finds_the_same_statement(searched: Searched) -> None:
