@@ -37,7 +37,7 @@ struct AuditReportCommand: ParsableCommand {
         var output = RowOutput(RowWriter(.table))
         do throws(AuditFault) {
             let trails = try trail.trails()
-            for remark in trails.flatMap(\.remarks) { RowOutput.say(remark) }
+            output.introduce(trails)
             report.trails = trails.map(\.name)
             // A trail at a time: a start belongs to the stop before it in its own.
             for trail in trails {

@@ -71,7 +71,7 @@ struct AuditSearchCommand: ParsableCommand {
                 try runFollowing(filter, &output)
             } else {
                 let trails = try trail.trails()
-                for remark in trails.flatMap(\.remarks) { RowOutput.say(remark) }
+                output.introduce(trails)
                 list(trails.map { TrailSearch($0, filter) }, &output) { $0.add($1) }
             }
         } catch {
@@ -107,7 +107,7 @@ struct AuditSearchCommand: ParsableCommand {
         // What waits for its outcome is shown with it.
         var waiting: [AuditRow] = []
         let history = try Trail(before: reader, hasClosed: trail.named.isEmpty, usesIndex: !trail.noIndex)
-        for remark in history.remarks { RowOutput.say(remark) }
+        output.introduce([history])
         list([TrailSearch(history, filter)], &output) { output, row in
             if row.state == .pending { waiting.append(row) } else { output.add(row) }
         }

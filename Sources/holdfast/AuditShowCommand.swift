@@ -29,14 +29,14 @@ struct AuditShowCommand: ParsableCommand {
     func run() throws {
         var complaints: [TrailCursor.Complaint] = []
         let story: StatementStory?
+        var output = RowOutput(RowWriter(format))
         do throws(AuditFault) {
             let trails = try trail.trails()
-            for remark in trails.flatMap(\.remarks) { RowOutput.say(remark) }
+            output.introduce(trails)
             story = StatementStory.find(id, in: trails) { complaints += $0 }
         } catch {
             throw Complaint(error.description)
         }
-        var output = RowOutput(RowWriter(format))
         output.complain(complaints)
         guard let story else {
             output.flush()

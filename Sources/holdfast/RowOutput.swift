@@ -25,6 +25,12 @@ struct RowOutput {
         if output.count > 1 << 16 { flush() }
     }
 
+    /// What is worth to be said of the files.
+    mutating func introduce(_ trails: [Trail]) {
+        for remark in trails.flatMap(\.remarks) { Self.say(remark) }
+        complain(trails.flatMap(\.faults).map { .broken($0) })
+    }
+
     mutating func complain(_ complaints: [TrailCursor.Complaint]) {
         for complaint in complaints {
             switch complaint {

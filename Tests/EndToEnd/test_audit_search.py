@@ -351,6 +351,15 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_found(searched: Searched, t
     assert done.returncode == 2
     assert "the_last_one" in done.stdout
     assert closed.name in done.stderr and "damaged" in done.stderr
+    # So damaged that not even its parts can be told apart.
+    closed.write_bytes(content[:4] + bytes(len(content) - 4))
+    done = subprocess.run(
+        [binary(), "audit", "search", tmp_path, "--application", "late"], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "the_last_one" in done.stdout
+    assert closed.name in done.stderr
+    assert subprocess.run([binary(), "audit", "search", closed], capture_output=True).returncode == 1
     (tmp_path / "audit.jsonl").write_text('{"v":1,"time":"2026\nhello\n')
     done = subprocess.run(
         [binary(), "audit", "search", tmp_path / "audit.jsonl"], capture_output=True, text=True, timeout=60

@@ -12,10 +12,14 @@ package final class Trail: Sendable {
     let places: [Place]
     /// What is worth to be said of the files.
     package let remarks: [String]
+    /// Files that cannot be read: what they hold is missing.
+    package let faults: [AuditFault]
     /// What a search has found out about pieces without an index: their ids.
     let memory = PieceMemory()
 
-    /// - Throws: ``AuditFault``: a file cannot be read.
+    /// A file that cannot be read is one of `faults`, if there are others.
+    ///
+    /// - Throws: ``AuditFault``: no file can be read.
     package convenience init(name: String, paths: [String], usesIndex: Bool) throws(AuditFault) {
         try self.init(name: name, paths: paths, usesIndex: usesIndex, pieceByteCount: TrailPiece.plainByteCount)
     }
@@ -23,10 +27,16 @@ package final class Trail: Sendable {
     /// As above, with pieces of another length: for tests of what stands in different ones.
     convenience init(name: String, paths: [String], usesIndex: Bool, pieceByteCount: Int) throws(AuditFault) {
         var files: [TrailFile] = []
+        var faults: [AuditFault] = []
         for path in paths {
-            files.append(try TrailFile(path: path, usesIndex: usesIndex, pieceByteCount: pieceByteCount))
+            do throws(AuditFault) {
+                files.append(try TrailFile(path: path, usesIndex: usesIndex, pieceByteCount: pieceByteCount))
+            } catch {
+                guard paths.count > 1 else { throw error }
+                faults.append(error)
+            }
         }
-        self.init(name: name, files: files)
+        self.init(name: name, files: files, faults: faults)
     }
 
     /// What stands before the place where a reader will go on.
@@ -57,8 +67,9 @@ package final class Trail: Sendable {
         self.init(name: reader.path, files: files)
     }
 
-    private init(name: String, files: [TrailFile]) {
+    private init(name: String, files: [TrailFile], faults: [AuditFault] = []) {
         self.name = name
+        self.faults = faults
         places = files.flatMap { file in file.pieces.map { Place(file: file, piece: $0) } }
         remarks = files.flatMap(\.remarks)
     }
