@@ -124,18 +124,26 @@ struct AuditSearchCommand: ParsableCommand {
         }
         for row in waiting { joiner.wait(for: row) { output.add($0) } }
         let watch = FileWatch(path: path)
+        // The reader counts from where it began; who never needs it does not have the file read for it.
+        var lineCountBefore: Int?
         func take(_ line: AuditLine) {
             switch line.content {
             case .success(let record): joiner.take(record, line: Array(line.bytes)) { output.add($0) }
             case .failure(.unknownEvent): break
-            case .failure(let fault): output.complain([.line(path: path, number: line.number, fault)])
+            case .failure(let fault):
+                let before = lineCountBefore ?? history.lastFileLineCount
+                lineCountBefore = before
+                output.complain([.line(path: path, number: before + line.number, fault)])
             }
         }
         while !output.isClosed {
             output.flush()
             watch.wait()
             try reader.read { take($0) }
-            if try reader.followRotation({ take($0) }) { try reader.read { take($0) } }
+            if try reader.followRotation({ take($0) }) {
+                lineCountBefore = 0
+                try reader.read { take($0) }
+            }
         }
     }
 }

@@ -384,6 +384,24 @@ def test_a_file_that_is_not_there_is_named(searched: Searched) -> None:
     assert "/nowhere/audit.jsonl" in done.stderr
 
 
+def test_follow_names_a_torn_line_by_its_number_in_the_file(searched: Searched, tmp_path: Path) -> None:
+    path = tmp_path / "audit.jsonl"
+    lines = (searched.folder / "audit.jsonl").read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:3]))
+    follower = subprocess.Popen(
+        [binary(), "audit", "search", "--follow", path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert follower.stdout and follower.stderr
+        with open(path, "a") as file:
+            # It may begin before or after this: the number is the same.
+            file.write("torn\n")
+        assert follower.stderr.readline().startswith(f"{path}:4: ")
+    finally:
+        follower.kill()
+        follower.communicate(timeout=10)
+
+
 class Following:
     """`holdfast audit --follow` while it runs."""
 
