@@ -74,10 +74,10 @@ package final class Trail: Sendable {
         remarks = files.flatMap(\.remarks)
     }
 
-    /// How many lines the last file has. Reads it whole.
+    /// How many lines there are of the file that the trail has its name from. Reads it whole.
     package var lastFileLineCount: Int {
         let reader = PieceReader()
-        guard let last = places.last?.file else { return 0 }
+        guard let last = places.last?.file, last.path == name else { return 0 }
         return places.filter { $0.file === last }.reduce(0) { count, place in
             count + (place.piece.known?.lineCount ?? (try? reader.load(place.piece, of: last).lineCount) ?? 0)
         }
