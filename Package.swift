@@ -109,7 +109,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
-        .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
+        .testTarget(name: "AuditTests", dependencies: ["Audit", "Policy"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],

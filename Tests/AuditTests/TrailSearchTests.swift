@@ -1,4 +1,5 @@
 import Foundation
+import Policy
 import Testing
 
 @testable import Audit
@@ -105,6 +106,8 @@ import Testing
         ("a user", { $0.users = ["user3"] }),
         ("a database", { $0.databases = ["db1"] }),
         ("an application with quotes", { $0.applications = ["a \"b\"\n"] }),
+        ("a client", { $0.clients = [try? AddressRange("10.0.3.1")].compactMap { $0.map(ClientPattern.range) } }),
+        ("clients", { $0.clients = [try? AddressRange("10.0.0.0/23")].compactMap { $0.map(ClientPattern.range) } }),
         ("a session", { $0.sessions = ["s20"] }),
         ("an id", { $0.ids = ["s20-401"] }),
         ("an id that is gone", { $0.ids = ["gone"] }),

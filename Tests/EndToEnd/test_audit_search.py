@@ -126,6 +126,7 @@ FILTERS: dict[str, tuple[list[str], list[str]]] = {
     "the production database": (["--database", "find"], ["orders", "Odd Names", "of_two", "undone", "missing", "the_last_one"]),
     "a client": (["--client", "127.0.0.1", "--application", "late"], ["the_last_one"]),
     "a range of clients": (["--client", "127.0.0.0/8", "--application", "late"], ["the_last_one"]),
+    "a narrow range of clients": (["--client", "127.0.0.0/30", "--application", "late"], ["the_last_one"]),
     "other clients": (["--client", "10.0.0.0/8"], []),
     "local clients": (["--client", "local"], []),
     "an application": (["--application", "late"], ["the_last_one"]),

@@ -33,7 +33,7 @@ struct SearchPlan: Sendable {
             startsFromOutcomes = !filter.asksForStatement
             let choices = [
                 anchor(filter.ids, "id"), anchor(filter.fingerprints, "fingerprint"), objectNeedles,
-                anchor(filter.sessions, "session"),
+                anchor(filter.sessions, "session"), clientNeedles,
                 anchor(filter.rules, "rule"), anchor(filter.users, "user"),
                 anchor(filter.applications, "application_name"), anchor(filter.databases, "database"),
                 classNeedles, eventNeedles, anchor(filter.verdicts, "verdict"), anchor(filter.tags, "tag"),
@@ -61,6 +61,11 @@ struct SearchPlan: Sendable {
     private var objectNeedles: [SearchNeedle]? {
         guard !filter.objects.isEmpty else { return nil }
         let found = filter.objects.map { SearchNeedle.caseless($0.certainBytes) }
+        return found.contains { $0 == nil } ? nil : found.compactMap { $0 }
+    }
+
+    private var clientNeedles: [SearchNeedle]? {
+        let found = filter.clients.map(\.needle)
         return found.contains { $0 == nil } ? nil : found.compactMap { $0 }
     }
 

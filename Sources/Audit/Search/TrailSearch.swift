@@ -241,6 +241,20 @@ extension SearchNeedle {
 }
 
 extension ClientPattern {
+    /// What stands in the line of a client that this matches, wherever it writes an IPv4 address: the address, or the
+    /// numbers of it that a range decides. Nil for ranges of IPv6, and for those wider than a number.
+    var needle: SearchNeedle? {
+        switch self {
+        case .local: return SearchNeedle.field("client", "unix")
+        case .range(let range):
+            if range.prefixLength == range.base.bytes.count * 8 { return SearchNeedle(Array(range.base.text.utf8)) }
+            let count = range.prefixLength / 8
+            guard range.base.bytes.count == 4, count > 0 else { return nil }
+            let numbers = range.base.bytes[..<count].map { "\($0)." }.joined()
+            return SearchNeedle(Array(numbers.utf8))
+        }
+    }
+
     /// What an index knows of a client that this matches; nil unless it is one address.
     var token: UInt64? {
         switch self {
