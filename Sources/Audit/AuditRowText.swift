@@ -140,6 +140,8 @@ package struct AuditRowText {
 
     /// Nothing that a terminal would obey or that would turn the reading direction.
     package static func shown(_ text: String) -> String {
+        // Nearly every text is: what Unicode knows of each character need not be asked.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
         var shown = ""
         for scalar in text.unicodeScalars {
             switch scalar.properties.generalCategory {
