@@ -35,6 +35,7 @@ let package = Package(
 
         .target(name: "CLibPQ", linkerSettings: [.linkedLibrary("pq")]),
         .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // The pure ring: no sockets, files, clocks, threads, randomness or logging.
@@ -52,7 +53,8 @@ let package = Package(
         .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
-        .target(name: "Audit", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: strict),
+        .target(
+            name: "Audit", dependencies: ["CLinux", "CZstd", "CZlib", "COpenSSL", "Policy"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
         .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
@@ -83,6 +85,9 @@ let package = Package(
                 "Transport", "TLSEngine", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/StandIn", swiftSettings: strict),
+        // A trail of millions of records, for Benchmarks/trail-search.
+        .executableTarget(
+            name: "holdfast-trailmaker", dependencies: ["Audit"], path: "Benchmarks/TrailMaker", swiftSettings: strict),
         // What our lexer sees, for the comparison with a real server (Tests/EndToEnd/test_lexer_differential.py).
         .executableTarget(
             name: "holdfast-lexdump", dependencies: ["SQLParsing"], path: "Tests/Support/LexDump",
@@ -104,7 +109,7 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
-        .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
+        .testTarget(name: "AuditTests", dependencies: ["Audit", "Policy"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],

@@ -2,7 +2,7 @@
 # working directory, never run.
 
 # The libraries and headers that Package.swift names, and the server behind `server = "embedded"`.
-readonly build_packages=(libpq-dev libssl-dev libzstd-dev libpg-query-dev postgresql-server-dev-15)
+readonly build_packages=(libpq-dev libssl-dev libzstd-dev zlib1g-dev libpg-query-dev postgresql-server-dev-15)
 readonly server_packages=(postgresql zstd)
 # Other procedural languages and contrib modules that cases of Tests/Corpus use.
 readonly corpus_packages=(

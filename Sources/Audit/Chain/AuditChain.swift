@@ -37,6 +37,8 @@ final class AuditChain {
     private var newestClosed: String?
     /// Closed files that the last run has not compressed; once the first record is written, this one does.
     private var leftPlain: [String] = []
+    /// The newest closed file, if it may lack its index: it is compressed.
+    private var leftUnindexed: String?
     let warn: @Sendable (String) -> Void
     private let compressing = DispatchQueue(label: "holdfast-audit-compress", qos: .utility)
 
@@ -63,6 +65,7 @@ final class AuditChain {
         instance = AuditHash.hex(try AuditHash.random(8))
         let closed = files.members().filter { $0.number != nil }
         leftPlain = closed.map(\.path).filter { !$0.hasSuffix(AuditFiles.compressedEnding) }
+        leftUnindexed = closed.last { $0.path.hasSuffix(AuditFiles.compressedEnding) }?.path
         if !goesOn, let last = closed.last { try goOn(from: last) }
     }
 
@@ -225,6 +228,16 @@ final class AuditChain {
     private func compressLeft() {
         for path in leftPlain { compress(path) }
         leftPlain = []
+        guard let path = leftUnindexed else { return }
+        leftUnindexed = nil
+        compressing.async { [warn] in
+            guard access(SearchIndex.path(of: path), F_OK) != 0 else { return }
+            do throws(AuditFault) {
+                _ = try SearchIndexes.make(for: path, checks: false)
+            } catch {
+                warn("a closed file of the audit trail has no index; searches take longer: \(error.description)")
+            }
+        }
     }
 
     /// Records that are in the file now.
@@ -268,10 +281,17 @@ final class AuditChain {
     /// A closed file is made small, on another thread.
     func compress(_ path: String) {
         compressing.async { [warn] in
+            var index = SearchIndexBuilder()
             do throws(AuditFault) {
-                try AuditCompressor.compress(path)
+                try AuditCompressor.compress(path) { index.take(offset: $0, byteCount: $1, lines: $2) }
             } catch {
-                warn("a closed file of the audit trail stays uncompressed: \(error.description)")
+                return warn("a closed file of the audit trail stays uncompressed: \(error.description)")
+            }
+            do throws(AuditFault) {
+                let compressed = path + AuditFiles.compressedEnding
+                try index.finish(path: compressed).write(for: compressed)
+            } catch {
+                warn("a closed file of the audit trail has no index; searches take longer: \(error.description)")
             }
         }
     }
@@ -296,6 +316,7 @@ final class AuditChain {
                 warn("an old file of the audit trail is not deleted: \(member.path)")
                 break
             }
+            _ = unlink(SearchIndex.path(of: member.path))
             var mark = AuditRecord.Mark()
             mark.file = member.number
             mark.headSequence = start.headSequence
