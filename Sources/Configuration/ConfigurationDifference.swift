@@ -29,7 +29,8 @@ package enum ConfigurationDifference {
             if kept != reordered {
                 changes.append(
                     Change(
-                        key: "\(block) order", old: kept.joined(separator: ", "), new: reordered.joined(separator: ", ")))
+                        key: "\(block) order", old: kept.joined(separator: ", "), new: reordered.joined(separator: ", ")
+                    ))
             }
         }
         return changes
@@ -84,10 +85,13 @@ package enum ConfigurationDifference {
         }
 
         private func shown(_ key: String) -> String {
-            let isBare = !key.isEmpty && key.unicodeScalars.allSatisfy { scalar in
-                scalar.isASCII && (scalar.properties.isAlphabetic || scalar == "_" || scalar == "-"
-                    || ("0"..."9").contains(scalar))
-            }
+            let isBare =
+                !key.isEmpty
+                && key.unicodeScalars.allSatisfy { scalar in
+                    scalar.isASCII
+                        && (scalar.properties.isAlphabetic || scalar == "_" || scalar == "-"
+                            || ("0"..."9").contains(scalar))
+                }
             return isBare ? key : quoted(key)
         }
     }

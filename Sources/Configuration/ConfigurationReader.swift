@@ -38,7 +38,8 @@ package struct ConfigurationReader {
     }
 
     private static let keys = [
-        "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "selector", "busy_poll",
+        "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "selector",
+        "busy_poll",
         "max_clients", "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users",
         "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit", "send_proxy",
         "proxy_protocol", "tcp", "tag", "rule",

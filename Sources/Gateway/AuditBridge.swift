@@ -103,7 +103,8 @@ extension AuditWriter {
         append(
             [
                 AuditRecord(
-                    event: .fault, time: linux_clock_realtime(), id: String(linux_random(), radix: 16), session: session,
+                    event: .fault, time: linux_clock_realtime(), id: String(linux_random(), radix: 16),
+                    session: session,
                     fault: AuditRecord.Fault(kind, isOver: isOver, text: SecretRedaction.redacted(text: text)))
             ], durability: .write)
     }

@@ -91,7 +91,8 @@ package final class ProxyServer {
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
         let grants =
-            configuration.guardSettings.isReachable ? GrantService(configuration.guardSettings, audit: audit, logger: logger) : nil
+            configuration.guardSettings.isReachable
+            ? GrantService(configuration.guardSettings, audit: audit, logger: logger) : nil
         self.grants = grants
         catalog = Self.catalogConnection(configuration, server: server).map { connection in
             CatalogService(

@@ -174,7 +174,9 @@ extension SessionMachine {
     ) {
         settings.mayChange()
         var sql = sql
-        let refusal = sql.withUTF8 { refuse(match, judgement, text: UnsafeRawBufferPointer($0), parameters: parameters) }
+        let refusal = sql.withUTF8 {
+            refuse(match, judgement, text: UnsafeRawBufferPointer($0), parameters: parameters)
+        }
         let note = ReplyNote()
         note.refusal = refusal
         clientState = .decided(

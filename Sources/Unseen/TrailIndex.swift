@@ -63,7 +63,8 @@ package struct TrailIndex: Sendable {
             sessions[place.session]?.statements[place.index].ended(outcome, at: record.time)
         case .intent, .refusal, .sessionStart, .sessionEnd:
             takeOfSession(record)
-        case .start, .stop, .reload, .fault, .transactionEnd, .gap, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
+        case .start, .stop, .reload, .fault, .transactionEnd, .gap, .fileStart, .fileEnd, .recovered, .checkpoint,
+            .retired:
             break
         }
     }
