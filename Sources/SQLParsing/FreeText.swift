@@ -84,14 +84,13 @@ enum FreeText {
         return nil
     }
 
+    private static let quotes: Set<UInt8> = Set("'\"".utf8)
+
     /// Up to what cannot be part of a verifier or token.
     private static func word(_ text: [UInt8], from start: Int) -> (value: Range<Int>, next: Int) {
         var end = min(start, text.count)
         let begin = end
-        while end < text.count, !Lexer.isSpace(text[end]), text[end] != UInt8(ascii: "'"), text[end] != UInt8(ascii: "\"")
-        {
-            end += 1
-        }
+        while end < text.count, !Lexer.isSpace(text[end]), !quotes.contains(text[end]) { end += 1 }
         return (begin..<end, end)
     }
 

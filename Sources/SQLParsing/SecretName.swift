@@ -8,17 +8,25 @@ enum SecretName {
 
     /// What is said about passwords rather than being one.
     private static let harmless: [StaticString] = [
-        "encryption", "required", "policy", "check", "length", "lifetime", "expiry", "expires", "age", "reset", "resets",
+        "encryption", "required", "policy", "check", "length", "lifetime", "expiry", "expires", "age", "reset",
+        "resets",
     ]
 
+    /// Asked for every name of a text: most are told by their last letter.
+    ///
     /// - Parameter name: as written, its quotes included.
     static func isOne(_ name: ArraySlice<UInt8>) -> Bool {
         var name = name
         if name.first == UInt8(ascii: "\"") || name.first == UInt8(ascii: "'") { name = name.dropFirst().dropLast() }
-        guard (3...64).contains(name.count) else { return false }
-        let scanner = FoldedScanner(Array(name))
+        guard (3...64).contains(name.count), let last = name.last else { return false }
+        let scanner = FoldedScanner(name)
         if scanner.contains("passw") { return !harmless.contains(where: scanner.ends) }
-        return endings.contains(where: scanner.ends) || scanner.isWhole("pass")
+        switch Keyword.folded(last) {
+        case UInt8(ascii: "d"), UInt8(ascii: "e"), UInt8(ascii: "l"), UInt8(ascii: "n"), UInt8(ascii: "s"),
+            UInt8(ascii: "t"), UInt8(ascii: "y"):
+            return endings.contains(where: scanner.ends) || scanner.isWhole("pass")
+        default: return false
+        }
     }
 
     /// A name written with escapes (`U&"p\0061ss"`): nobody hides a harmless one like that.
@@ -27,7 +35,7 @@ enum SecretName {
     /// Functions whose arguments are keys or passwords.
     static func isFunction(_ name: ArraySlice<UInt8>) -> Bool {
         guard (4...20).contains(name.count) else { return false }
-        let scanner = FoldedScanner(Array(name))
+        let scanner = FoldedScanner(name)
         return functions.contains(where: scanner.isWhole)
     }
 
@@ -39,31 +47,37 @@ enum SecretName {
 
 /// Finds ASCII words in bytes whatever their case.
 struct FoldedScanner {
-    private let bytes: [UInt8]
+    private let bytes: ArraySlice<UInt8>
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: [UInt8]) { self.bytes = bytes[...] }
+    init(_ bytes: ArraySlice<UInt8>) { self.bytes = bytes }
 
     func contains(_ word: StaticString) -> Bool {
-        word.withUTF8Buffer { word in
-            guard let first = word.first, bytes.count >= word.count else { return false }
-            for start in 0...(bytes.count - word.count) where Keyword.folded(bytes[start]) == first {
-                if matches(word, at: start) { return true }
+        bytes.withUnsafeBufferPointer { bytes in
+            word.withUTF8Buffer { word in
+                guard let first = word.first, bytes.count >= word.count else { return false }
+                for start in 0...(bytes.count - word.count) where Keyword.folded(bytes[start]) == first {
+                    if Self.matches(bytes, word, at: start) { return true }
+                }
+                return false
             }
-            return false
         }
     }
 
     func ends(_ word: StaticString) -> Bool {
-        word.withUTF8Buffer { matches($0, at: bytes.count - $0.count) }
+        matches(word, at: bytes.count - word.utf8CodeUnitCount)
     }
 
     func isWhole(_ word: StaticString) -> Bool { word.utf8CodeUnitCount == bytes.count && ends(word) }
 
+    /// - Parameter start: counted from the first of the bytes.
     func matches(_ word: StaticString, at start: Int) -> Bool {
-        word.withUTF8Buffer { matches($0, at: start) }
+        bytes.withUnsafeBufferPointer { bytes in word.withUTF8Buffer { Self.matches(bytes, $0, at: start) } }
     }
 
-    private func matches(_ word: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
+    private static func matches(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ word: UnsafeBufferPointer<UInt8>, at start: Int
+    ) -> Bool {
         guard start >= 0, start + word.count <= bytes.count else { return false }
         for offset in word.indices where Keyword.folded(bytes[start + offset]) != word[offset] { return false }
         return true
@@ -71,8 +85,8 @@ struct FoldedScanner {
 
     /// A cheap test that most statements fail: one pass for the beginnings of all that could be, or name, a secret.
     var mayHoldSecret: Bool {
-        for at in bytes.indices {
-            switch Keyword.folded(bytes[at]) {
+        for (at, byte) in bytes.enumerated() {
+            switch Keyword.folded(byte) {
             case UInt8(ascii: "p"):
                 if matches("passw", at: at) || matches("pass", at: at) || matches("pwd", at: at) { return true }
                 if matches("pgp_", at: at) { return true }

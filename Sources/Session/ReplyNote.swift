@@ -79,7 +79,8 @@ final class RememberedStatement {
         self.sql = sql
         self.parameterized = parameterized
         byteCount =
-            sql.utf8.count + secrets.reduce(0) { $0 + 16 + $1.utf8.count } + parameterized.reduce(256) { $0 + $1.text.count + 96 }
+            sql.utf8.count + secrets.reduce(0) { $0 + 16 + $1.utf8.count }
+            + parameterized.reduce(256) { $0 + $1.text.count + 96 }
             + facts.statements.reduce(0) { $0 + 256 + $1.effects.count * 224 }
     }
 

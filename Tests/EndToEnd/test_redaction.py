@@ -7,13 +7,14 @@ from collections.abc import Iterator
 import pytest
 
 from conftest import StartHoldfast
+from support.audit_schema import assert_valid
 from support.postgres import PostgresServer
 from support.proxy import Holdfast
 from support.secrets import SecretStatement, forms, harmless_statements, new_secret, secret_statements, written_files
 from support.wire import SYNC, Message, WireClient, bind, execute, parse, query
 
 STATEMENTS = secret_statements()
-# They would be there without any redaction: nothing is recorded of what a server without the extension has never heard of.
+# Files that are closed and compressed, and the most talkative log.
 WRITES_EVERYTHING = {
     "audit": {"file": "audit.jsonl", "parameters": True, "sessions": "all", "rotate_size": "64kB"},
     "log": {"level": "trace"},
@@ -67,6 +68,7 @@ def test_no_secret_reaches_a_file_or_an_error(
                     refusals += "holdfast refused" in words
                     leaks += [f"error of {name}: {words}" for secret in made if secret in words]
     holdfast.stop()
+    assert_valid(holdfast.folder)
 
     recorded: set[str] = set()
     for path, content in written_files(holdfast.folder):
