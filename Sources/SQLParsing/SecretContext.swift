@@ -38,6 +38,7 @@ struct SecretContext {
     private var followsLiteralAs = false
     private var followsLiteral = false
     private var followsDeclaration = false
+    private var followsColonEquals = false
     private var insert = InsertedColumns()
     /// In the text stands code that puts passwords together: what variables are given may be one.
     private let assemblesPasswords: Bool
@@ -62,7 +63,7 @@ struct SecretContext {
         guard isLiteral else { return false }
         if followsSecret || setsPassword || isTainted { return true }
         if let hiddenDepth, depth > hiddenDepth { return true }
-        if secretColumnDepth == depth, followsDefault { return true }
+        if secretColumnDepth == depth, followsDefault || (isBody && followsColonEquals) { return true }
         if assemblesPasswords, followsDeclaration { return true }
         if insert.isSecret { return true }
         return isRole && !followsUntil
@@ -88,6 +89,7 @@ struct SecretContext {
         followsLiteral = isLiteral
         followsDeclaration = isAssignment || (word == "default" && assemblesPasswords)
         followsDefault = word == "default"
+        followsColonEquals = isAssignment && slice.elementsEqual(":=".utf8)
         awaitsConfig = word == "set_config"
         followsUntil = word == "until"
         followsSecret = wasSecret && isLiteral

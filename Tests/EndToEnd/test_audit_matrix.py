@@ -1,4 +1,4 @@
-"""Each kind of DDL, by each protocol, in each course of a transaction: the trail says what the server's catalog shows."""
+"""Each kind of DDL, by each protocol, in each course of a transaction: the trail says what the catalog shows."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -39,7 +39,8 @@ COURSES = (
     Course("commit", ("BEGIN",), ("COMMIT",)),
     Course("rollback", ("BEGIN",), ("ROLLBACK",), "rolled_back", False),
     Course(
-        "savepoint, rolled back", ("BEGIN", "SAVEPOINT s"), ("ROLLBACK TO s", "COMMIT"), "rolled_back_to_savepoint", False
+        "savepoint, rolled back", ("BEGIN", "SAVEPOINT s"), ("ROLLBACK TO s", "COMMIT"), "rolled_back_to_savepoint",
+        False,
     ),
     Course("savepoint, released", ("BEGIN", "SAVEPOINT s"), ("RELEASE s", "COMMIT")),
     Course(
@@ -54,8 +55,8 @@ COURSES = (
         decided="committed",
     ),
     Course(
-        "prepared, rolled back", ("BEGIN",), ("PREPARE TRANSACTION '{x}'", "ROLLBACK PREPARED '{x}'"), "prepared", False,
-        decided="rolled_back",
+        "prepared, rolled back", ("BEGIN",), ("PREPARE TRANSACTION '{x}'", "ROLLBACK PREPARED '{x}'"), "prepared",
+        False, decided="rolled_back",
     ),
 )  # fmt: skip
 

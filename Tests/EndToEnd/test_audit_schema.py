@@ -92,7 +92,9 @@ def of_statements(
     sockets: Path,
 ) -> list[Record]:
     """Statements in every course, files closed and deleted, checkpoints, a crash, reloads."""
-    warned = {"name": "warned", "tags": ["production"], "classes": ["table_loss"], "objects": ["warned"], "action": "warn"}
+    warned = {
+        "name": "warned", "tags": ["production"], "classes": ["table_loss"], "objects": ["warned"], "action": "warn",
+    }  # fmt: skip
     audit = {
         "file": "audit.jsonl", "rotate_size": "64kB", "keep_files": 1, "checkpoint_interval": "1s", "sessions": "all",
         "parameters": True, "max_text": "2kB",
@@ -139,8 +141,9 @@ def of_statements(
     with open(holdfast.trail.path, "a") as file:
         file.write('{"v":2,"seq":99999,"time":"20')
     holdfast.restart()
-    holdfast.trail.wait(event="recovered")
+    eventually(lambda: '"event":"recovered"' in holdfast.trail.path.read_text())
     holdfast.stop()
+    postgres.execute("ROLLBACK PREPARED 'second'", test)
     seen += all_records(holdfast.folder)
     assert not (faults := invalid(seen)), "\n".join(faults[:20])
     return seen

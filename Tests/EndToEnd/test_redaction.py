@@ -115,9 +115,8 @@ def test_the_servers_error_shows_no_secret_although_it_quotes_the_statement(
     holdfast: Holdfast, test_database: str
 ) -> None:
     secret = new_secret()
-    messages = send(
-        holdfast, test_database, "postgres", "", query(f"CREATE TABLE shown (); ALTER ROLE nobody_here PASSWORD {secret}")
-    )
+    statement = f"CREATE TABLE shown (); ALTER ROLE nobody_here PASSWORD {secret}"
+    messages = send(holdfast, test_database, "postgres", "", query(statement))
     # The client is told by the server what it had sent itself.
     assert any(secret in item.fields["M"] for item in messages if item.kind == "E")
     (outcome,) = holdfast.trail.wait(event="outcome", sqlstate="42601")

@@ -41,7 +41,21 @@ def lines(folder: Path) -> list[str]:
 
 
 def all_records(folder: Path) -> list[Record]:
-    return [json.loads(line) for line in lines(folder)]
+    """Without what a crash has left of a line: the record behind it accounts for that."""
+    found: list[Record] = []
+    torn: str | None = None
+    for line in lines(folder):
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            assert torn is None, f"two torn lines: {torn} and {line}"
+            torn = line
+            continue
+        if torn is not None:
+            assert found[-1]["event"] == "recovered" and found[-1]["torn_bytes"] == len(torn.encode()), torn
+            torn = None
+    assert torn is None, torn
+    return found
 
 
 def invalid(records: list[Record]) -> list[str]:

@@ -169,7 +169,9 @@ KINDS = [
     ),
     # What drops them, and empties them.
     Kind("drop table", "DROP TABLE {x}", gone("{x}")),
-    Kind("drop table cascade", "DROP TABLE {x} CASCADE", gone("{x}_view"), "CREATE VIEW {x}_view AS SELECT id FROM {x}"),
+    Kind(
+        "drop table cascade", "DROP TABLE {x} CASCADE", gone("{x}_view"), "CREATE VIEW {x}_view AS SELECT id FROM {x}",
+    ),
     Kind("drop view", "DROP VIEW {x}_view", gone("{x}_view"), "CREATE VIEW {x}_view AS SELECT id FROM {x}"),
     Kind(
         "drop materialized view", "DROP MATERIALIZED VIEW {x}_mat", gone("{x}_mat"),
