@@ -187,7 +187,7 @@ def of_a_full_disk(start: StartHoldfast, production: str, disk: Path) -> list[Re
                 file.write(b"x" * (1 << 16))
         # More than what is kept in memory meanwhile.
         for number in range(22):
-            client.ask(query(f"DROP TABLE number{number} /* {'x' * 1_000_000} */"))
+            client.ask(query(f"DROP TABLE kept /* {number} {'x' * 1_000_000} */"))
         os.truncate(ballast, 0)
         holdfast.trail.wait(event="gap", timeout=30)
     holdfast.stop()
