@@ -66,6 +66,9 @@ package struct ConfigurationReader {
             maximumStatementBytes: maximumStatementBytes,
             catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: rules, limits: LimitReader(tags: tags).read(root, maximumStatementBytes: maximumStatementBytes))
+        configuration.auditSinks = AuditSinkReader(
+            listeners: listeners, trailPath: configuration.audit.path
+        ).read(audit)
         configuration.selector =
             root.word("selector", among: SelectorChoice.allCases.map(\.rawValue)).flatMap(SelectorChoice.init) ?? .auto
         configuration.upstreams = upstreams.blocks(root)
@@ -154,7 +157,7 @@ package struct ConfigurationReader {
     private func auditSettings(_ section: SectionReader) -> AuditSettings {
         section.rejectKeys(besides: [
             "file", "durability", "record", "key_file", "signing_key", "rotate_size", "rotate_interval", "keep_files",
-            "checkpoints", "checkpoint_interval",
+            "checkpoints", "checkpoint_interval", "sink",
         ])
         var settings = AuditSettings(
             path: path("file", in: section, otherwise: "var/audit.jsonl"),

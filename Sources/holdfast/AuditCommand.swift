@@ -12,6 +12,6 @@ struct AuditCommand: ParsableCommand {
         // An option of this command would be taken from its subcommands: it has none.
         subcommands: [
             AuditListCommand.self, AuditVerifyCommand.self, UnseenCommand.self, AuditNewKeyCommand.self,
-            AuditPublicKeyCommand.self,
+            AuditPublicKeyCommand.self, AuditSinkSQLCommand.self,
         ], defaultSubcommand: AuditListCommand.self)
 }

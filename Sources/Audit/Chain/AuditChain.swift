@@ -37,6 +37,8 @@ final class AuditChain {
     /// Closed files that the last run has not compressed; once the first record is written, this one does.
     private var leftPlain: [String] = []
     let warn: @Sendable (String) -> Void
+    /// Those who read the files after the writer.
+    var following: AuditFollowing?
     private let compressing = DispatchQueue(label: "holdfast-audit-compress", qos: .utility)
 
     /// Reads, or makes, the keys, and looks where the trail that is there ends.
@@ -213,6 +215,9 @@ final class AuditChain {
         compressLeft()
     }
 
+    /// What is written so far may be read by those who follow.
+    func publish() { following?.publish(sequence) }
+
     private func compressLeft() {
         for path in leftPlain { compress(path) }
         leftPlain = []
@@ -281,6 +286,14 @@ final class AuditChain {
         let closed = files.members().filter { $0.number != nil }
         var lines: [UInt8] = []
         for (member, next) in zip(closed, closed.dropFirst()).prefix(max(0, closed.count - settings.keptFileCount)) {
+            if let number = member.number, let name = following?.whoNeeds(number) {
+                let count = closed.count - settings.keptFileCount - lines.count(where: { $0 == UInt8(ascii: "\n") })
+                following?.countHeld(count)
+                warn(
+                    "\(count) closed file\(count == 1 ? "" : "s") of the audit trail beyond keep_files = "
+                        + "\(settings.keptFileCount) stay until the sink \"\(name)\" has read them, from \(member.path) on")
+                return lines
+            }
             // Where the file ended stands at the beginning of the next one.
             guard let start = try? AuditFileContents.start(of: next.path), unlink(member.path) == 0
             else {
@@ -294,6 +307,7 @@ final class AuditChain {
             mark.reason = "keep_files = \(settings.keptFileCount)"
             AuditEncoder.append(.mark(.retired, mark, time: linux_clock_realtime()), to: &lines)
         }
+        following?.countHeld(0)
         return lines
     }
 
