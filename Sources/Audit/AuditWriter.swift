@@ -80,7 +80,8 @@ package final class AuditWriter: Sendable {
     /// As above, with a flush of the caller's own: for tests of disks that fail.
     init(
         path: String, durability: AuditDurability, limits: AuditLimits, chain: AuditChainSettings? = nil,
-        following: AuditFollowing? = nil, warn: @escaping @Sendable (String) -> Void = { _ in }, flush: @escaping AuditFile.Flush,
+        following: AuditFollowing? = nil, warn: @escaping @Sendable (String) -> Void = { _ in },
+        flush: @escaping AuditFile.Flush,
         healthChanged: (@Sendable (AuditFault?) -> Void)?
     ) throws(AuditFault) {
         self.durability = durability

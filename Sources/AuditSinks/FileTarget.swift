@@ -79,5 +79,7 @@ final class FileTarget: SinkTarget {
         }
     }
 
-    private func fault(_ call: String) -> SinkFault { SinkFault("\(path): \(call): \(String(cString: strerror(errno)))") }
+    private func fault(_ call: String) -> SinkFault {
+        SinkFault("\(path): \(call): \(String(cString: strerror(errno)))")
+    }
 }

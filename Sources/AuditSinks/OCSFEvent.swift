@@ -68,7 +68,8 @@ package struct OCSFEvent {
         event["severity"] = "Informational"
     }
 
-    private mutating func setClass(_ category: Int, _ number: Int, _ name: String, _ activity: (id: Int, name: String)) {
+    private mutating func setClass(_ category: Int, _ number: Int, _ name: String, _ activity: (id: Int, name: String))
+    {
         event["category_uid"] = category
         event["class_uid"] = number
         event["class_name"] = name
@@ -122,7 +123,10 @@ package struct OCSFEvent {
     private var destination: [String: Any] { ["name": "postgresql", "svc_name": "postgresql"] }
 
     private var database: [String: Any] {
-        ["name": line.text("database").flatMap { $0.isEmpty ? nil : $0 } ?? "unknown", "type_id": 1, "type": "Relational"]
+        [
+            "name": line.text("database").flatMap { $0.isEmpty ? nil : $0 } ?? "unknown", "type_id": 1,
+            "type": "Relational",
+        ]
     }
 
     /// Attributes about the session, and the keys that they say.
@@ -275,7 +279,8 @@ package struct OCSFEvent {
         event["logon_type"] = "Network"
         event["is_remote"] = line.text("client") != "unix"
         setStatus(1, "Success")
-        setMessage("session of \(line.text("user") ?? "") on \(line.text("database") ?? "") \(begins ? "began" : "ended")")
+        setMessage(
+            "session of \(line.text("user") ?? "") on \(line.text("database") ?? "") \(begins ? "began" : "ended")")
     }
 
     private mutating func setLifecycle() {

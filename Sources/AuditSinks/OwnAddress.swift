@@ -16,7 +16,8 @@ enum OwnAddress {
     ///   - own: where it comes from.
     static func isSame(_ listener: String, peer: String, own: String?) -> Bool {
         if listener == peer { return true }
-        guard !listener.hasPrefix("unix:"), !peer.hasPrefix("unix:"), let bound = split(listener), let led = split(peer),
+        guard !listener.hasPrefix("unix:"), !peer.hasPrefix("unix:"), let bound = split(listener),
+            let led = split(peer),
             bound.port == led.port
         else { return false }
         // Bound to every address of this machine: a peer of ours is one that has our own address, or the loopback's.

@@ -142,7 +142,8 @@ final class PostgresTarget: SinkTarget {
     /// As it is; else without U+0000, which PostgreSQL has not; else as a line that cannot be read, which it then is.
     private func insertAnyhow(_ record: AuditFollowed, _ connection: ServerConnection) throws(SinkFault) {
         var row = Row(record)
-        let unreadable = #"{"seq":\#(record.sequence),"event":"unreadable"}"#
+        let time = Self.time(of: record.line).map { #","time":"\#($0)""# } ?? ""
+        let unreadable = #"{"seq":\#(record.sequence)\#(time),"event":"unreadable"}"#
         for text in [record.line, Self.withoutNUL(record.line), Array(unreadable.utf8)] {
             row.record = text
             do throws(ServerFault) {
@@ -194,12 +195,14 @@ final class PostgresTarget: SinkTarget {
     }
 
     /// `2026-11` of a line's `"time":"2026-11-22T…`; nil if it has none.
-    static func month(of line: [UInt8]) -> String? {
+    static func month(of line: [UInt8]) -> String? { time(of: line).map { String($0.prefix(7)) } }
+
+    private static func time(of line: [UInt8]) -> String? {
         let key = Array(#""time":""#.utf8)
         guard let start = (0..<min(64, line.count)).first(where: { line[$0...].starts(with: key) }) else { return nil }
         let text = line[(start + key.count)...].prefix(27)
         let time = String(decoding: text, as: UTF8.self)
-        return AuditTime.parse(time) == nil ? nil : String(time.prefix(7))
+        return AuditTime.parse(time) == nil ? nil : time
     }
 
     static func month(after month: String) -> String? {

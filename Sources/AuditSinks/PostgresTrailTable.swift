@@ -21,7 +21,8 @@ package struct PostgresTrailTable: Sendable, Hashable {
     /// Columns besides `instance`, `seq`, `at`, `kind` and `line`: each with its type, and what it is of the record `r`.
     private static let columns: [(name: String, type: String, value: String)] = [
         ("id", "text", "r->>'id'"), ("session", "text", "r->>'session'"), ("client", "text", "r->>'client'"),
-        ("os_user", "text", "r->>'os_user'"), ("username", "text", "r->>'user'"), ("database", "text", "r->>'database'"),
+        ("os_user", "text", "r->>'os_user'"), ("username", "text", "r->>'user'"),
+        ("database", "text", "r->>'database'"),
         ("application_name", "text", "r->>'application_name'"), ("tag", "text", "r->>'tag'"),
         ("backend_pid", "bigint", "(r->>'backend_pid')::bigint"), ("command", "text", "r->>'command'"),
         ("verdict", "text", "r->>'verdict'"), ("rule", "text", "r->>'rule'"),

@@ -23,7 +23,9 @@ package struct RecordLine {
 
     /// Kind and name of what the record names.
     package var objects: [(kind: String, name: String)] {
-        (members["objects"] as? [[String: Any]] ?? []).map { ($0["kind"] as? String ?? "", $0["name"] as? String ?? "") }
+        (members["objects"] as? [[String: Any]] ?? []).map {
+            ($0["kind"] as? String ?? "", $0["name"] as? String ?? "")
+        }
     }
 
     /// Nanoseconds since 1970; 0 if the line does not say.

@@ -54,8 +54,10 @@ package final class SinkSet: Sendable {
 
     /// What has been counted, all sinks together, without what is zero.
     package var counters: [(name: String, value: Int64)] {
+        var counters = status.flatMap(\.counters)
         let held = Int64(surroundings.following.heldFileCount)
-        return status.flatMap(\.counters) + (held > 0 ? [("audit_files_held_for_sinks", held)] : [])
+        if held > 0 { counters.append((name: "audit_files_held_for_sinks", value: held)) }
+        return counters
     }
 
     /// Lets each deliver what the trail has, for a few seconds at most, and ends them. After the trail was closed.

@@ -49,7 +49,6 @@ final class SinkSocket {
     ) throws(SinkFault) -> Int32 {
         var hints = addrinfo()
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
-        hints.ai_flags = AI_ADDRCONFIG
         var list: UnsafeMutablePointer<addrinfo>?
         let result = getaddrinfo(host, String(port), &hints, &list)
         guard result == 0 else { throw SinkFault("\(place): \(String(cString: gai_strerror(result)))") }
@@ -139,7 +138,7 @@ final class SinkSocket {
         while sent < bytes.count {
             let outcome = bytes[sent...].withUnsafeBytes { rest -> TLSConnection.Outcome in
                 if let tls { return tls.send(rest) }
-                let count = Foundation.send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL.rawValue))
+                let count = Foundation.send(descriptor, rest.baseAddress, rest.count, Int32(MSG_NOSIGNAL))
                 if count >= 0 { return .done(count) }
                 return errno == EAGAIN || errno == EINTR ? .wantsWrite : .failed(String(cString: strerror(errno)))
             }
@@ -159,7 +158,7 @@ final class SinkSocket {
         for _ in 0..<16 {
             let outcome = space.withUnsafeMutableBytes { space -> TLSConnection.Outcome in
                 if let tls { return tls.receive(into: space) }
-                let count = recv(descriptor, space.baseAddress, space.count, Int32(MSG_DONTWAIT.rawValue))
+                let count = recv(descriptor, space.baseAddress, space.count, Int32(MSG_DONTWAIT))
                 if count == 0 { return .ended }
                 if count > 0 { return .done(count) }
                 return errno == EAGAIN || errno == EINTR ? .wantsRead : .failed(String(cString: strerror(errno)))
@@ -182,7 +181,7 @@ final class SinkSocket {
         while ContinuousClock.now < end {
             var polled = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
             guard poll(&polled, 1, Self.step) > 0 else { continue }
-            let count = recv(descriptor, &space, space.count, Int32(MSG_DONTWAIT.rawValue))
+            let count = recv(descriptor, &space, space.count, Int32(MSG_DONTWAIT))
             if count == 0 { return true }
             if count < 0, errno != EAGAIN, errno != EINTR { return false }
         }

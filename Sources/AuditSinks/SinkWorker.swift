@@ -33,6 +33,7 @@ final class SinkWorker: Sendable {
             surroundings.logger.warning(
                 "the position of the sink \"\(settings.name)\" is not known: \(error); all that the trail has is sent")
         }
+        let known = position
         state = Mutex(SinkState(status: SinkStatus(name: settings.name)))
         let signal = signal
         following.add(settings.name, neededFile: position?.file ?? 0) { signal.wake() }
@@ -41,7 +42,7 @@ final class SinkWorker: Sendable {
             linux_name_thread("sink-\(settings.name)")
             SinkLoop(
                 settings, surroundings, target: Self.target(settings, surroundings, signal), signal: signal,
-                position: position, positionPath: path, report: { change in self.state.withLock { change(&$0) } }
+                position: known, positionPath: path, report: { change in self.state.withLock { change(&$0) } }
             ).run()
             ended.signal()
         }

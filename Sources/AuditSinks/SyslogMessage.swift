@@ -67,17 +67,23 @@ package struct SyslogMessage {
             head += word.utf8
         }
         head.append(UInt8(ascii: " "))
-        let data = structuredData(line)
-        let rest = header.maximumByteCount - head.count - data.reduce(0) { $0 + $1.count } - 2 - Self.byteOrderMark.count
-        var parts = data
-        var shown = text[...]
-        if text.count > rest {
-            let mark = Array(#" truncated="\#(text.count)""#.utf8)
-            parts.insert(mark, at: 2)
-            shown = Self.cut(text, to: max(0, rest - mark.count))
+        var parts = structuredData(line)
+        func rest() -> Int {
+            let taken = head.count + parts.reduce(0) { $0 + $1.count }
+            return header.maximumByteCount - taken - 1 - Self.byteOrderMark.count
         }
-        // What identifies the record stays whole; should even that be too long, there is no text.
-        return head + parts.flatMap(\.self) + [UInt8(ascii: " ")] + Self.byteOrderMark + shown
+        // What identifies the record comes before what describes it.
+        if rest() < 128 { parts[2] = [] }
+        var shown = text[...]
+        if text.count > rest() {
+            parts.insert(Array(#" truncated="\#(text.count)""#.utf8), at: 2)
+            shown = Self.cut(text, to: max(0, rest()))
+        }
+        for part in parts { head += part }
+        head.append(UInt8(ascii: " "))
+        head += Self.byteOrderMark
+        head += shown
+        return head
     }
 
     /// With octet counting (RFC 6587, section 3.4.1; RFC 5425, section 4.3).
@@ -135,7 +141,8 @@ package struct SyslogMessage {
         case "gap": .error
         case "refusal", "finding", "recovered": .warning
         case "intent": line.text("verdict") == "warn" ? .warning : .notice
-        case "outcome": line.text("sqlstate") == nil && line.text("transaction") == "committed" ? .informational : .notice
+        case "outcome":
+            line.text("sqlstate") == nil && line.text("transaction") == "committed" ? .informational : .notice
         case "start", "stop", "reload", "retired": .notice
         default: .informational
         }

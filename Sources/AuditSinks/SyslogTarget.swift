@@ -101,7 +101,7 @@ final class SyslogTarget: SinkTarget {
     }
 
     private func sendDatagram(_ message: [UInt8]) throws(SinkFault) {
-        while Foundation.send(datagrams, message, message.count, Int32(MSG_NOSIGNAL.rawValue)) < 0 {
+        while Foundation.send(datagrams, message, message.count, Int32(MSG_NOSIGNAL)) < 0 {
             let code = errno
             guard code == EAGAIN || code == ENOBUFS || code == EINTR else {
                 throw SinkFault("\(settings.address.text): \(String(cString: strerror(code)))")

@@ -51,7 +51,8 @@ struct AuditSinkReader {
         let name = name(block)
         guard block.has("type") else {
             block.log.error(
-                atKey: block.path, "the sink has no type", "write type = \"postgresql\", \"syslog\", \"stdout\" or \"file\"")
+                atKey: block.path, "the sink has no type",
+                "write type = \"postgresql\", \"syslog\", \"stdout\" or \"file\"")
             return nil
         }
         guard let type = block.word("type", among: Self.types) else { return nil }
@@ -153,7 +154,8 @@ struct AuditSinkReader {
             switch try AddressText.parse(entry.text, examplePort: 6514) {
             case .tcp(let host, let port):
                 guard port > 0 else {
-                    block.log.error(at: entry.path, "0 is no port to connect to", "write 6514 for TLS, 514 or 601 without")
+                    block.log.error(
+                        at: entry.path, "0 is no port to connect to", "write 6514 for TLS, 514 or 601 without")
                     return nil
                 }
                 settings = AuditSinkSettings.Syslog(address: .tcp(host: host, port: port))
@@ -181,7 +183,8 @@ struct AuditSinkReader {
         if settings.certificatePath.isEmpty != settings.keyPath.isEmpty {
             let (given, missing) = settings.keyPath.isEmpty ? ("certificate", "key") : ("key", "certificate")
             block.log.error(
-                at: block.path(of: given), "a \"\(given)\" is of no use without a \"\(missing)\"", "write both, or neither")
+                at: block.path(of: given), "a \"\(given)\" is of no use without a \"\(missing)\"",
+                "write both, or neither")
         }
         if settings.usesTLS {
             if case .unix = settings.address {

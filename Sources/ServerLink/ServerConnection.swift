@@ -130,8 +130,9 @@ package final class ServerConnection {
             var rest = bytes[...]
             while isSent, !rest.isEmpty {
                 let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(pieceByteCount))
-                isSent = PQputCopyData(
-                    connection, piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count)) == 1
+                isSent =
+                    PQputCopyData(
+                        connection, piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count)) == 1
                 rest = rest.dropFirst(piece.count)
             }
         }

@@ -22,7 +22,8 @@ struct AuditSinkSQLCommand: ParsableCommand {
             valueName: "name"))
     var sink: String?
 
-    @Option(help: ArgumentHelp("The role that the sink connects as: what it needs is granted to it.", valueName: "role"))
+    @Option(
+        help: ArgumentHelp("The role that the sink connects as: what it needs is granted to it.", valueName: "role"))
     var role: String?
 
     @Option(

@@ -23,17 +23,24 @@ import Testing
 
     static let outcome = #""command_tag":"DROP TABLE","duration_us":1500,"transaction":"committed""#
     static let rows = [
-        Row(event: "intent", members: Sample.statement, classNumber: 6005, activity: 7, required: ["actor", "src_endpoint", "database"]),
-        Row(event: "outcome", members: outcome, classNumber: 6005, activity: 7, required: ["actor", "src_endpoint", "database"]),
+        Row(
+            event: "intent", members: Sample.statement, classNumber: 6005, activity: 7,
+            required: ["actor", "src_endpoint", "database"]),
+        Row(
+            event: "outcome", members: outcome, classNumber: 6005, activity: 7,
+            required: ["actor", "src_endpoint", "database"]),
         Row(event: "refusal", members: Sample.statement, classNumber: 2004, activity: 1, required: ["finding_info"]),
-        Row(event: "finding", members: #""finding":"other_route","text":"DROP TABLE by another route""#, classNumber: 2004, activity: 1, required: ["finding_info"]),
+        Row(
+            event: "finding", members: #""finding":"other_route","text":"DROP TABLE by another route""#,
+            classNumber: 2004, activity: 1, required: ["finding_info"]),
         Row(event: "session_start", members: "", classNumber: 3002, activity: 1, required: ["user", "service"]),
         Row(event: "session_end", members: "", classNumber: 3002, activity: 2, required: ["user", "service"]),
         Row(event: "start", members: "", classNumber: 6002, activity: 3, required: ["app"]),
         Row(event: "stop", members: "", classNumber: 6002, activity: 4, required: ["app"]),
         Row(event: "reload", members: "", classNumber: 6002, activity: 99, required: ["app"]),
         Row(event: "checkpoint", members: #""head_seq":16"#, classNumber: 0, activity: 99, required: []),
-        Row(event: "an_event_of_tomorrow", members: #""new_key":{"a":[1]}"#, classNumber: 0, activity: 99, required: []),
+        Row(
+            event: "an_event_of_tomorrow", members: #""new_key":{"a":[1]}"#, classNumber: 0, activity: 99, required: []),
     ]
 
     @Test(arguments: rows) func `has all that its class requires`(_ row: Row) throws {
@@ -56,11 +63,15 @@ import Testing
     @Test(arguments: rows) func `has no object that its schema forbids`(_ row: Row) throws {
         let constraints: [String: [String]] = [
             "actor": ["process", "user", "iam_role", "invoked_by", "session", "app_name", "app_uid"],
-            "src_endpoint": ["ip", "uid", "name", "hostname", "svc_name"], "dst_endpoint": ["ip", "uid", "name", "svc_name"],
+            "src_endpoint": ["ip", "uid", "name", "hostname", "svc_name"],
+            "dst_endpoint": ["ip", "uid", "name", "svc_name"],
             "database": ["name", "uid"], "user": ["account", "name", "uid"], "policy": ["name", "type", "uid"],
             "table": ["name", "uid"], "service": ["name", "uid"], "app": ["name", "uid"], "product": ["name", "uid"],
         ]
-        for members in [row.members, row.members + (row.members.isEmpty ? "" : ",") + #""user":"","session":"","client":"","database":"""#] {
+        for members in [
+            row.members,
+            row.members + (row.members.isEmpty ? "" : ",") + #""user":"","session":"","client":"","database":"""#,
+        ] {
             func check(_ value: Any, _ key: String) {
                 if let list = value as? [Any] { for element in list { check(element, key) } }
                 guard let object = value as? [String: Any] else { return }
@@ -77,7 +88,9 @@ import Testing
         #expect(finding["uid"] as? String == "7f3a-1")
         #expect(finding["title"] as? String == "Holdfast refused DROP TABLE of public.orders")
         #expect((finding["analytic"] as? [String: Any])?["name"] as? String == "keep tables")
-        #expect(event["action_id"] as? Int == 2 && event["disposition_id"] as? Int == 2 && event["severity_id"] as? Int == 4)
+        #expect(
+            event["action_id"] as? Int == 2 && event["disposition_id"] as? Int == 2 && event["severity_id"] as? Int == 4
+        )
         let resources = try #require(event["resources"] as? [[String: String]])
         #expect(resources == [["name": "public.orders", "type": "table"]])
         let evidence = try #require((event["evidences"] as? [[String: Any]])?.first)
@@ -93,7 +106,9 @@ import Testing
     @Test(arguments: [
         End(members: #""transaction":"committed","command_tag":"DROP TABLE""#, status: 1),
         End(members: #""transaction":"rolled_back","command_tag":"DROP TABLE""#, status: 2),
-        End(members: #""transaction":"rolled_back","sqlstate":"42P01","message":"no such table""#, status: 2, code: "42P01"),
+        End(
+            members: #""transaction":"rolled_back","sqlstate":"42P01","message":"no such table""#, status: 2,
+            code: "42P01"),
         End(members: #""transaction":"prepared","command_tag":"DROP TABLE""#, status: 0),
         End(members: #""transaction":"unknown","message":"the proxy ended first""#, status: 0),
     ]) func `tells how a statement ended`(_ end: End) throws {

@@ -28,7 +28,9 @@ import Testing
         }
     }
 
-    @Test(arguments: ["", "{", "[]", #"{"v":2,"instance":"i","seq":1,"file":1}"#, #"{"v":1,"instance":"i","seq":-1,"file":1}"#])
+    @Test(arguments: [
+        "", "{", "[]", #"{"v":2,"instance":"i","seq":1,"file":1}"#, #"{"v":1,"instance":"i","seq":-1,"file":1}"#,
+    ])
     func `that is damaged is told`(_ text: String) throws {
         let folder = try TemporaryFolder()
         let path = folder.file("audit.sink-a")
@@ -64,7 +66,8 @@ import Testing
         #expect(PostgresTarget.month(of: Sample.record("intent").line) == "2026-11")
         #expect(PostgresTarget.month(of: Array(#"{"v":2,"seq":1,"time":"2026-13-01T00:00:00Z"}"#.utf8)) == nil)
         #expect(PostgresTarget.month(of: []) == nil)
-        #expect(PostgresTarget.month(after: "2026-11") == "2026-12" && PostgresTarget.month(after: "2026-12") == "2027-01")
+        #expect(
+            PostgresTarget.month(after: "2026-11") == "2026-12" && PostgresTarget.month(after: "2026-12") == "2027-01")
     }
 
     @Test(arguments: [

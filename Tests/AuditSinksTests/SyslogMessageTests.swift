@@ -46,7 +46,8 @@ import Testing
     }
 
     @Test func `is cut between two characters, and says so`() throws {
-        let record = Sample.record("intent", #""verdict":"allow","sql":""# + String(repeating: "é€😀", count: 400) + "\"")
+        let record = Sample.record(
+            "intent", #""verdict":"allow","sql":""# + String(repeating: "é€😀", count: 400) + "\"")
         for limit in 1024..<1060 {
             let text = message(record, maximumByteCount: limit)
             #expect(text != "not UTF-8" && text.utf8.count <= limit && text.utf8.count > limit - 8, "\(limit)")
@@ -68,13 +69,16 @@ import Testing
         #expect(String(decoding: framed, as: UTF8.self) == "7 <1>1 é")
     }
 
-    @Test(arguments: [("", "-"), ("db 7\u{1}é", "db?7??"), (String(repeating: "x", count: 60), String(repeating: "x", count: 48))])
+    @Test(arguments: [
+        ("", "-"), ("db 7\u{1}é", "db?7??"), (String(repeating: "x", count: 60), String(repeating: "x", count: 48)),
+    ])
     func `has only printable ASCII in its header`(_ text: String, _ expected: String) {
         #expect(SyslogMessage.printable(text, 48) == expected)
     }
 
     @Test func `of a line that is no JSON is sent all the same`() {
         let record = AuditFollowed(instance: "i", sequence: 3, line: Array("{\"v\":2,\"seq\":3,tampered".utf8))
-        #expect(message(record).hasPrefix(#"<134>1 - db7 holdfast 4711 unreadable [holdfast@32473 instance="i" seq="3"]"#))
+        #expect(
+            message(record).hasPrefix(#"<134>1 - db7 holdfast 4711 unreadable [holdfast@32473 instance="i" seq="3"]"#))
     }
 }

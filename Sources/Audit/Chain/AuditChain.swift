@@ -291,7 +291,8 @@ final class AuditChain {
                 following?.countHeld(count)
                 warn(
                     "\(count) closed file\(count == 1 ? "" : "s") of the audit trail beyond keep_files = "
-                        + "\(settings.keptFileCount) stay until the sink \"\(name)\" has read them, from \(member.path) on")
+                        + "\(settings.keptFileCount) stay until the sink \"\(name)\" has read them, from \(member.path) on"
+                )
                 return lines
             }
             // Where the file ended stands at the beginning of the next one.

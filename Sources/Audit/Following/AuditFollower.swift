@@ -132,8 +132,7 @@ package final class AuditFollower {
                     }
                 } catch {
                     closed = nil
-                    try giveUpReading(error)
-                    continue
+                    throw giveUpReading(error)
                 }
                 self.trail = instance
                 waiting = found
@@ -157,14 +156,14 @@ package final class AuditFollower {
     }
 
     /// A file that cannot be read is tried again; at last it is passed over, and its records are counted as missing.
-    private func giveUpReading(_ fault: AuditFault) throws(AuditFault) {
+    private func giveUpReading(_ fault: AuditFault) -> AuditFault {
         failureCount += 1
         guard failureCount < Self.mostFailures else {
             failureCount = 0
-            throw AuditFault(description: fault.description + "; the rest of it is passed over")
+            return AuditFault(description: fault.description + "; the rest of it is passed over")
         }
         fileNumber -= 1
-        throw fault
+        return fault
     }
 
     private static let mostFailures = 5

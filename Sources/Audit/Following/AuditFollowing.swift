@@ -40,7 +40,10 @@ package final class AuditFollowing: Sendable {
 
     /// The oldest file that the follower has not read to its end.
     package func need(_ file: Int64, by name: String) {
-        followers.withLock { $0[name]?.neededFile = file }
+        followers.withLock { followers in
+            guard followers[name] != nil else { return }
+            followers[name]?.neededFile = file
+        }
     }
 
     /// Writer's thread: the trail may be read up to this record.
