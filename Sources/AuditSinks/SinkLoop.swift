@@ -30,6 +30,8 @@ final class SinkLoop {
     private let retryMaximum: Duration
     private let positionPath: String
     private let report: ((inout SinkState) -> Void) -> Void
+    /// Nothing was delivered in this run of Holdfast.
+    private var isFirst: Bool
     private var isOpen = false
     private var follower: AuditFollower?
     private var reportedMissing: Int64 = 0
@@ -47,6 +49,7 @@ final class SinkLoop {
         position: SinkPosition?, positionPath: String, report: @escaping ((inout SinkState) -> Void) -> Void
     ) {
         name = settings.name
+        isFirst = surroundings.isFirst
         retryMaximum = settings.retryMaximum
         self.surroundings = surroundings
         self.target = target
@@ -126,16 +129,18 @@ final class SinkLoop {
         {
             instance = current
             sequence = known
-            let readable = surroundings.following.readableSequence
-            if known > readable {
+            // Nothing of this run has been delivered yet.
+            let end = surroundings.following.startSequence
+            if isFirst, known > end {
                 surroundings.logger.critical(
                     """
-                    the sink "\(name)" has record \(known) of this trail, whose files end with record \(readable): their \
-                    end was cut off, or they were restored from a copy. Records from \(readable + 1) on are delivered \
-                    beside those that it has
+                    the sink "\(name)" has record \(known) of this trail, whose files ended with record \(end) when \
+                    Holdfast was started: their end was cut off, or they were restored from a copy. Records from \
+                    \(end + 1) on are delivered beside those that it has
                     """)
-                sequence = readable
+                sequence = end
             }
+            isFirst = false
         }
         let opened = AuditFollower(
             livePath: surroundings.livePath, following: surroundings.following, instance: instance, after: sequence)

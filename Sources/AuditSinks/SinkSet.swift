@@ -10,6 +10,8 @@ import Synchronization
 package final class SinkSet: Sendable {
     private let surroundings: SinkWorker.Surroundings
     private let workers = Mutex<[SinkWorker]>([])
+    /// The sinks that have run since the start.
+    private let known = Mutex<Set<String>>([])
     /// What sinks get at the end to deliver the rest.
     private static let patience = DispatchTimeInterval.seconds(5)
 
@@ -45,7 +47,11 @@ package final class SinkSet: Sendable {
             surroundings.logger.warning(
                 "the sink \"\(name)\" is still held by its target as it was; it ends when that lets go")
         }
-        let fresh = started.map { SinkWorker($0, surroundings) }
+        let fresh = started.map { settings in
+            var surroundings = surroundings
+            surroundings.isFirst = known.withLock { $0.insert(settings.name).inserted }
+            return SinkWorker(settings, surroundings)
+        }
         workers.withLock { $0 = kept + fresh }
     }
 

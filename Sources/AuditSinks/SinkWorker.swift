@@ -19,6 +19,8 @@ final class SinkWorker: Sendable {
         /// Where clients connect to this Holdfast: no place for a sink.
         var ownAddresses: [String]
         var logger: Logger
+        /// No sink of this name has run since Holdfast was started.
+        var isFirst = true
     }
 
     /// Starts the thread.

@@ -230,9 +230,13 @@ def test_a_lost_answer_to_commit_makes_no_duplicate(
     sink = postgres_sink(postgres, store)
     sink["connection"] = f"host=127.0.0.1 port={eater.port} dbname={store} user=postgres sslmode=disable gssencmode=disable"
     holdfast = start_holdfast(audit=with_sinks(sink))
-    for number in range(30):
-        run_ddl(holdfast, production, 1, number)
-    eventually(lambda: eater.left == 0, 30, "five lost answers")
+    numbers = iter(range(1000))
+
+    def is_done() -> bool:
+        run_ddl(holdfast, production, 1, next(numbers))
+        return eater.left == 0
+
+    eventually(is_done, 30, "five lost answers")
     holdfast.wait_for_log('the audit trail reaches the sink "fleet" again', timeout=30)
     holdfast.stop()
     eater.close()
@@ -491,7 +495,10 @@ def test_a_closed_file_stays_until_a_sink_has_read_it(
     assert json.loads(before[0])["seq"] == 1, "nothing was deleted"
     server.start()
     try:
-        eventually(lambda: len(received(server)) >= len(before), 30, "all records")
+        eventually(
+            lambda: len(received(server)) >= len(before), 30,
+            lambda: f"{len(received(server))} of {len(before)}\n{holdfast.counters()}\n{holdfast.log_text()[-3000:]}",
+        )  # fmt: skip
         run_ddl(holdfast, production, 250, 1000)
         eventually(lambda: "sink_siem_behind" not in holdfast.counters(), 30, "the sink to be up to date")
         run_ddl(holdfast, production, 100, 2000)

@@ -205,6 +205,7 @@ final class AuditChain {
     func commit(_ pending: Pending, file: borrowing AuditFile) {
         if generation != pending.generation {
             generation = pending.generation
+            following?.begin(after: sequence)
             if file.found.start == nil {
                 fileNumber += 1
                 fileStartTime = linux_clock_realtime()

@@ -28,9 +28,11 @@ enum AuditLineExtract {
 
     private static func undoubled(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = []
+        var isSecond = false
         for byte in text {
-            if byte == UInt8(ascii: "\""), result.last == byte { continue }
-            result.append(byte)
+            let isQuote = byte == UInt8(ascii: "\"")
+            if !isSecond || !isQuote { result.append(byte) }
+            isSecond = isQuote && !isSecond
         }
         return result
     }

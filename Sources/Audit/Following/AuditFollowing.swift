@@ -14,12 +14,16 @@ package final class AuditFollowing: Sendable {
     private let sequence = Atomic<Int64>(0)
     private let followers = Mutex<[String: Follower]>([:])
     private let held = Atomic<Int>(0)
+    private let start = Atomic<Int64>(-1)
 
     package init() {}
 
     /// Records up to this number are in the file, and on the disk if the trail's durability is that: no power cut takes
     /// them back, no failed write has them written anew. 0 until this run's first record is written.
     package var readableSequence: Int64 { sequence.load(ordering: .acquiring) }
+
+    /// The last record that the trail had when this run began to write; -1 until it has.
+    package var startSequence: Int64 { start.load(ordering: .acquiring) }
 
     /// Closed files that `keep_files` would have deleted, had they been read; as of the last time that one was closed.
     package var heldFileCount: Int { held.load(ordering: .relaxed) }
@@ -44,6 +48,11 @@ package final class AuditFollowing: Sendable {
             guard followers[name] != nil else { return }
             followers[name]?.neededFile = file
         }
+    }
+
+    /// Writer's thread: records of this run come behind that one. Counts once.
+    func begin(after sequence: Int64) {
+        _ = start.compareExchange(expected: -1, desired: sequence, ordering: .acquiringAndReleasing)
     }
 
     /// Writer's thread: the trail may be read up to this record.
