@@ -58,6 +58,7 @@ package final class ProxyServer {
         let upstreams = Upstreams(
             standard: Upstream(standard), others: configuration.upstreams.map { Upstream($0) })
         let following = AuditFollowing()
+        let audit: AuditWriter
         do {
             let durability: AuditDurability =
                 switch configuration.audit.durability {
@@ -78,6 +79,7 @@ package final class ProxyServer {
         } catch {
             throw ProxyError(message: error.description, remedy: "see [audit] file in proxy.conf")
         }
+        self.audit = audit
         sinks = SinkSet(livePath: auditPath, following: following, ownAddresses: addresses, logger: logger)
         let limit = linux_raise_descriptor_limit()
         let needed = UInt64(configuration.maximumClients) * 2 + 64
@@ -93,14 +95,15 @@ package final class ProxyServer {
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
         let grants =
-            configuration.guardSettings.isReachable ? GrantService(configuration.guardSettings, logger: logger) : nil
+            configuration.guardSettings.isReachable
+            ? GrantService(configuration.guardSettings, audit: audit, logger: logger) : nil
         self.grants = grants
         catalog = Self.catalogConnection(configuration, server: server).map { connection in
             CatalogService(
                 connection: { database in
                     let upstream = upstreams.upstream(for: database)
                     return upstream === upstreams.standard ? connection : upstream.settings.catalogConnection
-                }, settings: configuration.catalog, logger: logger)
+                }, settings: configuration.catalog, audit: audit, logger: logger)
         }
         // Not one for each core: the loops need theirs.
         let judging = JudgingThreads(count: ProcessInfo.processInfo.activeProcessorCount >= 4 ? 2 : 1)
@@ -111,11 +114,12 @@ package final class ProxyServer {
             let loopCount =
                 configuration.loopCount > 0 ? configuration.loopCount : ProcessInfo.processInfo.activeProcessorCount
             group = try LoopGroup(
-                count: loopCount, selector: selector,
+                count: loopCount, selector: selector, busyPoll: configuration.busyPoll,
                 context: LoopContext(
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
-                    recordsSessions: configuration.guardSettings.isReachable,
+                    recordedSessions: configuration.guardSettings.isReachable ? .all : configuration.audit.sessions,
+                    maximumTextBytes: configuration.audit.maximumTextBytes,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } }, judging: judging,
                     limits: limits),
                 settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
@@ -129,7 +133,7 @@ package final class ProxyServer {
         catalog?.start()
         probes?.start()
         sinks.apply(SinkSettings.all(of: configuration))
-        audit.append([AuditBridge.record(.start)])
+        audit.append([AuditBridge.record(.start, AuditBridge.service(configuration))])
     }
 
     /// How the trail is sealed and its files are kept.
@@ -163,8 +167,8 @@ package final class ProxyServer {
     /// - Throws: ``ProxyError`` if a file that the settings name cannot be used; nothing has changed then.
     package func reload(_ changed: ProxyConfiguration) throws(ProxyError) -> [String] {
         let encryption = try EncryptionPolicy(changed, former: encryption)
-        let former = authentication
-        authentication = try AuthenticationPolicy(changed, former: former, logger: logger)
+        let formerAuthentication = authentication
+        authentication = try AuthenticationPolicy(changed, former: formerAuthentication, logger: logger)
         self.encryption = encryption
         var waiting: [String] = []
         if changed.listeners != started.listeners { waiting.append("listen") }
@@ -176,19 +180,24 @@ package final class ProxyServer {
         }
         if changed.loopCount != started.loopCount { waiting.append("loops") }
         if changed.selector != started.selector { waiting.append("selector") }
+        if changed.busyPoll != started.busyPoll { waiting.append("busy_poll") }
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
+        let former = configuration
         configuration = changed
         limits.apply(changed)
         acceptor.apply(KeepaliveOptions(changed.tcp))
         group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
         sinks.apply(SinkSettings.all(of: changed))
-        former?.stop(besides: authentication)
-        audit.append([AuditBridge.record(.reload)])
+        formerAuthentication?.stop(besides: authentication)
+        audit.append([AuditBridge.record(.reload, AuditBridge.service(changed, former: former))])
         audit.rereadKeys()
         return waiting
     }
+
+    /// A new `proxy.conf` could not be taken over: the trail says why the former rules go on.
+    package func reloadFailed(_ reason: String) { audit.report(.configuration, reason) }
 
     /// Writes what has happened since the start into the log.
     package func logCounters() {
