@@ -211,7 +211,7 @@ package struct OCSFEvent {
             event["status_code"] = state
             event["status_detail"] = line.text("message") ?? ""
             mapped.formUnion(["sqlstate", "message"])
-        } else if end == "rolled_back" {
+        } else if end.hasPrefix("rolled_back") {
             setStatus(2, "Failure")
             event["status_detail"] = end
         } else if end == "committed" {
@@ -299,7 +299,7 @@ package struct OCSFEvent {
     private mutating func setBase() {
         setClass(0, 0, "Base Event", (99, line.event))
         if line.event == "gap" { setSeverity(4, "High") }
-        if line.event == "recovered" || line.event == "unreadable" { setSeverity(3, "Medium") }
+        if ["recovered", "fault", "unreadable"].contains(line.event) { setSeverity(3, "Medium") }
         setMessage("the audit trail: \(line.event)")
     }
 

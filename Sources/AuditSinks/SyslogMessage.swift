@@ -139,7 +139,7 @@ package struct SyslogMessage {
     private func severity(_ line: RecordLine) -> Severity {
         switch line.event {
         case "gap": .error
-        case "refusal", "finding", "recovered": .warning
+        case "refusal", "finding", "fault", "recovered": .warning
         case "intent": line.text("verdict") == "warn" ? .warning : .notice
         case "outcome":
             line.text("sqlstate") == nil && line.text("transaction") == "committed" ? .informational : .notice
