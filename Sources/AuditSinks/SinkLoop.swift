@@ -42,6 +42,7 @@ final class SinkLoop {
     private var unconfirmed: [Sent] = []
     private var retry = SinkLoop.firstRetry
     private var fault: SinkFault?
+    private var positionFault: SinkFault?
     private var stoppingSince: ContinuousClock.Instant?
 
     init(
@@ -106,11 +107,11 @@ final class SinkLoop {
                     time: .now))
             report { $0.status.sent += Int64(records.count) }
             confirm()
-            if stored != position, lastStored.duration(to: .now) >= Self.storeInterval { try store() }
+            try storeIfDue()
             if isLate { break }
         }
         confirm()
-        if stored != position, lastStored.duration(to: .now) >= Self.storeInterval { try store() }
+        try storeIfDue()
     }
 
     /// It was told to stop a while ago.
@@ -124,24 +125,21 @@ final class SinkLoop {
     private func openedFollower() throws(SinkFault) -> AuditFollower {
         if let follower { return follower }
         var (instance, sequence) = (position?.instance, position?.sequence ?? 0)
-        if let current = AuditFollower.instance(livePath: surroundings.livePath),
-            let known = try target.position(of: current)
-        {
-            instance = current
-            sequence = known
-            // Nothing of this run has been delivered yet.
-            let end = surroundings.following.startSequence
-            if isFirst, known > end {
-                surroundings.logger.critical(
-                    """
-                    the sink "\(name)" has record \(known) of this trail, whose files ended with record \(end) when \
-                    Holdfast was started: their end was cut off, or they were restored from a copy. Records from \
-                    \(end + 1) on are delivered beside those that it has
-                    """)
-                sequence = end
-            }
-            isFirst = false
+        let current = AuditFollower.instance(livePath: surroundings.livePath)
+        if let current, let known = try target.position(of: current) { (instance, sequence) = (current, known) }
+        // Nothing of this run has been delivered yet.
+        let end = surroundings.following.startSequence
+        if isFirst, instance == current, sequence > end {
+            surroundings.logger.critical(
+                """
+                the sink "\(name)" has record \(sequence) of this trail, whose files ended with record \(end) when \
+                Holdfast was started: their end was cut off, they were restored from a copy, or the machine's power \
+                failed (durability). Records from \(end + 1) on are delivered beside those that it has
+                """)
+            sequence = end
+            position?.sequence = end
         }
+        isFirst = false
         let opened = AuditFollower(
             livePath: surroundings.livePath, following: surroundings.following, instance: instance, after: sequence)
         reportedMissing = 0
@@ -189,12 +187,24 @@ final class SinkLoop {
         }
     }
 
+    private func storeIfDue() throws(SinkFault) {
+        if stored != position, lastStored.duration(to: .now) >= Self.storeInterval { try store() }
+    }
+
+    /// A position that cannot be written holds nothing up: after a restart some records are sent again.
     private func store() throws(SinkFault) {
         guard let position, position != stored else { return }
         try target.settle()
-        try position.store(positionPath)
-        stored = position
         lastStored = .now
+        do throws(SinkFault) {
+            try position.store(positionPath)
+        } catch {
+            if error != positionFault { surroundings.logger.warning("the sink \"\(name)\": \(error)") }
+            positionFault = error
+            return
+        }
+        positionFault = nil
+        stored = position
         surroundings.following.need(position.file, by: name)
     }
 

@@ -28,6 +28,12 @@ package final class SinkSet: Sendable {
     ///
     /// A sink that was taken out keeps its position's file: put back, it goes on from there if the trail's files still do.
     package func apply(_ settings: [SinkSettings]) {
+        var information = stat()
+        if !settings.isEmpty, stat(surroundings.livePath, &information) == 0, information.st_mode & S_IFMT != S_IFREG {
+            surroundings.logger.error(
+                "the audit trail \(surroundings.livePath) is no file that can be read back: its sinks get nothing; set 'file' under [audit] in proxy.conf to a file"
+            )
+        }
         let running = workers.withLock { $0 }
         let (kept, gone) = (
             running.filter { settings.contains($0.settings) }, running.filter { !settings.contains($0.settings) }

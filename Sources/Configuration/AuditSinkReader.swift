@@ -41,6 +41,9 @@ struct AuditSinkReader {
                 block.log.error(
                     at: block.path(of: "type"), "two sinks write to standard output", "take one of them away")
             }
+            if case .file(let path) = sink.kind, sinks.contains(where: { $0.kind == .file(path: path) }) {
+                block.log.error(at: block.path(of: "path"), "two sinks write to \"\(path)\"", "give each its own file")
+            }
             sinks.append(sink)
         }
         return sinks
