@@ -11,6 +11,12 @@ enum OwnAddress {
         return listeners.contains { isSame($0, peer: peer, own: own) }
     }
 
+    /// Whether the socket is connected with itself.
+    static func isItself(_ descriptor: Int32) -> Bool {
+        guard let peer = name(descriptor, getpeername) else { return false }
+        return peer == name(descriptor, getsockname)
+    }
+
     /// - Parameters:
     ///   - peer: where the connection leads.
     ///   - own: where it comes from.

@@ -71,6 +71,9 @@ final class SinkSocket {
                     }
                 }
             }
+            // A port of this machine that nobody listens on may be the one that the kernel has just given to us: TCP then
+            // connects the socket with itself, and everything sent would count as delivered.
+            if code == 0, OwnAddress.isItself(opened) { code = ECONNREFUSED }
             if code == 0 {
                 keepAlive(opened)
                 return opened
