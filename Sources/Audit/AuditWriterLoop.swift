@@ -100,7 +100,9 @@ final class AuditWriterLoop {
             try writeBacklog()
             let recordCount = entries.reduce(0) { $0 + $1.records.count }
             if try !append(buffer, recordCount: recordCount, syncs: syncs) {
-                deferSync(entries.reduce(0) { $0 + ($1.durability == .fsync ? $1.records.count : 0) })
+                // Followers are shown only what is on the disk: for them all of it goes there, a second later at most.
+                let isFollowed = durability == .fsync && chain?.isFollowed == true
+                deferSync(entries.reduce(0) { $0 + ($1.durability == .fsync || isFollowed ? $1.records.count : 0) })
             }
             for entry in entries {
                 chain?.note(entry.records)

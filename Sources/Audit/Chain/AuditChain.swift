@@ -225,6 +225,9 @@ final class AuditChain {
         compressLeft()
     }
 
+    /// Whether records that nobody waits for are waited for by a follower.
+    var isFollowed: Bool { following?.isFollowed ?? false }
+
     /// What is written so far may be read by those who follow.
     func publish() { following?.publish(sequence) }
 

@@ -10,11 +10,19 @@ enum AuditLineExtract {
         let text = Array(line)
         for form in [text, undoubled(text), unescaped(text)] {
             guard let start = first(Array(#"{"v":"#.utf8), in: form[...]) else { continue }
-            guard first(event, in: form[start...]) != nil, let end = form.lastIndex(of: UInt8(ascii: "}")), end > start
-            else { return nil }
+            guard first(event, in: form[start...]) != nil, let end = end(of: form[start...]) else { return nil }
             return Array(form[start...end])
         }
         return nil
+    }
+
+    /// A sealed line ends two bytes behind its code; lines of `checkpoints` have none and end with the last brace.
+    private static func end(of text: ArraySlice<UInt8>) -> Int? {
+        if let code = first(SealedLine.tail, in: text) {
+            let end = code + SealedLine.tail.count + 2 * AuditHash.byteCount + 1
+            return end < text.endIndex && text[end] == UInt8(ascii: "}") ? end : nil
+        }
+        return text.lastIndex(of: UInt8(ascii: "}"))
     }
 
     private static func first(_ wanted: [UInt8], in text: ArraySlice<UInt8>) -> Int? {

@@ -15,6 +15,7 @@ package final class AuditFollowing: Sendable {
     private let followers = Mutex<[String: Follower]>([:])
     private let held = Atomic<Int>(0)
     private let start = Atomic<Int64>(-1)
+    private let count = Atomic<Int>(0)
 
     package init() {}
 
@@ -34,12 +35,18 @@ package final class AuditFollowing: Sendable {
     ///   - neededFile: as ``need(_:by:)``.
     ///   - wake: called on the writer's thread when there is more to read; it must only post.
     package func add(_ name: String, neededFile: Int64, wake: @escaping @Sendable () -> Void) {
-        followers.withLock { $0[name] = Follower(neededFile: neededFile, wake: wake) }
+        followers.withLock { followers in
+            followers[name] = Follower(neededFile: neededFile, wake: wake)
+            count.store(followers.count, ordering: .relaxed)
+        }
     }
 
     /// Takes a follower out: no file is kept for it any more.
     package func remove(_ name: String) {
-        _ = followers.withLock { $0.removeValue(forKey: name) }
+        followers.withLock { followers in
+            followers[name] = nil
+            count.store(followers.count, ordering: .relaxed)
+        }
     }
 
     /// The oldest file that the follower has not read to its end.
@@ -49,6 +56,9 @@ package final class AuditFollowing: Sendable {
             followers[name]?.neededFile = file
         }
     }
+
+    /// Whether there is anybody to read.
+    var isFollowed: Bool { count.load(ordering: .relaxed) > 0 }
 
     /// Writer's thread: records of this run come behind that one. Counts once.
     func begin(after sequence: Int64) {
