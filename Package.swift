@@ -56,20 +56,27 @@ let package = Package(
         .target(
             name: "Audit", dependencies: ["CLinux", "CZstd", "CZlib", "COpenSSL", "Policy"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
+        .target(
+            name: "AuditSinks",
+            dependencies: [
+                "Audit", "ServerLink", "TLSEngine", "CLinux", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
         .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
         .target(
             name: "Gateway",
             dependencies: [
                 "Authentication", "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
-                "Configuration", "Transport", "TLSEngine", "Audit", "CLinux", "Telemetry",
+                "Configuration", "Transport", "TLSEngine", "Audit", "AuditSinks", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "DatabaseGuard", "Unseen", "ServerLink",
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "AuditSinks", "DatabaseGuard", "Unseen",
+                "ServerLink",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -110,6 +117,7 @@ let package = Package(
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(name: "AuditTests", dependencies: ["Audit", "Policy"], swiftSettings: strict),
+        .testTarget(name: "AuditSinksTests", dependencies: ["AuditSinks", "Audit"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],

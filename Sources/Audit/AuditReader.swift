@@ -115,6 +115,15 @@ package struct AuditReader: ~Copyable {
         while try fill() { handOut(body) }
     }
 
+    /// As ``readLines(_:)``, of the next piece only; false at the end.
+    mutating func readPiece(
+        _ body: (Int, UnsafeBufferPointer<UInt8>?) -> Void
+    ) throws(AuditFault) -> Bool {
+        guard try fill() else { return false }
+        handOut(body)
+        return true
+    }
+
     /// Hands out the first line, and reads no further than that takes.
     mutating func readFirstLine(_ body: (UnsafeBufferPointer<UInt8>) -> Void) throws(AuditFault) {
         var isFound = false

@@ -1,4 +1,5 @@
 import Audit
+import AuditSinks
 import CLinux
 import Configuration
 import Foundation
@@ -12,6 +13,7 @@ import Transport
 package final class ProxyServer {
     private let logger: Logger
     private let audit: AuditWriter
+    private let sinks: SinkSet
     private let group: LoopGroup
     private let acceptor: Acceptor
     private let resolver: Resolver
@@ -55,6 +57,7 @@ package final class ProxyServer {
         if configuration.isEmbedded { standard.servers = [server] }
         let upstreams = Upstreams(
             standard: Upstream(standard), others: configuration.upstreams.map { Upstream($0) })
+        let following = AuditFollowing()
         let audit: AuditWriter
         do {
             let durability: AuditDurability =
@@ -65,7 +68,7 @@ package final class ProxyServer {
                 }
             audit = try AuditWriter(
                 path: auditPath, durability: durability, chain: Self.chain(configuration, trailPath: auditPath),
-                warn: { logger.warning("\($0)") }
+                following: following, warn: { logger.warning("\($0)") }
             ) { fault in
                 if let fault {
                     logger.critical("\(fault.description); guarded statements that must be recorded are refused")
@@ -77,6 +80,7 @@ package final class ProxyServer {
             throw ProxyError(message: error.description, remedy: "see [audit] file in proxy.conf")
         }
         self.audit = audit
+        sinks = SinkSet(livePath: auditPath, following: following, ownAddresses: addresses, logger: logger)
         let limit = linux_raise_descriptor_limit()
         let needed = UInt64(configuration.maximumClients) * 2 + 64
         if limit < needed {
@@ -128,6 +132,7 @@ package final class ProxyServer {
         }
         catalog?.start()
         probes?.start()
+        sinks.apply(SinkSettings.all(of: configuration))
         audit.append([AuditBridge.record(.start, AuditBridge.service(configuration))])
     }
 
@@ -184,6 +189,7 @@ package final class ProxyServer {
         limits.apply(changed)
         acceptor.apply(KeepaliveOptions(changed.tcp))
         group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
+        sinks.apply(SinkSettings.all(of: changed))
         formerAuthentication?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload, AuditBridge.service(changed, former: former))])
         audit.rereadKeys()
@@ -195,10 +201,10 @@ package final class ProxyServer {
 
     /// Writes what has happened since the start into the log.
     package func logCounters() {
-        logger.notice(
-            "counters",
-            metadata: Dictionary(
-                uniqueKeysWithValues: limits.counters.nonZero.map { ($0.name, "\($0.value)") }))
+        var counters: Logger.Metadata = [:]
+        for counter in limits.counters.nonZero { counters[counter.name] = "\(counter.value)" }
+        for counter in sinks.counters { counters[counter.name] = "\(counter.value)" }
+        logger.notice("counters", metadata: counters)
     }
 
     /// Stops accepting, lets running transactions end (at most `drain_timeout`; a second signal cuts that short), then
@@ -227,6 +233,7 @@ package final class ProxyServer {
         logCounters()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
+        sinks.stop()
     }
 
     /// One watch for each database whose log is compared with the trail.

@@ -13,6 +13,6 @@ struct AuditCommand: ParsableCommand {
         subcommands: [
             AuditSearchCommand.self, AuditShowCommand.self, AuditReportCommand.self, AuditIndexCommand.self,
             AuditVerifyCommand.self, UnseenCommand.self,
-            AuditNewKeyCommand.self, AuditPublicKeyCommand.self,
+            AuditNewKeyCommand.self, AuditPublicKeyCommand.self, AuditSinkSQLCommand.self,
         ], defaultSubcommand: AuditSearchCommand.self)
 }

@@ -8,6 +8,8 @@ readonly server_packages=(postgresql zstd)
 readonly corpus_packages=(
     openssl postgresql-contrib postgresql-plperl-15 postgresql-plpython3-15 postgresql-pltcl-15
 )
+# The syslog server of Tests/EndToEnd/test_audit_sinks.py.
+readonly syslog_packages=(rsyslog rsyslog-openssl)
 # What counts instructions for Tests/EndToEnd/test_budgets.py.
 readonly counting_packages=(valgrind binutils)
 # The newest PostgreSQL that is tested, beside Debian's.

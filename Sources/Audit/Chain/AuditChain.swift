@@ -40,6 +40,8 @@ final class AuditChain {
     /// The newest closed file, if it may lack its index: it is compressed.
     private var leftUnindexed: String?
     let warn: @Sendable (String) -> Void
+    /// Those who read the files after the writer.
+    var following: AuditFollowing?
     private let compressing = DispatchQueue(label: "holdfast-audit-compress", qos: .utility)
 
     /// Reads, or makes, the keys, and looks where the trail that is there ends.
@@ -215,6 +217,7 @@ final class AuditChain {
     func commit(_ pending: Pending, file: borrowing AuditFile) {
         if generation != pending.generation {
             generation = pending.generation
+            following?.begin(after: sequence)
             if file.found.start == nil {
                 fileNumber += 1
                 fileStartTime = linux_clock_realtime()
@@ -224,6 +227,12 @@ final class AuditChain {
         code = pending.code
         compressLeft()
     }
+
+    /// Whether records that nobody waits for are waited for by a follower.
+    var isFollowed: Bool { following?.isFollowed ?? false }
+
+    /// What is written so far may be read by those who follow.
+    func publish() { following?.publish(sequence) }
 
     private func compressLeft() {
         for path in leftPlain { compress(path) }
@@ -310,6 +319,15 @@ final class AuditChain {
         let closed = files.members().filter { $0.number != nil }
         var lines: [UInt8] = []
         for (member, next) in zip(closed, closed.dropFirst()).prefix(max(0, closed.count - settings.keptFileCount)) {
+            if let number = member.number, let name = following?.whoNeeds(number) {
+                let count = closed.count - settings.keptFileCount - lines.count(where: { $0 == UInt8(ascii: "\n") })
+                following?.countHeld(count)
+                warn(
+                    "\(count) closed file\(count == 1 ? "" : "s") of the audit trail beyond keep_files = "
+                        + "\(settings.keptFileCount) stay until the sink \"\(name)\" has read them, from \(member.path) on"
+                )
+                return lines
+            }
             // Where the file ended stands at the beginning of the next one.
             guard let start = try? AuditFileContents.start(of: next.path), unlink(member.path) == 0
             else {
@@ -324,6 +342,7 @@ final class AuditChain {
             mark.reason = "keep_files = \(settings.keptFileCount)"
             AuditEncoder.append(.mark(.retired, mark, time: linux_clock_realtime()), to: &lines)
         }
+        following?.countHeld(0)
         return lines
     }
 
