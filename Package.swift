@@ -57,9 +57,15 @@ let package = Package(
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
         .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
         .target(
+            name: "Sentinel",
+            dependencies: [
+                "Configuration", "ServerLink", "CLinux", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Gateway",
             dependencies: [
-                "Authentication", "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
+                "Authentication", "Unseen", "Sentinel", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
                 "Configuration", "Transport", "TLSEngine", "Audit", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -67,8 +73,8 @@ let package = Package(
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "DatabaseGuard", "Unseen", "ServerLink",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "DatabaseGuard", "Unseen", "Sentinel",
+                "ServerLink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -105,6 +111,7 @@ let package = Package(
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
+        .testTarget(name: "SentinelTests", dependencies: ["Sentinel", "Configuration"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],

@@ -90,6 +90,11 @@ private struct Fields {
     var untilTransaction: UInt64?
     var until: Int64?
     var mark = AuditRecord.Mark()
+    var watch: String?
+    var check: String?
+    var subject: String?
+    var state: String?
+    var since: Int64?
 
     mutating func read(_ key: String, from scanner: inout JSONScanner) throws(JSONScanner.Fault) {
         switch key {
@@ -139,6 +144,11 @@ private struct Fields {
         case "torn_bytes": mark.tornByteCount = try scanner.integer()
         case "torn_sha256": mark.tornHash = try scanner.string()
         case "signature": mark.signature = try scanner.string()
+        case "watch": watch = try scanner.string()
+        case "check": check = try scanner.string()
+        case "subject": subject = try scanner.string()
+        case "state": state = try scanner.string()
+        case "since": since = AuditTime.parse(try scanner.string())
         case "open_intents": mark.openIntents = try Self.strings(from: &scanner)
         default: try scanner.skipValue()
         }
@@ -151,10 +161,12 @@ private struct Fields {
         guard let event else { throw .missing(key: "event") }
         guard let knownEvent = AuditRecord.Event(rawValue: event) else { throw .unknownEvent(event) }
         guard let id else { throw .missing(key: "id") }
-        return AuditRecord(
+        var record = AuditRecord(
             event: knownEvent, time: nanoseconds, id: id, session: session, statement: try statement(),
             outcome: try outcome(), gap: gap(), finding: try foundThing(), watermark: watermark(),
             mark: trailMark(knownEvent))
+        record.watched = try watchedThing()
+        return record
     }
 
     private func statement() throws(AuditDecodeFault) -> AuditRecord.Statement? {
@@ -191,6 +203,15 @@ private struct Fields {
         return AuditRecord.Finding(
             kind: finding, rows: rowIDs, transaction: transactionNumber, executedAt: executedAt, commands: commands,
             objects: objects, statementID: intent, text: text ?? "")
+    }
+
+    private func watchedThing() throws(AuditDecodeFault) -> AuditRecord.WatchedThing? {
+        guard let watch else { return nil }
+        guard let check else { throw .missing(key: "check") }
+        guard let known = state.flatMap(AuditRecord.WatchedThing.State.init) else { throw .missing(key: "state") }
+        guard let since else { throw .missing(key: "since") }
+        return AuditRecord.WatchedThing(
+            watch: watch, check: check, subject: subject ?? "", state: known, since: since, text: text ?? "")
     }
 
     private func watermark() -> AuditRecord.Watermark? {

@@ -57,7 +57,7 @@ package struct AuditJoiner {
                 rows[number] = nil
                 handOut(row, body)
             }
-        case .refusal, .sessionStart, .sessionEnd, .reload, .start, .stop, .gap, .finding, .watermark,
+        case .refusal, .sessionStart, .sessionEnd, .reload, .start, .stop, .gap, .finding, .watermark, .watch,
             .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
             add(AuditRow(record: record, outcome: nil, state: .complete), body)
         }

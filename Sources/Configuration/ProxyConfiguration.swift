@@ -37,6 +37,9 @@ package struct ProxyConfiguration: Sendable {
     package var guardSettings: GuardSettings
     package var rules: RuleSet
     package var limits: LimitSettings
+    /// Databases whose tables, migrations and data are looked at.
+    package var watches: [WatchSettings] = []
+    package var watching = WatchingSettings()
     /// What works but looks like a mistake; `holdfast check` and `serve` show it.
     package var warnings: [ConfigurationIssue] = []
     /// The folder of the file, absolute; empty when the text came from no file.

@@ -4,6 +4,7 @@ import Configuration
 import Foundation
 import Logging
 import Policy
+import Sentinel
 import Synchronization
 import Transport
 
@@ -17,6 +18,7 @@ package final class ProxyServer {
     private let resolver: Resolver
     private let probes: ServerProbes?
     private let watches: [UnseenWatch]
+    private let sentinel: WatchService?
     private let grants: GrantService?
     private let catalog: CatalogService?
     private let judging: JudgingThreads
@@ -88,6 +90,14 @@ package final class ProxyServer {
         self.resolver = resolver
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
+        let sentinel: WatchService?
+        do throws(ProxyError) {
+            sentinel = try WatchBridge.start(configuration, audit: audit, logger: logger)
+        } catch {
+            for watch in watches { watch.stop() }
+            throw error
+        }
+        self.sentinel = sentinel
         let grants =
             configuration.guardSettings.isReachable ? GrantService(configuration.guardSettings, logger: logger) : nil
         self.grants = grants
@@ -112,13 +122,15 @@ package final class ProxyServer {
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
                     recordsSessions: configuration.guardSettings.isReachable,
-                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, judging: judging,
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } },
+                    catalogChanged: { sentinel?.ddlPassed(on: $0) }, judging: judging,
                     limits: limits),
                 settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
             acceptor = try Acceptor(
                 listeners: listeners, group: group, limits: limits, logger: logger)
         } catch {
             for watch in watches { watch.stop() }
+            sentinel?.stop()
             judging.stop()
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
@@ -174,6 +186,9 @@ package final class ProxyServer {
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
+        if changed.watches != started.watches || changed.watching != started.watching {
+            waiting.append("[[watch]] and [watching]")
+        }
         configuration = changed
         limits.apply(changed)
         acceptor.apply(KeepaliveOptions(changed.tcp))
@@ -214,6 +229,7 @@ package final class ProxyServer {
         authentication?.stop()
         grants?.stop()
         for watch in watches { watch.stop() }
+        sentinel?.stop()
         catalog?.stop()
         logCounters()
         audit.append([AuditBridge.record(.stop)])

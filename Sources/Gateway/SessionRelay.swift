@@ -339,6 +339,7 @@ extension SessionDriver {
         }
         if outcomes.contains(where: { $0.commandTag != nil && $0.transaction != .rolledBack }) {
             catalogMayHaveChanged()
+            loop.context.catalogChanged(bridge.identity.database)
         }
         loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
         if !outcomes.isEmpty { loop.context.statementsEnded() }

@@ -38,7 +38,7 @@ package struct TrailIndex: Sendable {
         case .gap:
             missingCount += record.gap?.recordCount ?? 0
             return
-        case .stop, .reload, .fileStart, .fileEnd, .recovered, .checkpoint, .retired: return
+        case .stop, .reload, .watch, .fileStart, .fileEnd, .recovered, .checkpoint, .retired: return
         case .intent, .outcome, .refusal, .sessionStart, .sessionEnd, .finding, .watermark: break
         }
         if firstTime == nil, record.session.backendProcessID != nil || record.event == .watermark {
@@ -59,7 +59,7 @@ package struct TrailIndex: Sendable {
             sessions[place.session]?.statements[place.index].ended(outcome, at: record.time)
         case .intent, .refusal, .sessionStart, .sessionEnd:
             takeOfSession(record)
-        case .start, .stop, .reload, .gap, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
+        case .start, .stop, .reload, .gap, .watch, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
             break
         }
     }

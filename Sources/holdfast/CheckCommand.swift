@@ -76,6 +76,7 @@ struct ConfigurationSummary {
             "audit       " + audit,
             "catalog     " + catalogText,
             "guard       " + guardText,
+            "watches     " + watchText,
             "records     whatever is refused or warned about, and "
                 + Self.names(of: configuration.rules.auditedClasses),
             "", "Tags, the first that matches:",
@@ -134,6 +135,20 @@ struct ConfigurationSummary {
             case .async: "in memory before forwarding: lost if Holdfast is killed"
             }
         return "\(configuration.resolve(configuration.audit.path)), \(words)"
+    }
+
+    /// The connection strings are not shown: a password may stand in them.
+    private var watchText: String {
+        guard !configuration.watches.isEmpty else { return "none" }
+        let names = configuration.watches.map { watch in
+            watch.interval.map { "\(watch.name) every \($0)" } ?? "\(watch.name) by the command line alone"
+        }
+        let watching = configuration.watching
+        let told = [
+            "the log", "the trail", watching.webhook.isEmpty ? nil : "a webhook",
+            watching.command.first.map { "the program \($0)" },
+        ]
+        return names.joined(separator: ", ") + "; told: " + told.compactMap(\.self).joined(separator: ", ")
     }
 
     private var catalogText: String {

@@ -7,5 +7,8 @@ struct Holdfast: ParsableCommand {
         commandName: "holdfast",
         abstract: "A PostgreSQL proxy that will not let a table vanish.",
         version: "0.1.0",
-        subcommands: [ServeCommand.self, CheckCommand.self, ClassifyCommand.self, AuditCommand.self, GuardCommand.self])
+        subcommands: [
+            ServeCommand.self, CheckCommand.self, ClassifyCommand.self, AuditCommand.self, GuardCommand.self,
+            WatchCommand.self,
+        ])
 }
