@@ -70,8 +70,10 @@ struct TableComparison: Sendable {
                         .columnMissing, .tables, subject, "column \(subject) (\(column.type)) is missing"))
                 continue
             }
-            let changes = zip(column.traits, other.traits).filter { $0.value != $1.value }
-                .map { "\($0.what) was \($0.value) and is \($1.value)" }
+            let changes = zip(column.traits, other.traits).compactMap { former, now -> String? in
+                guard let was = former.value, let isNow = now.value, was != isNow else { return nil }
+                return "\(former.what) was \(was) and is \(isNow)"
+            }
             guard !changes.isEmpty else { continue }
             findings.append(
                 WatchFinding(

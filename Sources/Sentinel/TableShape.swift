@@ -7,10 +7,10 @@ package struct TableShape: Sendable, Hashable, Codable {
         package var isRequired: Bool
         /// `a` and `d`: identity, always and by default; `s` and `v`: generated; empty for an ordinary column.
         package var generation: String
-        /// The default's expression, or that of a generated column; empty where there is none.
-        package var expression: String
+        /// The default's expression, or that of a generated column; empty where there is none, nil where it could not be read.
+        package var expression: String?
 
-        package init(name: String, type: String, isRequired: Bool, generation: String = "", expression: String = "") {
+        package init(name: String, type: String, isRequired: Bool, generation: String = "", expression: String? = "") {
             self.name = name
             self.type = type
             self.isRequired = isRequired
@@ -56,8 +56,8 @@ package struct TableShape: Sendable, Hashable, Codable {
 }
 
 extension TableShape.Column {
-    /// What of a column matters, in words, each with how it is said.
-    var traits: [(what: String, value: String)] {
+    /// What of a column matters, in words, each with how it is said; nil where that could not be read.
+    var traits: [(what: String, value: String?)] {
         let generationText =
             switch generation {
             case "": "plain"
@@ -68,7 +68,7 @@ extension TableShape.Column {
             }
         return [
             ("type", type), ("null", isRequired ? "not null" : "nullable"), ("kind", generationText),
-            ("default", expression.isEmpty ? "none" : expression),
+            ("default", expression == "" ? "none" : expression),
         ]
     }
 }

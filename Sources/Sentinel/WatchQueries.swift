@@ -18,7 +18,24 @@ enum WatchQueries {
     /// is not $1 a row for each table follows: schema, name, kind, persistence, whether it is a partition, columns as JSON.
     ///
     /// On a primary the timeline is that of the file being written: the control file's follows at the next checkpoint.
-    static let catalog = """
+    ///
+    /// To write a default down PostgreSQL locks its table for a moment (AccessShareLock). Where somebody keeps that locked,
+    /// `leavesOutLocked` leaves those defaults out, as JSON's null.
+    static func catalog(leavesOutLocked: Bool) -> String {
+        let expression = "coalesce(pg_get_expr(d.adbin, d.adrelid), '')"
+        return catalog(
+            expression: leavesOutLocked
+                ? """
+                CASE WHEN d.adrelid IN (
+                    SELECT l.relation FROM pg_locks l
+                     WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+                       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+                THEN NULL ELSE \(expression) END
+                """ : expression)
+    }
+
+    private static func catalog(expression: String) -> String {
+        """
         WITH relation AS MATERIALIZED (
             SELECT c.oid, n.nspname::text AS schema, c.relname::text AS name, c.relkind::text AS kind,
                    c.relpersistence::text AS persistence, c.relispartition AS partition
@@ -30,7 +47,7 @@ enum WatchQueries {
                    json_agg(json_build_array(
                        a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
                        a.attidentity::text || a.attgenerated::text,
-                       coalesce(pg_get_expr(d.adbin, d.adrelid), '')) ORDER BY a.attnum)::text AS columns
+                       \(expression)) ORDER BY a.attnum)::text AS columns
               FROM pg_attribute a
               LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
              WHERE a.attrelid IN (SELECT oid FROM relation) AND a.attnum > 0 AND NOT a.attisdropped
@@ -56,6 +73,7 @@ enum WatchQueries {
           FROM shape, digest WHERE digest.value <> $1
          ORDER BY 1
         """
+    }
 
     static func count(_ table: String) -> String { "SELECT count(*) FROM \(table)" }
 }

@@ -50,7 +50,8 @@ package final class WatchService: Sendable {
         try store.create()
         guard let lock = try store.lock() else {
             throw StateFolder.Fault(
-                description: "another process watches with the folder \(store.path): give each its own, [watching] state")
+                description:
+                    "another process watches with the folder \(store.path): give each its own, [watching] state")
         }
         self.lock = lock
         let running = watches.filter { $0.interval != nil }

@@ -42,9 +42,19 @@ final class WatchSession {
         return result
     }
 
+    /// Reads the catalog; where somebody keeps a table locked, without that one's defaults.
     func catalog(known: String) throws(ServerFault) -> CatalogReading {
+        do throws(ServerFault) {
+            return try catalog(known: known, leavesOutLocked: false)
+        } catch {
+            guard error.sqlState == "55P03" else { throw error }
+            return try catalog(known: "", leavesOutLocked: true)
+        }
+    }
+
+    private func catalog(known: String, leavesOutLocked: Bool) throws(ServerFault) -> CatalogReading {
         try inTransaction(catalogAlone: true) { () throws(ServerFault) in
-            try CatalogReading.read(connection, known: known, within: patience)
+            try CatalogReading.read(connection, known: known, leavesOutLocked: leavesOutLocked, within: patience)
         }
     }
 

@@ -79,6 +79,9 @@ package struct Watcher {
     package mutating func present(id: String, time: String) throws(ServerFault) -> Baseline {
         let session = try WatchSession(settings)
         let reading = try session.catalog(known: "")
+        guard !reading.isPartial else {
+            throw .unreachable("a table is locked, and its defaults cannot be read; try again when it is not")
+        }
         let tables = reading.tables ?? []
         let tool = MigrationTable.find(settings.migrations, in: tables)
         var counts: [String: Int64] = [:]
@@ -119,7 +122,7 @@ package struct Watcher {
             comparison = TableComparison(settings: settings, baseline: baseline, tables: tables)
             toolTable = MigrationTable.find(settings.migrations, in: tables)
             tableCount = tables.count
-            digest = reading.digest
+            digest = reading.isPartial ? "" : reading.digest
             baselineID = baseline?.id
         }
         report.database = reading.database

@@ -159,13 +159,15 @@ enum WatchListing {
         let encoder = JSONEncoder()
         encoder.keyEncodingStrategy = .convertToSnakeCase
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return try reports.map { String(decoding: try encoder.encode(WatchDocument($0)), as: UTF8.self) + "\n" }.joined()
+        return try reports.map { String(decoding: try encoder.encode(WatchDocument($0)), as: UTF8.self) + "\n" }
+            .joined()
     }
 
     static func text(_ reports: [WatchReport]) -> String {
         let rows = reports.map { report in
             [
-                report.watch, report.database, report.status.rawValue, tables(report), migrations(report), checks(report),
+                report.watch, report.database, report.status.rawValue, tables(report), migrations(report),
+                checks(report),
             ]
         }
         let header = ["WATCH", "DATABASE", "STATUS", "TABLES", "MIGRATIONS", "CHECKS"]

@@ -11,7 +11,8 @@ package struct NoticeDelivery: Sendable {
     private let pause: @Sendable (Duration) -> Bool
 
     package init(
-        _ settings: WatchingSettings, pause: @escaping @Sendable (Duration) -> Bool = { duration in
+        _ settings: WatchingSettings,
+        pause: @escaping @Sendable (Duration) -> Bool = { duration in
             Thread.sleep(forTimeInterval: Double(duration.milliseconds) / 1000)
             return true
         }

@@ -11,7 +11,9 @@ struct LiquibaseChangelogs: Sendable, Equatable {
 
     init(folder: String) throws(ScriptFolder.Fault) {
         let endings = [".xml", ".yaml", ".yml", ".sql", ".json"]
-        let files = try ScriptFolder.files(in: folder, isRecursive: true) { path in endings.contains(where: path.hasSuffix) }
+        let files = try ScriptFolder.files(in: folder, isRecursive: true) { path in
+            endings.contains(where: path.hasSuffix)
+        }
         for file in files {
             do throws(ScriptFolder.Fault) {
                 let script = try ScriptFolder.read(folder, file)

@@ -154,7 +154,9 @@ struct MigrationComparison {
         }
         pending += named.migrations.filter { migration in
             migration.isRepeatable
-                && !ran.contains { $0 == migration.file || migration.file.hasSuffix("/" + $0) || $0.hasSuffix("/" + migration.file) }
+                && !ran.contains {
+                    $0 == migration.file || migration.file.hasSuffix("/" + $0) || $0.hasSuffix("/" + migration.file)
+                }
         }.map(\.file)
         // Migrations in Java stand in no folder.
         let unknown = rows.filter { $0.type == "SQL" }.compactMap(\.version).filter { version in

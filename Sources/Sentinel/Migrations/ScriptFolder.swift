@@ -43,7 +43,8 @@ struct ScriptFolder {
             for name in names {
                 seen += 1
                 guard seen <= maximumFiles else {
-                    throw Fault(reason: "\(folder) holds more than \(maximumFiles) files: name the migrations' own folder")
+                    throw Fault(
+                        reason: "\(folder) holds more than \(maximumFiles) files: name the migrations' own folder")
                 }
                 let relative = path.isEmpty ? name : path + "/" + name
                 var information = stat()
