@@ -20,22 +20,27 @@ import Testing
     @Test func `raises a finding once and clears it once`() throws {
         var state = WatchState()
         let memory = Watcher.Memory()
-        let first = try #require(state.take(Self.report([Self.missing]), memory: memory, noticeID: "1"))
+        let firstNotice = state.take(Self.report([Self.missing]), memory: memory, noticeID: "1")
+        let first = try #require(firstNotice)
         #expect(first.raised.map(\.finding) == [Self.missing] && first.cleared.isEmpty && first.openCount == 1)
-        #expect(state.take(Self.report([Self.missing]), memory: memory, noticeID: "2") == nil)
-        let last = try #require(state.take(Self.report([]), memory: memory, noticeID: "3"))
+        let again = state.take(Self.report([Self.missing]), memory: memory, noticeID: "2")
+        #expect(again == nil)
+        let lastNotice = state.take(Self.report([]), memory: memory, noticeID: "3")
+        let last = try #require(lastNotice)
         #expect(last.raised.isEmpty && last.cleared.map(\.finding) == [Self.missing] && last.openCount == 0)
-        #expect(state.take(Self.report([]), memory: memory, noticeID: "4") == nil)
+        let after = state.take(Self.report([]), memory: memory, noticeID: "4")
+        #expect(after == nil)
     }
 
     @Test func `keeps a finding of what cannot be looked at`() throws {
         var state = WatchState()
         let memory = Watcher.Memory()
         _ = state.take(Self.report([Self.missing]), memory: memory, noticeID: "1")
-        let down = try #require(
-            state.take(Self.report([Self.unreachable], unseen: [.tables]), memory: memory, noticeID: "2"))
+        let downNotice = state.take(Self.report([Self.unreachable], unseen: [.tables]), memory: memory, noticeID: "2")
+        let down = try #require(downNotice)
         #expect(down.raised.map(\.finding) == [Self.unreachable] && down.cleared.isEmpty && down.openCount == 2)
-        let back = try #require(state.take(Self.report([Self.missing]), memory: memory, noticeID: "3"))
+        let backNotice = state.take(Self.report([Self.missing]), memory: memory, noticeID: "3")
+        let back = try #require(backNotice)
         #expect(back.cleared.map(\.finding) == [Self.unreachable] && back.raised.isEmpty && back.openCount == 1)
     }
 
@@ -45,18 +50,24 @@ import Testing
         _ = state.take(Self.report([Self.missing]), memory: memory, noticeID: "1")
         var changed = Self.missing
         changed.text = "other words"
-        #expect(state.take(Self.report([changed]), memory: memory, noticeID: "2") == nil)
+        let again = state.take(Self.report([changed]), memory: memory, noticeID: "2")
+        #expect(again == nil)
         #expect(state.open.map(\.finding.text) == ["other words"])
         #expect(state.open.map(\.since) == ["2026-11-26T10:00:00.000Z"])
     }
 
     @Test func `keeps so many notices and no more`() throws {
         var state = WatchState()
-        let notice = try #require(state.take(Self.report([Self.missing]), memory: .init(), noticeID: "1"))
-        for _ in 0..<WatchState.maximumOutbox { #expect(state.post(notice, to: [.webhook]) == 0) }
-        #expect(state.post(notice, to: [.webhook]) == 1)
+        let firstNotice = state.take(Self.report([Self.missing]), memory: .init(), noticeID: "1")
+        let notice = try #require(firstNotice)
+        var surplus = 0
+        for _ in 0..<WatchState.maximumOutbox { surplus += state.post(notice, to: [.webhook]) }
+        #expect(surplus == 0)
+        surplus = state.post(notice, to: [.webhook])
+        #expect(surplus == 1)
         #expect(state.outbox.count == WatchState.maximumOutbox)
-        #expect(state.post(notice, to: []) == 0)
+        surplus = state.post(notice, to: [])
+        #expect(surplus == 0 && state.outbox.count == WatchState.maximumOutbox)
     }
 
     @Test func `survives being written and read`() throws {

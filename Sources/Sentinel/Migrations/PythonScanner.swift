@@ -38,6 +38,7 @@ struct PythonScanner {
         var placed: [Placed] = []
         var isAtStart = true
         var isIndented = false
+        var isBehindSemicolon = false
         func add(_ token: Token, _ line: Int) {
             placed.append(Placed(token: token, line: line, startsLine: isAtStart, isIndented: isIndented))
         }
@@ -51,11 +52,12 @@ struct PythonScanner {
                 if !isAtStart { add(.lineEnd, began) }
                 isAtStart = true
                 isIndented = false
+                isBehindSemicolon = false
             } else if character == "\\", position + 1 < characters.count, characters[position + 1].isNewline {
                 position += 2
                 line += 1
             } else if character.isWhitespace || character == "\u{FEFF}" {
-                if isAtStart, character != "\u{FEFF}" { isIndented = true }
+                if isAtStart, !isBehindSemicolon, character != "\u{FEFF}" { isIndented = true }
                 position += 1
             } else if character == "#" {
                 while position < characters.count, !characters[position].isNewline { position += 1 }
@@ -71,6 +73,7 @@ struct PythonScanner {
                 position += 1
                 add(.lineEnd, began)
                 isAtStart = true
+                isBehindSemicolon = true
             } else {
                 switch character {
                 case "(", "[", "{": depth += 1
