@@ -1,5 +1,6 @@
 """pgbench as a load: one run, its transactions with their times, what the proxy used meanwhile."""
 
+import math
 import os
 import re
 import shutil
@@ -21,6 +22,8 @@ from .base import Measurement
 TAIL = 0.2
 # What is too short to be measured.
 SHORTEST = 0.3
+# So long a load goes on before system calls are counted.
+SETTLING = 0.7
 
 
 class LoadFailed(Exception):
@@ -129,21 +132,37 @@ class Load:
             raise LoadFailed(f"{len(found)} of {processed} transactions are in the log")
         return Run(processed, Latencies(one.microseconds for one in found), usage)
 
-    def calls_per_transaction(self, contender: Contender, transactions: int) -> float | None:
-        """System calls, as the slope between two runs, so that connecting and idling fall out.
+    def calls_per_transaction(self, contender: Contender, seconds: float) -> float | None:
+        """System calls in so many seconds in the middle of a run, by the transactions that were completed meanwhile.
 
-        `transactions` of each client are the difference between the two. None where nothing can count them.
+        Not from a run's beginning to its end: connecting would be in it, and a proxy that goes by what its load is like
+        has not made up its mind yet. None where nothing can count them.
         """
         if contender.pid is None or CallCounter.find_tool() is None:
             return None
-        counts = []
-        for each in (transactions // 4, transactions // 4 + transactions):
-            counter = CallCounter(contender.pid)
-            counter.start()
-            with LogFolder() as folder:
-                printed = self._complete(contender, each, folder)
-            counts.append((counter.stop(), check_report(*printed)))
-        return (counts[1][0] - counts[0][0]) / (counts[1][1] - counts[0][1])
+        counter = CallCounter(contender.pid)
+        with LogFolder() as folder:
+            process = self._start(contender, folder, f"--time={math.ceil(2 * SETTLING + seconds + TAIL)}")
+            try:
+                folder.wait_for_first(process, SETTLING)
+                wait_for(process, SETTLING)
+                counter.start()
+                began = time.time()
+                ended_early = wait_for(process, seconds)
+                ended = time.time()
+                count = counter.stop()
+                printed, _ = process.communicate(timeout=120)
+            finally:
+                process.kill()
+                process.wait()
+            contender.check()
+            check_report(printed, process.returncode)
+            if ended_early:
+                raise LoadFailed(f"pgbench ended before its time:\n{printed}")
+            found = [one for one in transactions_in(folder.text()) if began <= one.completed <= ended]
+        if not found:
+            raise LoadFailed(f"no transaction was complete within {seconds} s:\n{printed}")
+        return count / len(found)
 
     def _complete(self, contender: Contender, transactions: int, folder: "LogFolder") -> tuple[str, int]:
         process = self._start(contender, folder, f"--transactions={transactions}")

@@ -94,7 +94,21 @@ private struct Fields {
     var check: String?
     var subject: String?
     var state: String?
-    var since: Int64?
+    var raisedAt: Int64?
+    var tail: String?
+    var textByteCount: Int64?
+    var textHash: String?
+    var fingerprint: String?
+    var parameters: [String?]?
+    var blastRadius: AuditRecord.BlastRadius?
+    var gid: String?
+    var connection = AuditRecord.Connection(listener: "", server: "", tlsVersion: nil, since: 0)
+    var programVersion: String?
+    var configurationHash: String?
+    var changes: [AuditRecord.Change]?
+    var sessions: String?
+    var fault: String?
+    var isOver = false
 
     mutating func read(_ key: String, from scanner: inout JSONScanner) throws(JSONScanner.Fault) {
         switch key {
@@ -148,8 +162,29 @@ private struct Fields {
         case "check": check = try scanner.string()
         case "subject": subject = try scanner.string()
         case "state": state = try scanner.string()
-        case "since": since = AuditTime.parse(try scanner.string())
+        case "raised_at": raisedAt = AuditTime.parse(try scanner.string())
+        case "sql_tail": tail = try scanner.string()
+        case "sql_bytes": textByteCount = try scanner.integer()
+        case "sql_sha256": textHash = try scanner.string()
+        case "fingerprint": fingerprint = try scanner.string()
+        case "parameters":
+            parameters = try Self.list(from: &scanner) { scanner throws(JSONScanner.Fault) -> String? in
+                try scanner.takeNull() ? nil : try scanner.string()
+            }
+        case "blast_radius": blastRadius = try Self.blastRadius(from: &scanner)
+        case "gid": gid = try scanner.string()
+        case "listener": connection.listener = try scanner.string()
+        case "server": connection.server = try scanner.string()
+        case "tls": connection.tlsVersion = try scanner.string()
+        case "since": connection.since = AuditTime.parse(try scanner.string()) ?? 0
+        case "version": programVersion = try scanner.string()
+        case "config_sha256": configurationHash = try scanner.string()
+        case "changes": changes = try Self.list(from: &scanner, Self.change)
+        case "sessions": sessions = try scanner.string()
+        case "fault": fault = try scanner.string()
+        case "over": isOver = try scanner.boolean()
         case "open_intents": mark.openIntents = try Self.strings(from: &scanner)
+        case "open_prepared": mark.openPrepared = try Self.strings(from: &scanner)
         default: try scanner.skipValue()
         }
     }
@@ -164,7 +199,15 @@ private struct Fields {
         var record = AuditRecord(
             event: knownEvent, time: nanoseconds, id: id, session: session, statement: try statement(),
             outcome: try outcome(), gap: gap(), finding: try foundThing(), watermark: watermark(),
-            mark: trailMark(knownEvent))
+            mark: trailMark(knownEvent),
+            connection: connection.since != 0 ? connection : nil,
+            service: programVersion.map {
+                AuditRecord.Service(
+                    version: $0, configurationHash: configurationHash, changes: changes, sessions: sessions)
+            },
+            fault: fault.flatMap(AuditRecord.Fault.Kind.init).map {
+                AuditRecord.Fault($0, isOver: isOver, text: text ?? "")
+            })
         record.watched = try watchedThing()
         return record
     }
@@ -173,16 +216,23 @@ private struct Fields {
         guard command != nil || sql != nil || verdict != nil else { return nil }
         guard let command else { throw .missing(key: "command") }
         guard let verdict else { throw .missing(key: "verdict") }
-        return AuditRecord.Statement(
+        var statement = AuditRecord.Statement(
             command: command, sql: sql ?? "", classes: classes, objects: objects, verdict: verdict, rule: rule,
             remarks: remarks)
+        statement.fingerprint = fingerprint
+        statement.blastRadius = blastRadius
+        statement.parameters = parameters
+        if let textByteCount, let textHash {
+            statement.excerpt = AuditRecord.Excerpt(byteCount: textByteCount, hash: textHash, tail: tail ?? "")
+        }
+        return statement
     }
 
     private func outcome() throws(AuditDecodeFault) -> AuditRecord.Outcome? {
         guard let transaction else { return nil }
         return AuditRecord.Outcome(
             commandTag: commandTag, sqlState: sqlState, message: message, rows: rows, durationMicroseconds: duration,
-            transaction: AuditRecord.TransactionEnd(rawValue: transaction) ?? .unknown)
+            transaction: AuditRecord.TransactionEnd(rawValue: transaction) ?? .unknown, gid: gid)
     }
 
     private func trailMark(_ event: AuditRecord.Event) -> AuditRecord.Mark? {
@@ -209,9 +259,9 @@ private struct Fields {
         guard let watch else { return nil }
         guard let check else { throw .missing(key: "check") }
         guard let known = state.flatMap(AuditRecord.WatchedThing.State.init) else { throw .missing(key: "state") }
-        guard let since else { throw .missing(key: "since") }
+        guard let raisedAt else { throw .missing(key: "raised_at") }
         return AuditRecord.WatchedThing(
-            watch: watch, check: check, subject: subject ?? "", state: known, since: since, text: text ?? "")
+            watch: watch, check: check, subject: subject ?? "", state: known, since: raisedAt, text: text ?? "")
     }
 
     private func watermark() -> AuditRecord.Watermark? {
@@ -234,24 +284,62 @@ private struct Fields {
         return values
     }
 
+    private static func blastRadius(
+        from scanner: inout JSONScanner
+    ) throws(JSONScanner.Fault) -> AuditRecord.BlastRadius {
+        var radius = AuditRecord.BlastRadius(objectCount: 0, tableCount: 0, rowCount: nil, byteCount: nil)
+        try members(of: &scanner) { key, scanner throws(JSONScanner.Fault) in
+            switch key {
+            case "objects": radius.objectCount = try scanner.integer()
+            case "tables": radius.tableCount = try scanner.integer()
+            case "rows": radius.rowCount = try scanner.integer()
+            case "bytes": radius.byteCount = try scanner.integer()
+            case "cut": radius.isCut = try scanner.boolean()
+            default: try scanner.skipValue()
+            }
+        }
+        return radius
+    }
+
+    private static func change(from scanner: inout JSONScanner) throws(JSONScanner.Fault) -> AuditRecord.Change {
+        var change = AuditRecord.Change(key: "", old: nil, new: nil)
+        try members(of: &scanner) { key, scanner throws(JSONScanner.Fault) in
+            switch key {
+            case "key": change.key = try scanner.string()
+            case "old": change.old = try scanner.string()
+            case "new": change.new = try scanner.string()
+            default: try scanner.skipValue()
+            }
+        }
+        return change
+    }
+
+    /// The members of an object, one by one.
+    private static func members(
+        of scanner: inout JSONScanner, _ read: (String, inout JSONScanner) throws(JSONScanner.Fault) -> Void
+    ) throws(JSONScanner.Fault) {
+        try scanner.expect("{")
+        if scanner.take("}") { return }
+        repeat {
+            let key = try scanner.string()
+            try scanner.expect(":")
+            try read(key, &scanner)
+        } while scanner.take(",")
+        try scanner.expect("}")
+    }
+
     private static func objects(from scanner: inout JSONScanner) throws(JSONScanner.Fault) -> [AuditRecord.Object] {
         var values: [AuditRecord.Object] = []
         try scanner.expect("[")
         if scanner.take("]") { return values }
         repeat {
             var object = AuditRecord.Object(kind: "", name: "")
-            try scanner.expect("{")
-            if !scanner.take("}") {
-                repeat {
-                    let key = try scanner.string()
-                    try scanner.expect(":")
-                    switch key {
-                    case "kind": object.kind = try scanner.string()
-                    case "name": object.name = try scanner.string()
-                    default: try scanner.skipValue()
-                    }
-                } while scanner.take(",")
-                try scanner.expect("}")
+            try members(of: &scanner) { key, scanner throws(JSONScanner.Fault) in
+                switch key {
+                case "kind": object.kind = try scanner.string()
+                case "name": object.name = try scanner.string()
+                default: try scanner.skipValue()
+                }
             }
             values.append(object)
         } while scanner.take(",")

@@ -39,10 +39,18 @@ package enum AuditEncoder {
             field("check", watched.check, to: &bytes)
             field("subject", watched.subject, to: &bytes)
             field("state", watched.state.rawValue, to: &bytes)
-            field("since", AuditTime.text(watched.since), to: &bytes)
+            field("raised_at", AuditTime.text(watched.since), to: &bytes)
             field("text", watched.text, to: &bytes)
         }
         if let mark = record.mark { append(mark, to: &bytes) }
+        if let connection = record.connection { append(connection, to: &bytes) }
+        if let service = record.service { append(service, to: &bytes) }
+        if let fault = record.fault {
+            field("fault", fault.kind.rawValue, to: &bytes)
+            key("over", to: &bytes)
+            bytes.append(contentsOf: fault.isOver ? "true".utf8 : "false".utf8)
+            field("text", fault.text, to: &bytes)
+        }
         bytes.append(contentsOf: "}\n".utf8)
     }
 
@@ -56,13 +64,54 @@ package enum AuditEncoder {
     private static func append(_ statement: AuditRecord.Statement, to bytes: inout [UInt8]) {
         field("command", statement.command, to: &bytes)
         field("sql", statement.sql, to: &bytes)
+        if let excerpt = statement.excerpt {
+            field("sql_tail", excerpt.tail, to: &bytes)
+            field("sql_bytes", excerpt.byteCount, to: &bytes)
+            field("sql_sha256", excerpt.hash, to: &bytes)
+        }
+        if let fingerprint = statement.fingerprint { field("fingerprint", fingerprint, to: &bytes) }
+        if let values = statement.parameters { parameters(values, to: &bytes) }
         key("classes", to: &bytes)
         strings(statement.classes, to: &bytes)
         objects(statement.objects, to: &bytes)
         field("verdict", statement.verdict, to: &bytes)
         if let rule = statement.rule { field("rule", rule, to: &bytes) }
+        if let radius = statement.blastRadius { append(radius, to: &bytes) }
         key("remarks", to: &bytes)
         strings(statement.remarks, to: &bytes)
+    }
+
+    private static func append(_ radius: AuditRecord.BlastRadius, to bytes: inout [UInt8]) {
+        key("blast_radius", to: &bytes)
+        bytes.append(contentsOf: #"{"objects":\#(radius.objectCount),"tables":\#(radius.tableCount)"#.utf8)
+        if let rows = radius.rowCount { field("rows", rows, to: &bytes) }
+        if let count = radius.byteCount { field("bytes", count, to: &bytes) }
+        if radius.isCut { bytes.append(contentsOf: #","cut":true"#.utf8) }
+        bytes.append(UInt8(ascii: "}"))
+    }
+
+    private static func append(_ connection: AuditRecord.Connection, to bytes: inout [UInt8]) {
+        field("listener", connection.listener, to: &bytes)
+        field("server", connection.server, to: &bytes)
+        if let version = connection.tlsVersion { field("tls", version, to: &bytes) }
+        field("since", AuditTime.text(connection.since), to: &bytes)
+    }
+
+    private static func append(_ service: AuditRecord.Service, to bytes: inout [UInt8]) {
+        field("version", service.version, to: &bytes)
+        if let hash = service.configurationHash { field("config_sha256", hash, to: &bytes) }
+        if let sessions = service.sessions { field("sessions", sessions, to: &bytes) }
+        guard let changes = service.changes else { return }
+        key("changes", to: &bytes)
+        bytes.append(UInt8(ascii: "["))
+        for (index, change) in changes.enumerated() {
+            bytes.append(contentsOf: index == 0 ? #"{"key":"#.utf8 : #",{"key":"#.utf8)
+            string(change.key, to: &bytes)
+            if let old = change.old { field("old", old, to: &bytes) }
+            if let new = change.new { field("new", new, to: &bytes) }
+            bytes.append(UInt8(ascii: "}"))
+        }
+        bytes.append(UInt8(ascii: "]"))
     }
 
     private static func append(_ outcome: AuditRecord.Outcome, to bytes: inout [UInt8]) {
@@ -72,6 +121,7 @@ package enum AuditEncoder {
         if let rows = outcome.rows { field("rows", rows, to: &bytes) }
         if let duration = outcome.durationMicroseconds { field("duration_us", duration, to: &bytes) }
         field("transaction", outcome.transaction.rawValue, to: &bytes)
+        if let gid = outcome.gid { field("gid", gid, to: &bytes) }
     }
 
     private static func append(_ finding: AuditRecord.Finding, to bytes: inout [UInt8]) {
@@ -101,6 +151,10 @@ package enum AuditEncoder {
         if let ids = mark.openIntents {
             key("open_intents", to: &bytes)
             strings(ids, to: &bytes)
+        }
+        if let names = mark.openPrepared, !names.isEmpty {
+            key("open_prepared", to: &bytes)
+            strings(names, to: &bytes)
         }
     }
 
@@ -137,6 +191,16 @@ package enum AuditEncoder {
         for (index, value) in values.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
             string(value, to: &bytes)
+        }
+        bytes.append(UInt8(ascii: "]"))
+    }
+
+    private static func parameters(_ values: [String?], to bytes: inout [UInt8]) {
+        key("parameters", to: &bytes)
+        bytes.append(UInt8(ascii: "["))
+        for (index, value) in values.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            if let value { string(value, to: &bytes) } else { bytes.append(contentsOf: "null".utf8) }
         }
         bytes.append(UInt8(ascii: "]"))
     }

@@ -57,8 +57,8 @@ package struct AuditJoiner {
                 rows[number] = nil
                 handOut(row, body)
             }
-        case .refusal, .sessionStart, .sessionEnd, .reload, .start, .stop, .gap, .finding, .watermark, .watch,
-            .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
+        case .refusal, .sessionStart, .sessionEnd, .transactionEnd, .reload, .fault, .start, .stop, .gap, .finding,
+            .watermark, .watch, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
             add(AuditRow(record: record, outcome: nil, state: .complete), body)
         }
     }

@@ -12,6 +12,9 @@ extension AuditRecord {
         package var previousFile: Int64?
         /// `file_start`: intents without an outcome in the files before, their ids.
         package var openIntents: [String]?
+        /// `file_start`: prepared transactions with recorded statements that nobody has decided in the files before
+        /// (``PreparedTransactions/key(database:gid:)``).
+        package var openPrepared: [String]?
         /// The chain's head: the last record before this one, and its code as 64 hexadecimal digits.
         package var headSequence: Int64?
         package var headCode: String?

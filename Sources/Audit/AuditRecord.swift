@@ -17,7 +17,12 @@ package struct AuditRecord: Sendable, Equatable {
         case refusal
         case sessionStart = "session_start"
         case sessionEnd = "session_end"
+        /// A transaction that was prepared under a name has been decided (``Outcome/gid``), by whichever session.
+        case transactionEnd = "transaction_end"
+        /// The rules were read anew; what has changed in the file (``Service``).
         case reload
+        /// Something that the guard needs has failed, or works again (``Fault``).
+        case fault
         case start
         case stop
         /// Written by the writer itself: records were lost or may not have reached the disk (``Gap``).
@@ -43,6 +48,8 @@ package struct AuditRecord: Sendable, Equatable {
     package enum TransactionEnd: String, Sendable, CaseIterable {
         case committed
         case rolledBack = "rolled_back"
+        /// By ROLLBACK TO SAVEPOINT: the transaction itself went on.
+        case rolledBackToSavepoint = "rolled_back_to_savepoint"
         /// PREPARE TRANSACTION: decided later, by anybody.
         case prepared
         /// The connection ended before the server's answer: nobody told us.
@@ -71,11 +78,14 @@ package struct AuditRecord: Sendable, Equatable {
     package var watermark: Watermark?
     package var watched: WatchedThing?
     package var mark: Mark?
+    package var connection: Connection?
+    package var service: Service?
+    package var fault: Fault?
 
     package init(
         event: Event, time: Int64, id: String, session: SessionIdentity, statement: Statement? = nil,
         outcome: Outcome? = nil, gap: Gap? = nil, finding: Finding? = nil, watermark: Watermark? = nil,
-        mark: Mark? = nil
+        mark: Mark? = nil, connection: Connection? = nil, service: Service? = nil, fault: Fault? = nil
     ) {
         self.event = event
         self.time = time
@@ -87,6 +97,9 @@ package struct AuditRecord: Sendable, Equatable {
         self.finding = finding
         self.watermark = watermark
         self.mark = mark
+        self.connection = connection
+        self.service = service
+        self.fault = fault
     }
 
     /// Whose statement it was.
@@ -124,8 +137,17 @@ package struct AuditRecord: Sendable, Equatable {
     /// What was to run: intents and refusals.
     package struct Statement: Sendable, Equatable {
         package var command: String
-        /// The full text, secrets redacted.
+        /// The text, secrets redacted; if it is longer than the trail takes, its beginning (``Excerpt``).
         package var sql: String
+        /// What is known of a text that is too long for the trail.
+        package var excerpt: Excerpt?
+        /// The same for texts that differ only in constants, comments, white space and letter case: 16 hexadecimal digits. Nil
+        /// in trails of earlier versions.
+        package var fingerprint: String?
+        /// What would be lost, where the server was asked.
+        package var blastRadius: BlastRadius?
+        /// The values that the statement's parameters were bound to, as text; where proxy.conf asks for them.
+        package var parameters: [String?]?
         package var classes: [String]
         package var objects: [Object]
         package var verdict: String
@@ -157,10 +179,13 @@ package struct AuditRecord: Sendable, Equatable {
         /// From forwarding to the server's answer, in microseconds; nil if no answer came.
         package var durationMicroseconds: Int64?
         package var transaction: TransactionEnd
+        /// The name of a prepared transaction, if the statement's is one.
+        package var gid: String?
         package init(
             commandTag: String?, sqlState: String?, message: String?, rows: Int64?, durationMicroseconds: Int64?,
-            transaction: TransactionEnd
+            transaction: TransactionEnd, gid: String? = nil
         ) {
+            self.gid = gid
             self.commandTag = commandTag
             self.sqlState = sqlState
             self.message = message

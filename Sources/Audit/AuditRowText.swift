@@ -66,8 +66,26 @@ package struct AuditRowText {
             return ["the trail has come to record \(record.mark?.headSequence ?? 0)"]
         case .retired:
             return ["file \(record.mark?.file ?? 0) of the trail was deleted: \(record.mark?.reason ?? "")"]
-        case .reload, .start, .stop:
+        case .transactionEnd:
+            return ["prepared transaction \(record.outcome?.gid ?? "")", Self.end(of: row)]
+        case .reload:
+            return record.service?.changes.map { changes in
+                changes.isEmpty ? ["nothing has changed"] : changes.map(Self.text)
+            } ?? []
+        case .fault:
+            guard let fault = record.fault else { return [] }
+            return ["\(fault.kind.rawValue)\(fault.isOver ? " works again" : ""): \(fault.text)"]
+        case .start, .stop:
             return []
+        }
+    }
+
+    private static func text(_ change: AuditRecord.Change) -> String {
+        switch (change.old, change.new) {
+        case (let old?, let new?): "\(change.key): \(old) → \(new)"
+        case (nil, let new?): "\(change.key): \(new), new"
+        case (let old?, nil): "\(change.key): was \(old)"
+        case (nil, nil): change.key
         }
     }
 
@@ -87,7 +105,8 @@ package struct AuditRowText {
         switch outcome.transaction {
         case .committed: return "committed"
         case .rolledBack: return "rolled back"
-        case .prepared: return "prepared"
+        case .rolledBackToSavepoint: return "rolled back to a savepoint"
+        case .prepared: return "prepared" + (outcome.gid.map { " as \($0)" } ?? "")
         case .unknown: return "in doubt: the connection was lost"
         }
     }

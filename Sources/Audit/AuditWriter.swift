@@ -50,6 +50,8 @@ package struct AuditCounters: Sendable, Equatable {
 /// waiting statements.
 package final class AuditWriter: Sendable {
     private let queue: AuditQueue
+    /// Those that the trail has statements of.
+    package let prepared = PreparedTransactions()
     private let durability: AuditDurability
     /// The thread, until it was joined.
     private let thread: Mutex<pthread_t?>
@@ -86,7 +88,8 @@ package final class AuditWriter: Sendable {
         let file = try AuditFile(path: path, flush: flush)
         var sealing: AuditChain?
         if let chain, file.isRegular {
-            sealing = try AuditChain(livePath: path, goesOn: file.found.start != nil, chain, warn: warn)
+            sealing = try AuditChain(
+                livePath: path, goesOn: file.found.start != nil, chain, prepared: prepared, warn: warn)
         }
         let loop = AuditWriterLoop(
             file: file, chain: sealing, queue: queue, durability: durability, limits: limits,
@@ -106,6 +109,7 @@ package final class AuditWriter: Sendable {
         _ records: [AuditRecord], durability: AuditDurability? = nil,
         completion: (@Sendable (Result<Void, AuditFault>) -> Void)? = nil
     ) {
+        for record in records where record.outcome?.gid != nil { prepared.note(record) }
         let level = self.durability == .async ? .async : durability ?? self.durability
         guard level == .async else {
             let entry = AuditQueue.Entry(records: records, durability: level, completion: completion)

@@ -89,6 +89,16 @@ struct JSONScanner {
         return -value
     }
 
+    /// `true` or `false`.
+    mutating func boolean() throws(Fault) -> Bool {
+        guard peek() == UInt8(ascii: "t") else {
+            try word("false")
+            return false
+        }
+        try word("true")
+        return true
+    }
+
     /// Consumes one value of any kind.
     mutating func skipValue() throws(Fault) {
         var closers: [Unicode.Scalar] = []

@@ -32,12 +32,14 @@ package struct ConfigurationReader {
         let issues = log.issues.sorted { $0.position < $1.position }
         if issues.contains(where: { $0.severity == .error }) { throw ConfigurationError(issues: issues) }
         configuration.folder = folder
+        configuration.source = text
         configuration.warnings = issues
         return configuration
     }
 
     private static let keys = [
         "listen", "server", "target", "probe", "probe_interval", "dns_refresh", "upstream", "loops", "selector",
+        "busy_poll",
         "max_clients", "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users",
         "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit", "send_proxy",
         "proxy_protocol", "tcp", "tag", "rule", "watch", "watching",
@@ -68,6 +70,7 @@ package struct ConfigurationReader {
             rules: rules, limits: LimitReader(tags: tags).read(root, maximumStatementBytes: maximumStatementBytes))
         configuration.selector =
             root.word("selector", among: SelectorChoice.allCases.map(\.rawValue)).flatMap(SelectorChoice.init) ?? .auto
+        configuration.busyPoll = .microseconds(root.integer("busy_poll", in: 0...1000, otherwise: 0))
         configuration.upstreams = upstreams.blocks(root)
         if configuration.catalog.connection == nil {
             for block in root.blocks("upstream") where !(block.text("catalog") ?? "").isEmpty {
@@ -156,7 +159,7 @@ package struct ConfigurationReader {
     private func auditSettings(_ section: SectionReader) -> AuditSettings {
         section.rejectKeys(besides: [
             "file", "durability", "record", "key_file", "signing_key", "rotate_size", "rotate_interval", "keep_files",
-            "checkpoints", "checkpoint_interval",
+            "checkpoints", "checkpoint_interval", "sessions", "max_text", "parameters",
         ])
         var settings = AuditSettings(
             path: path("file", in: section, otherwise: "var/audit.jsonl"),
@@ -175,6 +178,10 @@ package struct ConfigurationReader {
         settings.checkpointPaths = (checkpoints ?? []).map(\.text)
         settings.checkpointInterval = section.duration(
             "checkpoint_interval", in: Self.second...24 * Self.hour, otherwise: 60 * Self.second)
+        settings.sessions =
+            section.word("sessions", among: AuditSettings.Sessions.allCases.map(\.rawValue))
+            .flatMap(AuditSettings.Sessions.init) ?? .active
+        settings.maximumTextBytes = section.size("max_text", in: 1 << 10...1 << 30, otherwise: Self.megabyte)
         return settings
     }
 
@@ -219,9 +226,10 @@ package struct ConfigurationReader {
         warnOfIdleRules(rules, paths: paths)
         // An empty list is an answer here: record nothing beyond what is always recorded.
         let audited = audit.listIsEmpty("record") ? [] : RuleReader.classes("record", in: audit)
-        let set = RuleSet(
+        var set = RuleSet(
             version: version, tagRules: tagRules, rules: rules,
             auditedClasses: audited ?? RuleSet.defaultAuditedClasses)
+        set.recordsParameters = audit.boolean("parameters") ?? false
         warnIfUnguarded(set)
         return set
     }

@@ -15,6 +15,8 @@ package struct ProxyConfiguration: Sendable {
     /// Event loops; 0 means one per core.
     package var loopCount: Int
     package var selector = SelectorChoice.auto
+    /// How long a loop looks for more to do before it sleeps; 0 for not at all.
+    package var busyPoll = Duration.zero
     package var maximumClients: Int
     /// How long SIGTERM waits for running transactions.
     package var drainTimeout: Duration
@@ -44,6 +46,8 @@ package struct ProxyConfiguration: Sendable {
     package var warnings: [ConfigurationIssue] = []
     /// The folder of the file, absolute; empty when the text came from no file.
     package var folder = ""
+    /// The text that it was read from.
+    package var source = ""
 
     package init(
         listeners: [ListenAddress], upstream: UpstreamSettings, embedded: EmbeddedServerSettings, loopCount: Int,
@@ -181,6 +185,19 @@ package struct AuditSettings: Sendable, Hashable {
     /// Files besides the trail that checkpoints go to.
     package var checkpointPaths: [String] = []
     package var checkpointInterval: Duration = .seconds(60)
+    /// Which sessions have a record of their beginning and one of their end.
+    package enum Sessions: String, Sendable, Hashable, CaseIterable {
+        case none
+        /// Those that something else is recorded of; written with the first such record.
+        case active
+        /// Those in which a rule can refuse something.
+        case guarded
+        case all
+    }
+
+    package var sessions = Sessions.active
+    /// Of a longer text the trail holds beginning, end, length and hash.
+    package var maximumTextBytes = 1 << 20
 
     package init(path: String, durability: Durability) {
         self.path = path

@@ -100,6 +100,9 @@ package enum ShippedConfiguration {
         # What is recorded although it is allowed (classes and groups, as in rules below). Whatever a rule blocks or warns about
         # and every statement that changes the catalog ("ddl") are always recorded.
         record = ["ddl", "table_loss", "data_loss", "opaque", "escape", "do_block"]
+        sessions = "active"         # whose beginning and end is recorded: "active": where something else is; "guarded"; "all"; "none"
+        max_text = "1MB"            # of a longer statement: beginning, end, length and hash
+        parameters = false          # true: also the values that a recorded statement's parameters are bound to
 
         [guard]                     # the second wall, inside the databases ("holdfast guard install"); docs/audit.md, "Unseen DDL"
         connection = ""             # how Holdfast's own role reaches it: "host=localhost user=holdfast dbname=shop"; "" is not at all.

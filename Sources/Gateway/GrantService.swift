@@ -1,3 +1,4 @@
+import Audit
 import Configuration
 import Dispatch
 import Logging
@@ -11,11 +12,14 @@ import Synchronization
 /// than its connection, so a crash of the proxy or of the server leaves none behind.
 package final class GrantService: Sendable {
     private let settings: GuardSettings
+    private let audit: AuditWriter
     private let logger: Logger
     private let desks: Mutex<[String: GrantDesk]>
 
-    package init(_ settings: GuardSettings, logger: Logger) {
+    /// - Parameter audit: is told when grants cannot be given, and when they can again.
+    package init(_ settings: GuardSettings, audit: AuditWriter, logger: Logger) {
         self.settings = settings
+        self.audit = audit
         self.logger = logger
         desks = Mutex([:])
     }
@@ -56,7 +60,7 @@ package final class GrantService: Sendable {
     private func desk(_ database: String) -> GrantDesk {
         desks.withLock { desks in
             if let desk = desks[database] { return desk }
-            let desk = GrantDesk(database: database, connection: settings.connection, logger: logger)
+            let desk = GrantDesk(database: database, connection: settings.connection, audit: audit, logger: logger)
             desks[database] = desk
             return desk
         }
@@ -69,6 +73,7 @@ private final class GrantDesk: @unchecked Sendable {
     let queue: DispatchQueue
     private let database: String
     private let text: String
+    private let audit: AuditWriter
     private let logger: Logger
     private var connection: ServerConnection?
     /// Until when the database is believed to have no guard.
@@ -81,8 +86,9 @@ private final class GrantDesk: @unchecked Sendable {
     /// So long an unused connection is kept; it stands in the way of DROP DATABASE.
     private static let rest = DispatchTimeInterval.seconds(3)
 
-    init(database: String, connection: String, logger: Logger) {
+    init(database: String, connection: String, audit: AuditWriter, logger: Logger) {
         self.database = database
+        self.audit = audit
         text = connection
         self.logger = logger
         queue = DispatchQueue(label: "holdfast.grants.\(database)")
@@ -146,6 +152,7 @@ private final class GrantDesk: @unchecked Sendable {
     private func tell(_ fault: String?) {
         defer { self.fault = fault }
         guard fault != self.fault else { return }
+        audit.report(.grant, isOver: fault == nil, database: database, fault ?? "grants are given to the guard again")
         if let fault {
             logger.warning(
                 "the guard cannot be given a grant: what it protects it will refuse (\(fault))",

@@ -12,7 +12,8 @@ package final class LoopGroup: Sendable {
 
     /// Starts `count` threads.
     package init(
-        count: Int, selector kind: LoopSelector.Kind = .epoll, context: LoopContext, settings: LoopSettings
+        count: Int, selector kind: LoopSelector.Kind = .epoll, busyPoll: Duration = .zero, context: LoopContext,
+        settings: LoopSettings
     ) throws(TransportError) {
         var loops: [LoopAddress] = []
         let allIdle = try IdleSignal()
@@ -21,7 +22,7 @@ package final class LoopGroup: Sendable {
             let mailbox = try Mailbox<LoopLetter>()
             let load = LoopLoad(allIdle: allIdle)
             // What the loop needs from the kernel it gets here, so that a failure is told before any thread runs.
-            let selector = SelectorInTransit(selector: try LoopSelector(kind))
+            let selector = SelectorInTransit(selector: try LoopSelector(kind, busyPoll: busyPoll))
             let timer = linux_timer_create()
             guard timer >= 0 else { throw TransportError(operation: "create", address: "timerfd", code: -timer) }
             running.enter()

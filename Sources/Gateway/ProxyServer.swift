@@ -57,6 +57,7 @@ package final class ProxyServer {
         if configuration.isEmbedded { standard.servers = [server] }
         let upstreams = Upstreams(
             standard: Upstream(standard), others: configuration.upstreams.map { Upstream($0) })
+        let audit: AuditWriter
         do {
             let durability: AuditDurability =
                 switch configuration.audit.durability {
@@ -77,6 +78,7 @@ package final class ProxyServer {
         } catch {
             throw ProxyError(message: error.description, remedy: "see [audit] file in proxy.conf")
         }
+        self.audit = audit
         let limit = linux_raise_descriptor_limit()
         let needed = UInt64(configuration.maximumClients) * 2 + 64
         if limit < needed {
@@ -99,14 +101,15 @@ package final class ProxyServer {
         }
         self.sentinel = sentinel
         let grants =
-            configuration.guardSettings.isReachable ? GrantService(configuration.guardSettings, logger: logger) : nil
+            configuration.guardSettings.isReachable
+            ? GrantService(configuration.guardSettings, audit: audit, logger: logger) : nil
         self.grants = grants
         catalog = Self.catalogConnection(configuration, server: server).map { connection in
             CatalogService(
                 connection: { database in
                     let upstream = upstreams.upstream(for: database)
                     return upstream === upstreams.standard ? connection : upstream.settings.catalogConnection
-                }, settings: configuration.catalog, logger: logger)
+                }, settings: configuration.catalog, audit: audit, logger: logger)
         }
         // Not one for each core: the loops need theirs.
         let judging = JudgingThreads(count: ProcessInfo.processInfo.activeProcessorCount >= 4 ? 2 : 1)
@@ -117,11 +120,12 @@ package final class ProxyServer {
             let loopCount =
                 configuration.loopCount > 0 ? configuration.loopCount : ProcessInfo.processInfo.activeProcessorCount
             group = try LoopGroup(
-                count: loopCount, selector: selector,
+                count: loopCount, selector: selector, busyPoll: configuration.busyPoll,
                 context: LoopContext(
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
-                    recordsSessions: configuration.guardSettings.isReachable,
+                    recordedSessions: configuration.guardSettings.isReachable ? .all : configuration.audit.sessions,
+                    maximumTextBytes: configuration.audit.maximumTextBytes,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } },
                     catalogChanged: { sentinel?.ddlPassed(on: $0) }, judging: judging,
                     limits: limits),
@@ -136,7 +140,7 @@ package final class ProxyServer {
         }
         catalog?.start()
         probes?.start()
-        audit.append([AuditBridge.record(.start)])
+        audit.append([AuditBridge.record(.start, AuditBridge.service(configuration))])
     }
 
     /// How the trail is sealed and its files are kept.
@@ -170,8 +174,8 @@ package final class ProxyServer {
     /// - Throws: ``ProxyError`` if a file that the settings name cannot be used; nothing has changed then.
     package func reload(_ changed: ProxyConfiguration) throws(ProxyError) -> [String] {
         let encryption = try EncryptionPolicy(changed, former: encryption)
-        let former = authentication
-        authentication = try AuthenticationPolicy(changed, former: former, logger: logger)
+        let formerAuthentication = authentication
+        authentication = try AuthenticationPolicy(changed, former: formerAuthentication, logger: logger)
         self.encryption = encryption
         var waiting: [String] = []
         if changed.listeners != started.listeners { waiting.append("listen") }
@@ -183,21 +187,26 @@ package final class ProxyServer {
         }
         if changed.loopCount != started.loopCount { waiting.append("loops") }
         if changed.selector != started.selector { waiting.append("selector") }
+        if changed.busyPoll != started.busyPoll { waiting.append("busy_poll") }
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
         if changed.watches != started.watches || changed.watching != started.watching {
             waiting.append("[[watch]] and [watching]")
         }
+        let former = configuration
         configuration = changed
         limits.apply(changed)
         acceptor.apply(KeepaliveOptions(changed.tcp))
         group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
-        former?.stop(besides: authentication)
-        audit.append([AuditBridge.record(.reload)])
+        formerAuthentication?.stop(besides: authentication)
+        audit.append([AuditBridge.record(.reload, AuditBridge.service(changed, former: former))])
         audit.rereadKeys()
         return waiting
     }
+
+    /// A new `proxy.conf` could not be taken over: the trail says why the former rules go on.
+    package func reloadFailed(_ reason: String) { audit.report(.configuration, reason) }
 
     /// Writes what has happened since the start into the log.
     package func logCounters() {

@@ -88,6 +88,10 @@ final class SessionDriver {
     var isWaitingForLedger = false
     /// The server's process, as the trail has been told.
     var knownProcess: Int32?
+    /// When the server has let the client in: nanoseconds since 1970; 0 before.
+    var letInTime: Int64 = 0
+    /// The trail has the session's beginning, and is owed its end.
+    var isInTrail = false
     /// The grant of the message at the front has been asked for; the trail's answer is held until it is there.
     var isAwaitingGrant = false
     var heldTrailAnswer: TrailAnswer?
@@ -429,7 +433,8 @@ final class SessionDriver {
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,
                 applicationName: subject.applicationName, tag: machine.value.tag, backendProcessID: knownProcess,
-                osUser: subject.osUser))
+                osUser: subject.osUser),
+            maximumTextBytes: loop.context.maximumTextBytes)
     }
 
     // MARK: - The server's side
@@ -548,8 +553,8 @@ final class SessionDriver {
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }
         closeGrants()
-        if loop.context.recordsSessions, knownProcess != nil, let bridge {
-            loop.context.audit.append([bridge.record(.sessionEnd)], durability: .write)
+        if isInTrail, let bridge {
+            loop.context.audit.append([bridge.record(.sessionEnd, connectionDetails)], durability: .write)
         }
         machine = nil
     }

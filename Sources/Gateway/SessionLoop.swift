@@ -22,8 +22,10 @@ package struct LoopContext: Sendable {
     let cancels = CancelTable()
     /// Opens grants at the guards inside the databases; nil without `[guard] connection`.
     package var grants: GrantService?
-    /// Whether the trail is told when sessions begin and end.
-    package var recordsSessions = false
+    /// Which sessions the trail is told of.
+    package var recordedSessions = AuditSettings.Sessions.none
+    /// Longer texts are cut in the trail.
+    package var maximumTextBytes = 1 << 20
     /// Recorded statements have ended; what the server did then may be compared with them.
     package var statementsEnded: @Sendable () -> Void = {}
     /// Recorded statements have ended well in this database, and not been rolled back: its catalog may be another one.
@@ -399,14 +401,5 @@ package final class SessionLoop {
         slots[Int(owner >> 32)].session = session
         session.join(self, owner: owner)
         if let drainDeadline { session.drain(deadline: drainDeadline) }
-    }
-}
-
-extension Duration {
-    /// Nanoseconds, as far as 64 bits reach.
-    var nanoseconds: Int64 {
-        let (seconds, attoseconds) = components
-        let (whole, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        return overflow ? Int64.max / 2 : whole &+ attoseconds / 1_000_000_000
     }
 }

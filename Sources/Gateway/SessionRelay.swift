@@ -261,8 +261,32 @@ extension SessionDriver {
         let isFirst = knownProcess == nil
         if isFirst { registerCancelKey() }
         knownProcess = process
-        guard isFirst, loop.context.recordsSessions, let bridge else { return }
-        loop.context.audit.append([bridge.record(.sessionStart)], durability: .write)
+        guard isFirst else { return }
+        letInTime = linux_clock_realtime()
+        switch loop.context.recordedSessions {
+        case .none, .active: break
+        case .guarded where machine?.value.isGuarded != true: break
+        case .guarded, .all: loop.context.audit.append(sessionBegun(), durability: .write)
+        }
+    }
+
+    /// The record of the session's beginning, if it is still owed: in front of the first other one.
+    private func sessionBegun() -> [AuditRecord] {
+        guard !isInTrail, let bridge else { return [] }
+        isInTrail = true
+        return [bridge.record(.sessionStart, connectionDetails)]
+    }
+
+    /// What is to be written of the session, with its beginning where that has not been.
+    private func withBeginning(_ records: [AuditRecord]) -> [AuditRecord] {
+        loop.context.recordedSessions == .active && !isInTrail && !records.isEmpty ? sessionBegun() + records : records
+    }
+
+    /// How the session is connected.
+    var connectionDetails: AuditRecord.Connection {
+        AuditRecord.Connection(
+            listener: listener, server: serverAddress?.text ?? "", tlsVersion: client.tls?.version,
+            since: letInTime > 0 ? letInTime : linux_clock_realtime())
     }
 
     func apply(_ next: RelayStep.Next) {
@@ -314,7 +338,7 @@ extension SessionDriver {
         guard let bridge else { return }
         let (mailbox, owner) = (loop.mailbox, owner)
         loop.context.audit.append(
-            notes.map(bridge.record), durability: machine?.value.isGuarded == true ? nil : .write
+            withBeginning(notes.map(bridge.record)), durability: machine?.value.isGuarded == true ? nil : .write
         ) { result in
             switch result {
             case .success: mailbox.post(.trailAnswered(owner: owner, fault: nil))
@@ -337,11 +361,18 @@ extension SessionDriver {
                     "client": "\(peer.text)",
                 ])
         }
-        if outcomes.contains(where: { $0.commandTag != nil && $0.transaction != .rolledBack }) {
+        if outcomes.contains(where: {
+            $0.commandTag != nil && $0.transaction != .rolledBack && $0.transaction != .rolledBackToSavepoint
+        }) {
             catalogMayHaveChanged()
             loop.context.catalogChanged(bridge.identity.database)
         }
-        loop.context.audit.append(refusals.map(bridge.record) + outcomes.map(bridge.record), durability: .write)
+        var records = refusals.map(bridge.record) + outcomes.map(bridge.record)
+        for decided in machine?.value.takeDecidedTransactions() ?? [] {
+            let key = PreparedTransactions.key(database: bridge.identity.database, gid: decided.gid)
+            if loop.context.audit.prepared.remove(key) { records.append(bridge.record(decided)) }
+        }
+        if !records.isEmpty { loop.context.audit.append(withBeginning(records), durability: .write) }
         if !outcomes.isEmpty { loop.context.statementsEnded() }
     }
 }

@@ -82,14 +82,22 @@ private struct UnseenComparison: ~Copyable {
         guard counters.fault == nil, counters.recordsInBacklog == 0 else { return }
         do throws(Obstacle) {
             try compareNow()
-            if fault != nil { logger.notice("unseen DDL is looked for again", metadata: metadata) }
+            if fault != nil {
+                logger.notice("unseen DDL is looked for again", metadata: metadata)
+                report(isOver: true, "unseen DDL is looked for again")
+            }
             fault = nil
         } catch {
             if fault != error.reason {
                 logger.warning("unseen DDL cannot be looked for: \(error.reason)", metadata: metadata)
+                report("unseen DDL cannot be looked for: \(error.reason)")
             }
             fault = error.reason
         }
+    }
+
+    private func report(isOver: Bool = false, _ text: String) {
+        audit.report(.unseen, isOver: isOver, database: settings.database ?? connection?.database ?? "", text)
     }
 
     private static let restoredText =

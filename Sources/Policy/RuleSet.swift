@@ -13,6 +13,9 @@ package struct RuleSet: Sendable {
         didSet { auditedClasses.formUnion(Self.alwaysAudited) }
     }
 
+    /// The trail is told what the parameters of recorded statements are bound to.
+    package var recordsParameters = false
+
     /// Recorded whatever `[audit] record` says: what changes the catalog, and what passed although it could not be read.
     private static let alwaysAudited = ClassGroup.ddl.classes.union(ClassSet(.unreadCall))
 
@@ -52,7 +55,7 @@ package struct RuleSet: Sendable {
     ) -> SubjectRules {
         SubjectRules(
             tag: tag, rules: rules.filter { $0.concerns(tag: tag, subject: subject) }, audited: auditedClasses,
-            elsewhere: elsewhere)
+            recordsParameters: recordsParameters, elsewhere: elsewhere)
     }
 
     /// The tag of the first `[[tag]]` block that matches; `production` when none does.

@@ -6,6 +6,8 @@ package final class SubjectRules: Sendable {
     package let tag: String
     /// Some rule may block something for this subject. Doubt ends in a refusal only here.
     package let isGuarded: Bool
+    /// What the parameters of recorded statements are bound to belongs in the trail.
+    package let recordsParameters: Bool
 
     /// The rules of this tag, user and database, in order, without those that can decide nothing.
     private let rules: [Rule]
@@ -22,12 +24,14 @@ package final class SubjectRules: Sendable {
         rules = []
         judgedClasses = []
         auditedClasses = []
+        recordsParameters = false
         elsewhere = nil
     }
 
     /// - Parameter rules: those that concern the subject, in the order of the file.
-    init(tag: String, rules: [Rule], audited: ClassSet, elsewhere: Elsewhere?) {
+    init(tag: String, rules: [Rule], audited: ClassSet, recordsParameters: Bool = false, elsewhere: Elsewhere?) {
         self.tag = tag
+        self.recordsParameters = recordsParameters
         self.elsewhere = elsewhere
         auditedClasses = audited
         var reachable: [Rule] = []

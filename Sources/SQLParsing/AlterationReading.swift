@@ -235,6 +235,7 @@ extension StatementReader {
 
     mutating func decideTransaction(_ statement: UnsafePointer<TransactionStmt>) {
         let savepoint = TreeName.text(statement.pointee.savepoint_name)
+        let gid = TreeName.text(statement.pointee.gid)
         switch statement.pointee.kind {
         case TRANS_STMT_BEGIN, TRANS_STMT_START:
             name(statement.pointee.kind == TRANS_STMT_BEGIN ? "BEGIN" : "START TRANSACTION")
@@ -256,10 +257,10 @@ extension StatementReader {
             draft.transaction = .rollbackTo(savepoint)
         case TRANS_STMT_PREPARE:
             name("PREPARE TRANSACTION")
-            draft.transaction = .prepareTransaction
+            draft.transaction = .prepareTransaction(gid)
         case TRANS_STMT_COMMIT_PREPARED, TRANS_STMT_ROLLBACK_PREPARED:
             name(statement.pointee.kind == TRANS_STMT_COMMIT_PREPARED ? "COMMIT PREPARED" : "ROLLBACK PREPARED")
-            draft.transaction = .endPrepared
+            draft.transaction = .endPrepared(gid)
         default: add(.opaque)
         }
     }

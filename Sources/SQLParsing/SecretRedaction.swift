@@ -14,6 +14,11 @@ package enum SecretRedaction {
         return String(decoding: redacted(original, settings: settings, depth: 0), as: UTF8.self)
     }
 
+    /// The same for text that is no SQL: a connection string, a URI.
+    package static func redacted(text: String) -> String {
+        String(decoding: FreeText.redacted(Array(text.utf8)[...]), as: UTF8.self)
+    }
+
     /// A cheap test that most statements fail: `passw`, `://`, or a word that begins a role's definition.
     private static func mayHoldSecret(_ text: [UInt8]) -> Bool {
         var lexer = FoldedScanner(text)

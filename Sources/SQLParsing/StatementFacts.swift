@@ -35,15 +35,16 @@ package enum TransactionControl: Sendable, Hashable {
     case savepoint(String)
     case release(String)
     case rollbackTo(String)
-    case prepareTransaction
-    /// COMMIT PREPARED and ROLLBACK PREPARED: another transaction's end.
-    case endPrepared
+    /// PREPARE TRANSACTION, with its name.
+    case prepareTransaction(String)
+    /// COMMIT PREPARED and ROLLBACK PREPARED: another transaction's end, by its name.
+    case endPrepared(String)
 
     /// The server's command tag tells all that there is to know of it.
     package var isToldByTag: Bool {
         switch self {
-        case .none, .begin, .commit, .rollback, .prepareTransaction, .endPrepared: true
-        case .savepoint, .release, .rollbackTo: false
+        case .none, .begin, .commit, .rollback: true
+        case .savepoint, .release, .rollbackTo, .prepareTransaction, .endPrepared: false
         }
     }
 }
@@ -77,6 +78,8 @@ package struct StatementFacts: Sendable, Hashable {
     package var mustRunAlone = false
     /// Some of it is done by code that is in the database already: where names lead there, the session cannot tell.
     package var runsStoredCode = false
+    /// What it would take along, once the server was asked.
+    package var losses: LossFigures?
     /// What the analysis wants a reader to know (`in a DO body: DROP TABLE users`); empty for most.
     package var remarks: [String]
 
@@ -97,6 +100,39 @@ package struct StatementFacts: Sendable, Hashable {
 
     /// Nothing to judge, to record or to remember.
     package var isOrdinary: Bool { classes.isEmpty && transaction == .none && prepared == .none }
+}
+
+/// How much a statement would take along.
+package struct LossFigures: Sendable, Hashable {
+    /// Relations, columns, and whatever else.
+    package var objectCount: Int
+    package var tableCount: Int
+    /// By the server's statistics; nil where it has none.
+    package var rowCount: Int64?
+    package var byteCount: Int64?
+    /// There is more than the server was asked to list.
+    package var isCut: Bool
+
+    package init(objectCount: Int, tableCount: Int, rowCount: Int64?, byteCount: Int64?, isCut: Bool) {
+        self.objectCount = objectCount
+        self.tableCount = tableCount
+        self.rowCount = rowCount
+        self.byteCount = byteCount
+        self.isCut = isCut
+    }
+
+    /// Of several statements together.
+    package static func sum(_ all: [LossFigures]) -> LossFigures? {
+        guard var sum = all.first else { return nil }
+        for other in all.dropFirst() {
+            sum.objectCount += other.objectCount
+            sum.tableCount += other.tableCount
+            if let rows = other.rowCount { sum.rowCount = (sum.rowCount ?? 0) &+ rows }
+            if let bytes = other.byteCount { sum.byteCount = (sum.byteCount ?? 0) &+ bytes }
+            sum.isCut = sum.isCut || other.isCut
+        }
+        return sum
+    }
 }
 
 /// What is known about one text: a Query message's statements, or a Parse message's one.

@@ -54,6 +54,8 @@ final class RememberedStatement {
     /// The text as it came, where what it does depends on its parameters' values; several where it is not known which of
     /// several statements is meant.
     let parameterized: [ParameterizedText]
+    /// What the parameters of the portal were bound to, if that is to be recorded.
+    private(set) var parameters: [String?]?
     /// There was one way only in which the server could read the text.
     let hasOneReading: Bool
     /// The server reads the names as they stand in the facts, whatever bytes are in them.
@@ -73,6 +75,15 @@ final class RememberedStatement {
         byteCount =
             sql.utf8.count + parameterized.reduce(256) { $0 + $1.text.count + 96 }
             + facts.statements.reduce(0) { $0 + 256 + $1.effects.count * 224 }
+    }
+
+    /// The same statement in a portal.
+    func bound(to parameters: [String?]) -> RememberedStatement {
+        let bound = RememberedStatement(
+            facts: facts, sql: sql, parameterized: parameterized, hasOneReading: hasOneReading,
+            readsCertainly: readsCertainly)
+        bound.parameters = parameters
+        return bound
     }
 
     /// Several statements of which one is meant and nobody knows which: all that any of them does.

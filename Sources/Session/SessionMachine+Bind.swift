@@ -53,6 +53,11 @@ extension SessionMachine {
         let parsed = statements.lookUp(message.statement, segment: ledger.segment)
         var record = parsed
         var warning: [UInt8]?
+        var values: [String?]?
+        if let parsed, rules.recordsParameters, header.byteCount <= Self.readableBindByteCount {
+            guard available.count == header.byteCount else { return .wait(byteCount: header.byteCount) }
+            values = recorded(message, of: parsed)
+        }
         if let parsed, !parsed.parameterized.isEmpty {
             let isRead = rules.judgesWholeTables && header.byteCount <= Self.readableBindByteCount
             guard !isRead || available.count == header.byteCount else { return .wait(byteCount: header.byteCount) }
@@ -66,7 +71,7 @@ extension SessionMachine {
                     warning = newWarning(match, bound, parsed, judge: judge)
                 case .block where isAskedAtBind(bound.facts): break
                 case .block(let match):
-                    refuseBind(header, match, judgement, sql: bound.sql)
+                    refuseBind(header, match, judgement, sql: bound.sql, parameters: values)
                     return nil
                 }
             }
@@ -85,7 +90,7 @@ extension SessionMachine {
             case .waits(let next): return next
             case .judged(let final):
                 if case .block(let match) = final.verdict {
-                    refuseBind(header, match, final, sql: asked.sql)
+                    refuseBind(header, match, final, sql: asked.sql, parameters: values)
                     return nil
                 }
                 if final.facts != asked.facts {
@@ -95,6 +100,7 @@ extension SessionMachine {
                 }
             }
         }
+        if let asked = record, let values { record = asked.bound(to: values) }
         // Planning may run functions of the user's.
         settings.mayChange()
         if record == nil && warning == nil && portals.holdsNothing(under: message.portal) {
@@ -129,6 +135,30 @@ extension SessionMachine {
                 readsCertainly: record.readsCertainly)
     }
 
+    /// So many bytes of a parameter's value are recorded.
+    private static let recordedValueBytes = 1024
+
+    /// The parameters' values as the trail takes them: binary ones in hexadecimal digits, long ones cut, those of a statement
+    /// that has secrets in it not at all.
+    private func recorded(_ message: BindMessage, of statement: RememberedStatement) -> [String?]? {
+        let hidesAll = statement.sql.contains("***")
+        return message.values?.map { value in
+            guard let bytes = value.bytes else { return nil }
+            if hidesAll { return "***" }
+            let isCut = bytes.count > Self.recordedValueBytes
+            let shown = UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.recordedValueBytes))
+            let text: String
+            if value.isBinary {
+                text = shown.reduce(into: "\\x") { digits, byte in
+                    digits += byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16)
+                }
+            } else {
+                text = SecretRedaction.redacted(text: String(decoding: shown, as: UTF8.self))
+            }
+            return isCut ? "\(text)… (\(bytes.count) bytes)" : text
+        }
+    }
+
     /// The warning that the values call for; what the text alone calls for was said at Parse.
     private mutating func newWarning(
         _ match: RuleMatch, _ bound: RememberedStatement, _ parsed: RememberedStatement,
@@ -140,11 +170,13 @@ extension SessionMachine {
 
     /// The Bind is replaced by one of a statement that does not exist.
     private mutating func refuseBind(
-        _ header: FrameHeader, _ match: RuleMatch, _ judgement: Judgement, sql: String
+        _ header: FrameHeader, _ match: RuleMatch, _ judgement: Judgement, sql: String, parameters: [String?]?
     ) {
         settings.mayChange()
         var sql = sql
-        let refusal = sql.withUTF8 { refuse(match, judgement, text: UnsafeRawBufferPointer($0)) }
+        let refusal = sql.withUTF8 {
+            refuse(match, judgement, text: UnsafeRawBufferPointer($0), parameters: parameters)
+        }
         let note = ReplyNote()
         note.refusal = refusal
         clientState = .decided(

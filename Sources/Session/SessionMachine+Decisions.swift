@@ -42,7 +42,7 @@ extension SessionMachine {
         let note = ReplyNote()
         decision.note = note
         if case .block(let match) = judgement.verdict {
-            let refusal = refuse(match, judgement, text: text)
+            let refusal = refuse(match, judgement, text: text, parameters: remembered?.parameters)
             note.refusal = refusal
             decision.replacement = replacement(refusal)
             clientState = .decided(decision)
@@ -68,7 +68,8 @@ extension SessionMachine {
             clientState = .decided(decision)
             return nil
         }
-        let intents = recordIntents(judgement, text: text, note: note, startedAt: now())
+        let intents = recordIntents(
+            judgement, text: text, parameters: remembered?.parameters, note: note, startedAt: now())
         if opensGrants, let backendProcessID, let auditID = intents.first?.id,
             !judgement.facts.classes.isDisjoint(with: Self.grantedClasses)
         {
@@ -89,7 +90,8 @@ extension SessionMachine {
 
     /// One intent for each statement that belongs in the trail.
     mutating func recordIntents(
-        _ judgement: Judgement, text: UnsafeRawBufferPointer, note: ReplyNote, startedAt: Int64
+        _ judgement: Judgement, text: UnsafeRawBufferPointer, parameters: [String?]?, note: ReplyNote,
+        startedAt: Int64
     ) -> [StatementNote] {
         var intents: [StatementNote] = []
         for (index, statement) in judgement.facts.statements.enumerated() {
@@ -106,13 +108,14 @@ extension SessionMachine {
                 StatementNote(
                     event: .intent, id: id, command: statement.command, sql: redacted(part),
                     classes: statement.classes.names, objects: statement.objects, action: verdict.action,
-                    rule: verdict.rule, remarks: statement.remarks))
+                    rule: verdict.rule, remarks: statement.remarks, losses: statement.losses,
+                    parameters: parameters))
         }
         return intents
     }
 
     mutating func refuse(
-        _ match: RuleMatch, _ judgement: Judgement, text: UnsafeRawBufferPointer
+        _ match: RuleMatch, _ judgement: Judgement, text: UnsafeRawBufferPointer, parameters: [String?]? = nil
     ) -> Refusal {
         suspicion.refused(judgement.facts, text: text)
         let id = nextID()
@@ -123,7 +126,8 @@ extension SessionMachine {
             StatementNote(
                 event: .refusal, id: id, command: refused?.command ?? "", sql: sql,
                 classes: judgement.facts.classes.names, objects: statements.flatMap(\.objects), action: .block,
-                rule: match.rule, remarks: statements.flatMap(\.remarks)))
+                rule: match.rule, remarks: statements.flatMap(\.remarks),
+                losses: .sum(statements.compactMap(\.losses)), parameters: parameters))
         return Refusal(id: id, fields: context(match, judgement.facts, sql: sql).fields(id: id))
     }
 

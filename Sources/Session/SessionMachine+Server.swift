@@ -243,6 +243,9 @@ extension SessionMachine {
         note.completedCount += 1
         let facts = note.statements.indices.contains(index) ? note.statements[index] : nil
         outcomes += transactions.completed(tag: tag, control: facts?.transaction ?? .none)
+        if case .endPrepared(let gid) = facts?.transaction, tag.hasSuffix(" PREPARED") {
+            decidedTransactions.append(DecidedTransaction(gid: gid, isCommitted: tag == "COMMIT PREPARED"))
+        }
         if let audited = note.audited.first(where: { $0.index == index })?.statement {
             audited.commandTag = tag
             audited.finishedAt = now()

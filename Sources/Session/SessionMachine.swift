@@ -64,6 +64,7 @@ package struct SessionMachine: ~Copyable {
     var suspicion: TestRunSuspicion
     var outcomes: [OutcomeNote] = []
     var refusalNotes: [StatementNote] = []
+    var decidedTransactions: [DecidedTransaction] = []
     /// Refusals whose error has not come back, oldest first.
     var openRefusals: [Refusal] = []
     /// The server has said something since it was last ready.
@@ -120,7 +121,15 @@ package struct SessionMachine: ~Copyable {
     /// Something waits in ``takeOutcomes()`` or ``takeRefusals()``.
     ///
     /// Asked at every read, and mutating because a getter that is not gets a copy of the whole machine.
-    package var hasNotes: Bool { mutating get { !outcomes.isEmpty || !refusalNotes.isEmpty } }
+    package var hasNotes: Bool {
+        mutating get { !outcomes.isEmpty || !refusalNotes.isEmpty || !decidedTransactions.isEmpty }
+    }
+
+    /// The prepared transactions that this session has decided since the last call.
+    package mutating func takeDecidedTransactions() -> [DecidedTransaction] {
+        defer { decidedTransactions.removeAll() }
+        return decidedTransactions
+    }
 
     /// What has become of audited statements since the last call.
     package mutating func takeOutcomes() -> [OutcomeNote] {

@@ -15,6 +15,9 @@ package struct StatementNote: Sendable, Equatable {
     package var action: RuleAction
     package var rule: String?
     package var remarks: [String]
+    package var losses: LossFigures?
+    /// What the statement's parameters were bound to; nil unless that is wanted and known.
+    package var parameters: [String?]?
 }
 
 /// A loss that the rules let pass, for the guard inside the database.
@@ -29,7 +32,7 @@ package struct GrantRequest: Sendable, Equatable {
 
 /// What became of an audited statement.
 package struct OutcomeNote: Sendable, Equatable {
-    package enum TransactionEnd: Sendable { case committed, rolledBack, prepared, unknown }
+    package enum TransactionEnd: Sendable { case committed, rolledBack, rolledBackToSavepoint, prepared, unknown }
     package var id: String
     package var commandTag: String?
     package var sqlState: String?
@@ -37,4 +40,12 @@ package struct OutcomeNote: Sendable, Equatable {
     package var rows: Int64?
     package var durationNanoseconds: Int64?
     package var transaction: TransactionEnd
+    /// The name of the prepared transaction.
+    package var gid: String?
+}
+
+/// A prepared transaction was decided: COMMIT PREPARED, ROLLBACK PREPARED.
+package struct DecidedTransaction: Sendable, Equatable {
+    package var gid: String
+    package var isCommitted: Bool
 }

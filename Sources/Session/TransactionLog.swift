@@ -25,7 +25,8 @@ struct TransactionLog: ~Copyable {
         case "COMMIT":
             return end(.committed)
         case "PREPARE TRANSACTION":
-            return end(.prepared)
+            guard case .prepareTransaction(let gid) = control else { return end(.prepared) }
+            return end(.prepared, gid: gid)
         case "ROLLBACK":
             guard case .rollbackTo(let name) = control else { return end(.rolledBack) }
             return rollBack(to: name)
@@ -61,15 +62,20 @@ struct TransactionLog: ~Copyable {
         let kept = min(savepoints[index].openCount, open.count)
         savepoints.removeSubrange((index + 1)...)
         defer { open.removeSubrange(kept...) }
-        return open[kept...].map { $0.outcome(.rolledBack) }
+        return open[kept...].map { $0.outcome(.rolledBackToSavepoint) }
     }
 
-    private mutating func end(_ transaction: OutcomeNote.TransactionEnd) -> [OutcomeNote] {
+    private mutating func end(_ transaction: OutcomeNote.TransactionEnd, gid: String? = nil) -> [OutcomeNote] {
         defer {
             open.removeAll()
             savepoints.removeAll()
         }
-        return open.map { $0.outcome($0.sqlState == nil ? transaction : .rolledBack) }
+        return open.map { statement in
+            guard statement.sqlState == nil else { return statement.outcome(.rolledBack) }
+            var outcome = statement.outcome(transaction)
+            outcome.gid = gid
+            return outcome
+        }
     }
 }
 

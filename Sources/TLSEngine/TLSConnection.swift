@@ -203,9 +203,11 @@ package final class TLSConnection {
         return String(decoding: UnsafeBufferPointer(start: bytes, count: Int(count)), as: UTF8.self)
     }
 
+    /// `TLSv1.3`
+    package var version: String { SSL_get_version(connection).map { String(cString: $0) } ?? "?" }
+
     /// `TLSv1.3 TLS_AES_256_GCM_SHA384`, and who encrypts.
     package var summary: String {
-        let version = SSL_get_version(connection).map { String(cString: $0) } ?? "?"
         let cipher = SSL_CIPHER_get_name(SSL_get_current_cipher(connection)).map { String(cString: $0) } ?? "?"
         let isInKernel = openssl_sends_by_kernel(connection) != 0 || openssl_receives_by_kernel(connection) != 0
         return "\(version) \(cipher)" + (isInKernel ? " (kernel)" : "") + (isResumed ? " (resumed)" : "")

@@ -16,6 +16,9 @@ package struct TrailIndex: Sendable {
     package private(set) var latestTime: Int64 = .min
     /// Whether sessions are recorded, so that one without a recorded statement is known as well.
     package private(set) var recordsSessions = false
+    /// Whether the proxy's start says that each session has records; nil in trails of versions that do not say it: there a
+    /// session's records tell so.
+    private var tellsOfSessions: Bool?
     /// How many records the trail itself says are missing.
     package private(set) var missingCount = 0
     /// The rows that were found before, with their transactions.
@@ -33,12 +36,14 @@ package struct TrailIndex: Sendable {
         switch record.event {
         case .start:
             starts.append(record.time)
+            if let sessions = record.service?.sessions { tellsOfSessions = sessions == "all" }
             for id in sessions.keys where sessions[id]?.endTime == nil { sessions[id]?.endTime = record.time }
             return
         case .gap:
             missingCount += record.gap?.recordCount ?? 0
             return
-        case .stop, .reload, .watch, .fileStart, .fileEnd, .recovered, .checkpoint, .retired: return
+        case .stop, .reload, .fault, .transactionEnd, .watch, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
+            return
         case .intent, .outcome, .refusal, .sessionStart, .sessionEnd, .finding, .watermark: break
         }
         if firstTime == nil, record.session.backendProcessID != nil || record.event == .watermark {
@@ -59,7 +64,8 @@ package struct TrailIndex: Sendable {
             sessions[place.session]?.statements[place.index].ended(outcome, at: record.time)
         case .intent, .refusal, .sessionStart, .sessionEnd:
             takeOfSession(record)
-        case .start, .stop, .reload, .gap, .watch, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
+        case .start, .stop, .reload, .fault, .transactionEnd, .gap, .watch, .fileStart, .fileEnd, .recovered,
+            .checkpoint, .retired:
             break
         }
     }
@@ -71,7 +77,7 @@ package struct TrailIndex: Sendable {
             sessions[id] = TrailSession(record, process: process)
             sessionsByProcess[process, default: []].append(id)
         }
-        if record.event == .sessionStart { recordsSessions = true }
+        if record.event == .sessionStart, tellsOfSessions ?? true { recordsSessions = true }
         if record.event == .sessionEnd { sessions[id]?.endTime = record.time }
         guard let statement = TrailStatement(record) else { return }
         places[record.id] = (id, sessions[id]?.statements.count ?? 0)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 
 /// The command line: a file a command.
 @main
@@ -6,7 +7,7 @@ struct Holdfast: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "holdfast",
         abstract: "A PostgreSQL proxy that will not let a table vanish.",
-        version: "0.1.0",
+        version: ProgramVersion.text,
         subcommands: [
             ServeCommand.self, CheckCommand.self, ClassifyCommand.self, AuditCommand.self, GuardCommand.self,
             WatchCommand.self,

@@ -94,8 +94,11 @@ struct ServeCommand: ParsableCommand {
         } catch {
             if let error = error as? ConfigurationError {
                 for issue in error.issues { logger.error("\(issue)") }
+                let first = error.issues.first { $0.severity == .error }
+                proxy.reloadFailed("proxy.conf was not taken over: \(first.map { "\($0)" } ?? "it is not valid")")
             } else {
                 logger.error("\(error)")
+                proxy.reloadFailed("proxy.conf was not taken over: \(error)")
             }
             logger.error("proxy.conf was not taken over; the rules in force stay as they were")
         }

@@ -61,7 +61,7 @@ import Testing
         let expected = #"""
             {"v":1,"time":"2026-11-22T10:11:12.123456Z","event":"watch","id":"n1-0","session":"","client":"","user":"",
             "database":"shop","application_name":"","tag":"","watch":"shop","check":"table_missing",
-            "subject":"public.orders","state":"cleared","since":"2026-11-22T10:11:11.000000Z",
+            "subject":"public.orders","state":"cleared","raised_at":"2026-11-22T10:11:11.000000Z",
             "text":"table \"orders\""}
             """#
         #expect(AuditEncoder.line(record) == expected.replacing("\n", with: ""))

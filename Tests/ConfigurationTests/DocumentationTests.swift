@@ -34,7 +34,7 @@ import Testing
         for key in TagReader.keys + RuleReader.keys + LimitReader.sectionKeys + LimitReader.keys
             + AuthenticationReader.keys + TransportReader.proxyKeys + TransportReader.tcpKeys
             + WatchReader.keys + WatchReader.checkKeys + WatchReader.watchingKeys
-            + ["auth", "send_proxy", "selector"]
+            + ["auth", "send_proxy", "selector", "busy_poll", "sessions", "max_text", "parameters"]
         {
             #expect(text.contains("`\(key)`"), "\(key)")
         }

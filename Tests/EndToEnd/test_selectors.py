@@ -9,6 +9,7 @@ import pytest
 from conftest import StartHoldfast
 from support import without_io_uring
 from support.proxy import Holdfast, ProxySettings
+from support.system_calls import counted_system_calls
 
 REFUSALS = {"EPERM": "is forbidden here", "ENOSYS": "older than Linux 6.1", "EINVAL": "older than Linux 6.1"}
 
@@ -46,3 +47,20 @@ def test_each_loop_has_a_ring_where_io_uring_is_chosen(start_holdfast: StartHold
     assert rings(holdfast) == 3
     with holdfast.connect(production) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_loop_told_to_look_longer_looks_before_it_sleeps_and_sleeps_once_it_is_idle(
+    start_holdfast: StartHoldfast, production: str, tmp_path: Path
+) -> None:
+    holdfast = start_holdfast(top={"selector": "epoll", "busy_poll": 1000, "loops": 1})
+    with holdfast.connect(production, autocommit=True) as connection:
+        with counted_system_calls(holdfast.pid, tmp_path) as busy:
+            for _ in range(50):
+                connection.execute("SELECT 1")
+        # Two waits each at least, and the looks in vain before them.
+        assert busy["epoll_pwait"] > 200, busy
+        with counted_system_calls(holdfast.pid, tmp_path) as idle:
+            connection.execute("SELECT pg_sleep(1)")
+        # About 1 ms of looks after each of the two messages, however long they are waited for: a look under strace takes
+        # more than 10 µs.
+        assert idle["epoll_pwait"] < 400, idle

@@ -15,6 +15,7 @@ final class AuditChain {
     }
 
     let settings: AuditChainSettings
+    private let prepared: PreparedTransactions
     private let files: AuditFiles
     private var keys: AuditKeys
     private let signer: AuditSigner
@@ -44,11 +45,14 @@ final class AuditChain {
     /// - Parameters:
     ///   - goesOn: the file that is written begins with a record of the chain, which says where it comes from: no other need
     ///     be read.
+    ///   - prepared: is told of those that the last run has left.
     ///   - warn: what went wrong and does not matter to any record; any thread.
     /// - Throws: ``AuditFault``: no keys, or the newest closed file cannot be read.
     init(
-        livePath: String, goesOn: Bool, _ settings: AuditChainSettings, warn: @escaping @Sendable (String) -> Void
+        livePath: String, goesOn: Bool, _ settings: AuditChainSettings,
+        prepared: PreparedTransactions = PreparedTransactions(), warn: @escaping @Sendable (String) -> Void
     ) throws(AuditFault) {
+        self.prepared = prepared
         self.settings = settings
         self.warn = warn
         files = AuditFiles(livePath: livePath)
@@ -114,6 +118,7 @@ final class AuditChain {
             // Killed between the end of a file and the beginning of the next: what is open stands in the closed one.
             let unknown = generation == 0 ? newestClosed.map { outcomesNobodyKnows(now, in: $0) } ?? [] : []
             mark.openIntents = unknown.map(\.id) + openIntents.sorted()
+            mark.openPrepared = prepared.all
             AuditEncoder.append(.mark(.fileStart, mark, time: now), to: &lines)
             for outcome in unknown { AuditEncoder.append(outcome, to: &lines) }
             return lines
@@ -154,8 +159,12 @@ final class AuditChain {
                 switch record.event {
                 case .fileStart:
                     for id in record.mark?.openIntents ?? [] { open[id] = .nobody }
+                    for key in record.mark?.openPrepared ?? [] { prepared.insert(key) }
                 case .intent: open[record.id] = record.session
-                case .outcome: open[record.id] = nil
+                case .outcome:
+                    open[record.id] = nil
+                    prepared.note(record)
+                case .transactionEnd: prepared.note(record)
                 default: break
                 }
             }

@@ -1,5 +1,11 @@
 import COpenSSL
 
+/// What other targets may ask for of hashes.
+package enum AuditDigest {
+    /// SHA-256 of a text's UTF-8, in 64 hexadecimal digits.
+    package static func sha256(_ text: String) -> String { AuditHash.hex(AuditHash.sha256(Array(text.utf8))) }
+}
+
 /// Hashes, random bytes and hexadecimal digits, through OpenSSL.
 enum AuditHash {
     static let byteCount = 32

@@ -1,3 +1,4 @@
+import Audit
 import CLinux
 import Configuration
 import Foundation
@@ -30,11 +31,16 @@ package final class CatalogService: Sendable {
     private let wanted = DispatchSemaphore(value: 0)
     private let settings: CatalogSettings
     private let connection: @Sendable (_ database: String) -> String?
+    private let audit: AuditWriter
     private let logger: Logger
 
     /// - Parameter connection: the libpq connection string of Holdfast's own role for the server that a database's sessions
     ///   go to; nil where there is none, and so nothing can be read.
-    init(connection: @escaping @Sendable (_ database: String) -> String?, settings: CatalogSettings, logger: Logger) {
+    init(
+        connection: @escaping @Sendable (_ database: String) -> String?, settings: CatalogSettings, audit: AuditWriter,
+        logger: Logger
+    ) {
+        self.audit = audit
         self.connection = connection
         self.settings = settings
         self.logger = logger
@@ -160,12 +166,14 @@ package final class CatalogService: Sendable {
                 catalog.publish(index)
                 if failed.remove(database) != nil {
                     service.logger.notice("the catalog of database \(database) can be read again")
+                    service.audit.report(.catalog, isOver: true, database: database, "the catalog can be read again")
                 }
             } catch {
                 readers[database] = nil
                 catalog.publish(catalog.index.withUnknownCalls(as: service.unknownCall))
                 if failed.insert(database).inserted {
                     service.logger.error("the catalog of database \(database) cannot be read: \(error)")
+                    service.audit.report(.catalog, database: database, "the catalog cannot be read: \(error)")
                 }
             }
         }

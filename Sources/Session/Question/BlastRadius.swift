@@ -32,6 +32,19 @@ struct BlastRadius {
         return lines
     }
 
+    /// The same in numbers; nil if nothing permanent goes.
+    var figures: LossFigures? {
+        var seen: Set<ObjectName> = []
+        let all = things.filter { seen.insert($0.object).inserted }
+        guard !all.isEmpty else { return nil }
+        let tables = all.filter { $0.rank == 0 }
+        let rows = tables.compactMap(\.rowCount).filter { $0 >= 0 }
+        let bytes = tables.compactMap(\.byteCount).filter { $0 >= 0 }
+        return LossFigures(
+            objectCount: all.count, tableCount: tables.count, rowCount: rows.isEmpty ? nil : rows.reduce(0, &+),
+            byteCount: bytes.isEmpty ? nil : bytes.reduce(0, &+), isCut: answer.isCut)
+    }
+
     /// The most rows first.
     private var things: [CatalogAnswer.Going] {
         var things: [CatalogAnswer.Going] = []

@@ -65,7 +65,9 @@ struct NameResolution {
         statement.effects = effects
         statement.classes = statement.classes.subtracting(CatalogQuestion.liftableClasses)
             .union(ClassSet(effects.map(\.statementClass)))
-        statement.remarks += BlastRadius(question: question, answer: answer, statement: index).lines
+        let radius = BlastRadius(question: question, answer: answer, statement: index)
+        statement.remarks += radius.lines
+        statement.losses = radius.figures
     }
 
     /// What cannot be allowed is judged as it was written, for the rules that go by that.

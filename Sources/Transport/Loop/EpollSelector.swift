@@ -45,22 +45,20 @@ package final class EpollSelector {
     /// Waits for events and hands each to `body`.
     ///
     /// - Parameter milliseconds: how long at most; 0 looks only, -1 waits for ever.
-    package func wait(milliseconds: Int32, _ body: (_ value: UInt64, _ events: UInt32) -> Void) {
-        _ = waitOnce(milliseconds: milliseconds, body)
-    }
-
-    /// Hands all events that there are now to `body`.
-    func waitForAll(_ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) {
-        // Descriptors that stay readable come with every call: they alone never fill one.
-        while waitOnce(milliseconds: 0, { body($0, .ready($1)) }) == events.count {}
-    }
-
-    private func waitOnce(milliseconds: Int32, _ body: (_ value: UInt64, _ events: UInt32) -> Void) -> Int {
+    /// - Returns: how many.
+    @discardableResult
+    package func wait(milliseconds: Int32, _ body: (_ value: UInt64, _ events: UInt32) -> Void) -> Int {
         guard let base = events.baseAddress else { return 0 }
         let count = max(0, Int(linux_epoll_wait(epoll.number, base, Int32(events.count), milliseconds)))
         for index in 0..<count {
             body(linux_epoll_value(base + index), linux_epoll_bits(base + index))
         }
         return count
+    }
+
+    /// Hands all events that there are now to `body`.
+    func waitForAll(_ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) {
+        // Descriptors that stay readable come with every call: they alone never fill one.
+        while wait(milliseconds: 0, { body($0, .ready($1)) }) == events.count {}
     }
 }

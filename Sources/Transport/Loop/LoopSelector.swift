@@ -1,6 +1,10 @@
+import CLinux
+
 /// How a loop waits for its sockets: by epoll, or by io_uring where the kernel allows it. Events are the same.
 package struct LoopSelector {
     private let epoll: EpollSelector
+    /// For so many nanoseconds it is looked for the next event before the thread sleeps until there is one; 0 for not at all.
+    private let busyPoll: Int64
     /// The ring that sessions may be received from by; nil where epoll is all there is.
     package let ring: RingSelector?
 
@@ -13,8 +17,11 @@ package struct LoopSelector {
         case whicheverPays
     }
 
+    /// - Parameter busyPoll: how long to look for the next event before sleeping, where that is by epoll. Whoever works sees
+    ///   its answer sooner, at the price of a processor meanwhile; a loop without work sleeps as ever.
     /// - Throws: what the kernel says against it; ``RingSelector/init(_:_:)``.
-    package init(_ kind: Kind) throws(TransportError) {
+    package init(_ kind: Kind, busyPoll: Duration = .zero) throws(TransportError) {
+        self.busyPoll = busyPoll.nanoseconds
         epoll = try EpollSelector()
         ring = kind == .epoll ? nil : try RingSelector(epoll)
     }
@@ -56,6 +63,16 @@ package struct LoopSelector {
     /// - Parameter isPatient: waits until there is one; else looks only.
     package func wait(isPatient: Bool, _ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) {
         if let ring, ring.isInUse { return ring.wait(isPatient: isPatient, body) }
+        if isPatient, busyPoll > 0, look(body) { return }
         epoll.wait(milliseconds: isPatient ? -1 : 0) { body($0, .ready($1)) }
+    }
+
+    /// - Returns: whether an event came before the time was up.
+    private func look(_ body: (_ value: UInt64, _ event: SelectorEvent) -> Void) -> Bool {
+        let deadline = linux_clock_monotonic() &+ busyPoll
+        repeat {
+            if epoll.wait(milliseconds: 0, { body($0, .ready($1)) }) > 0 { return true }
+        } while linux_clock_monotonic() < deadline
+        return false
     }
 }

@@ -253,7 +253,8 @@ package final class RingSelector {
         if receivers == 0 {
             if !isQuiet { settleDown(body) }
             isInUse = !isQuiet
-            return epoll.wait(milliseconds: isPatient && !isInUse ? -1 : 0) { body($0, .ready($1)) }
+            epoll.wait(milliseconds: isPatient && !isInUse ? -1 : 0) { body($0, .ready($1)) }
+            return
         }
         if !isEpollWatched {
             isEpollWatched = linux_ring_poll(ring, epoll.number, LINUX_EPOLL_IN, Self.epollKey) == 0
