@@ -77,6 +77,7 @@ struct ConfigurationSummary {
             "catalog     " + catalogText,
             "guard       " + guardText,
             "watches     " + watchText,
+            "marker      " + markerText,
             "records     whatever is refused or warned about, and "
                 + Self.names(of: configuration.rules.auditedClasses),
             "", "Tags, the first that matches:",
@@ -149,6 +150,12 @@ struct ConfigurationSummary {
             watching.command.first.map { "the program \($0)" },
         ]
         return names.joined(separator: ", ") + "; told: " + told.compactMap(\.self).joined(separator: ", ")
+    }
+
+    private var markerText: String {
+        guard let marker = configuration.marker else { return "no database is asked whether it is production" }
+        return "databases are asked every \(marker.refresh) whether they are production; what is not known is "
+            + (marker.unknown == .production ? "production" : "as tagged below")
     }
 
     private var catalogText: String {

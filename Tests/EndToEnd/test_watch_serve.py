@@ -210,6 +210,22 @@ def test_the_command_gets_its_words_and_the_notice(
     assert json.loads(lines[1]) == hook.wait("table_missing")
 
 
+def test_the_command_runs_with_ordinary_signals_and_without_foreign_descriptors(
+    watching: Watching, postgres: PostgresServer, production: str, folder: Path
+) -> None:
+    program, seen = folder / "program", folder / "seen"
+    program.write_text(f'#!/bin/sh\ngrep SigBlk /proc/self/status > {seen}.new\nls /proc/$$/fd >> {seen}.new\nmv {seen}.new {seen}\n')
+    program.chmod(0o755)
+    postgres.execute("CREATE TABLE orders (id int)", production)
+    watching(production, watching={"command": [str(program)]})
+    postgres.execute("DROP TABLE orders", production)
+    eventually(seen.exists)
+    blocked, *descriptors = seen.read_text().split("\n")
+    assert int(blocked.split()[1], 16) == 0
+    # The three that everybody has, and the shell's own of its script.
+    assert len([number for number in descriptors if number]) <= 4, descriptors
+
+
 def test_a_server_that_is_down_and_comes_back_restarted(
     watching: Watching, own_server: PostgresServer, hook: Webhook
 ) -> None:
