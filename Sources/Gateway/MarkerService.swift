@@ -161,7 +161,7 @@ package final class MarkerService: Sendable {
     private func publishChanges(_ published: inout DatabaseMarks) {
         let known = state.withLock { $0.known }
         let marks = DatabaseMarks(
-            production: Set(known.filter(\.value).keys),
+            production: Set(known.filter { $0.value }.keys),
             // Needed only where what is unknown is production: else they say the same as nothing.
             others: settings.unknown == .production ? Set(known.filter { !$0.value }.keys) : [],
             unknownIsProduction: settings.unknown == .production)

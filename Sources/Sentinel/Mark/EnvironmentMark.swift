@@ -56,7 +56,8 @@ package struct EnvironmentMark: Sendable, Equatable {
             rows = try connection.query(query, [], within: patience).rows
         } catch {
             // The server's own trouble (classes 53, 57, 08) is none of the mark's.
-            guard let state = error.sqlState, !["53", "57", "08", "58", "XX", "40"].contains(state.prefix(2)) else {
+            guard let state = error.sqlState, !["53", "57", "08", "58", "XX", "40"].contains(String(state.prefix(2)))
+            else {
                 throw error
             }
             return .unreadable("\(error)")
