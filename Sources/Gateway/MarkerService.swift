@@ -9,7 +9,8 @@ import ServerLink
 import Synchronization
 import Transport
 
-/// Asks the databases that sessions use whether they are production: a thread of its own, a connection for each question.
+/// Asks the databases that sessions use whether they are production: a thread of its own, a connection for each
+/// question.
 ///
 /// A session costs one lock when it begins and one when it ends; what is known stands in its loop's rules.
 package final class MarkerService: Sendable {
@@ -38,7 +39,8 @@ package final class MarkerService: Sendable {
     private static let patience: Duration = .seconds(5)
 
     /// - Parameters:
-    ///   - connection: the libpq connection string for the server that a database's sessions go to; nil where there is none.
+    ///   - connection: the libpq connection string for the server that a database's sessions go to; nil where there is
+    ///     none.
     ///   - publish: takes what is known, whenever that has changed. Called on the service's thread.
     init(
         _ settings: MarkerSettings, connection: @escaping @Sendable (_ database: String) -> String?,
@@ -99,8 +101,8 @@ package final class MarkerService: Sendable {
         if isWanted { wanted.signal() }
     }
 
-    /// A session is production although the `[[tag]]` blocks say otherwise. Told once in each refresh for a database and a
-    /// tag: a pool that reconnects must not fill the trail.
+    /// A session is production although the `[[tag]]` blocks say otherwise. Told once in each refresh for a database
+    /// and a tag: a pool that reconnects must not fill the trail.
     func mismatch(_ session: AuditRecord.SessionIdentity, configuredTag: String) {
         let now = ContinuousClock.now
         let key = session.database + "\0" + configuredTag
@@ -119,7 +121,8 @@ package final class MarkerService: Sendable {
             "\(text)",
             metadata: ["session": "\(session.session)", "user": "\(session.user)", "client": "\(session.client)"])
         audit.append(
-            [record(check: "tag_mismatch", subject: configuredTag, .raised, text, session: session)], durability: .write)
+            [record(check: "tag_mismatch", subject: configuredTag, .raised, text, session: session)], durability: .write
+        )
     }
 
     // MARK: - The service's thread
@@ -211,7 +214,8 @@ package final class MarkerService: Sendable {
             case .absent: "database \(database) is no longer marked as production"
             case .mark(let mark) where mark.environment == EnvironmentMark.production:
                 "database \(database) is marked as production (by \(mark.markedBy), \(mark.markedAt))"
-            case .mark(let mark): "database \(database) is no longer marked as production, its mark says \(mark.environment)"
+            case .mark(let mark):
+                "database \(database) is no longer marked as production, its mark says \(mark.environment)"
             case .unreadable(let reason):
                 "database \(database) has a mark that cannot be read and is taken for production: \(reason)"
             }

@@ -1,7 +1,7 @@
 import Policy
 
-/// The part of a database's own mark in a session: it is counted, and told about where proxy.conf says otherwise. What the mark
-/// changes stands in the loop's rules.
+/// The part of a database's own mark in a session: it is counted, and told about where proxy.conf says otherwise. What
+/// the mark changes stands in the loop's rules.
 extension SessionDriver {
     /// The server has let the client in: the database is a real one, and worth a question.
     func beginMarker() {

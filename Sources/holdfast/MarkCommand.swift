@@ -24,7 +24,8 @@ struct MarkCommand: ParsableCommand {
         case remove
     }
 
-    @Argument(help: "production: mark it; show: say what its mark says (exit code 1: it has none); remove: take it away.")
+    @Argument(
+        help: "production: mark it; show: say what its mark says (exit code 1: it has none); remove: take it away.")
     var action: Action
 
     @Option(
@@ -59,7 +60,8 @@ struct MarkCommand: ParsableCommand {
             case .absent: return "\(database) \(Self.absent)"
             case .dropped: return "the mark of \(database) is removed"
             case .takenBack:
-                return "the mark of \(database) says none now; its table stays, for the guard in the database keeps tables"
+                return
+                    "the mark of \(database) says none now; its table stays, for the guard in the database keeps tables"
             }
         case .show: return try describe(connection, database)
         }

@@ -19,7 +19,8 @@ package struct EnvironmentMark: Sendable, Equatable {
         /// Its table is not there.
         case absent
         case mark(EnvironmentMark)
-        /// Its table is there and does not say anything that makes sense, or may not be read: why. Somebody meddled with it.
+        /// Its table is there and does not say anything that makes sense, or may not be read: why. Somebody meddled
+        /// with it.
         case unreadable(String)
 
         /// Whether the database is production. A mark that cannot be read is taken for one.
