@@ -173,7 +173,7 @@ enum WatchListing {
         let header = ["WATCH", "DATABASE", "STATUS", "TABLES", "MIGRATIONS", "CHECKS"]
         let widths = header.indices.map { index in ([header] + rows).map { $0[index].count }.max() ?? 0 }
         func line(_ cells: [String]) -> String {
-            var text = zip(cells, widths).map { $0.padding(toLength: $1, withPad: " ", startingAt: 0) }
+            var text = zip(cells, widths).map { $0 + String(repeating: " ", count: max(0, $1 - $0.count)) }
                 .joined(separator: "  ")
             while text.last == " " { text.removeLast() }
             return text + "\n"
