@@ -65,9 +65,15 @@ let package = Package(
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
         .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
         .target(
+            name: "Sentinel",
+            dependencies: [
+                "Configuration", "ServerLink", "CLinux", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
+        .target(
             name: "Gateway",
             dependencies: [
-                "Authentication", "Unseen", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
+                "Authentication", "Unseen", "Sentinel", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
                 "Configuration", "Transport", "TLSEngine", "Audit", "AuditSinks", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -76,8 +82,7 @@ let package = Package(
             name: "holdfast",
             dependencies: [
                 "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "AuditSinks", "DatabaseGuard", "Unseen",
-                "ServerLink",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Sentinel", "ServerLink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -118,6 +123,7 @@ let package = Package(
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(name: "AuditTests", dependencies: ["Audit", "Policy"], swiftSettings: strict),
         .testTarget(name: "AuditSinksTests", dependencies: ["AuditSinks", "Audit"], swiftSettings: strict),
+        .testTarget(name: "SentinelTests", dependencies: ["Sentinel", "Configuration"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],

@@ -90,6 +90,11 @@ private struct Fields {
     var untilTransaction: UInt64?
     var until: Int64?
     var mark = AuditRecord.Mark()
+    var watch: String?
+    var check: String?
+    var subject: String?
+    var state: String?
+    var raisedAt: Int64?
     var tail: String?
     var textByteCount: Int64?
     var textHash: String?
@@ -153,6 +158,11 @@ private struct Fields {
         case "torn_bytes": mark.tornByteCount = try scanner.integer()
         case "torn_sha256": mark.tornHash = try scanner.string()
         case "signature": mark.signature = try scanner.string()
+        case "watch": watch = try scanner.string()
+        case "check": check = try scanner.string()
+        case "subject": subject = try scanner.string()
+        case "state": state = try scanner.string()
+        case "raised_at": raisedAt = AuditTime.parse(try scanner.string())
         case "sql_tail": tail = try scanner.string()
         case "sql_bytes": textByteCount = try scanner.integer()
         case "sql_sha256": textHash = try scanner.string()
@@ -186,7 +196,7 @@ private struct Fields {
         guard let event else { throw .missing(key: "event") }
         guard let knownEvent = AuditRecord.Event(rawValue: event) else { throw .unknownEvent(event) }
         guard let id else { throw .missing(key: "id") }
-        return AuditRecord(
+        var record = AuditRecord(
             event: knownEvent, time: nanoseconds, id: id, session: session, statement: try statement(),
             outcome: try outcome(), gap: gap(), finding: try foundThing(), watermark: watermark(),
             mark: trailMark(knownEvent),
@@ -198,6 +208,8 @@ private struct Fields {
             fault: fault.flatMap(AuditRecord.Fault.Kind.init).map {
                 AuditRecord.Fault($0, isOver: isOver, text: text ?? "")
             })
+        record.watched = try watchedThing()
+        return record
     }
 
     private func statement() throws(AuditDecodeFault) -> AuditRecord.Statement? {
@@ -241,6 +253,15 @@ private struct Fields {
         return AuditRecord.Finding(
             kind: finding, rows: rowIDs, transaction: transactionNumber, executedAt: executedAt, commands: commands,
             objects: objects, statementID: intent, text: text ?? "")
+    }
+
+    private func watchedThing() throws(AuditDecodeFault) -> AuditRecord.WatchedThing? {
+        guard let watch else { return nil }
+        guard let check else { throw .missing(key: "check") }
+        guard let known = state.flatMap(AuditRecord.WatchedThing.State.init) else { throw .missing(key: "state") }
+        guard let raisedAt else { throw .missing(key: "raised_at") }
+        return AuditRecord.WatchedThing(
+            watch: watch, check: check, subject: subject ?? "", state: known, since: raisedAt, text: text ?? "")
     }
 
     private func watermark() -> AuditRecord.Watermark? {

@@ -34,6 +34,14 @@ package enum AuditEncoder {
             field("until_xid", String(watermark.transaction), to: &bytes)
             field("until", AuditTime.text(watermark.time), to: &bytes)
         }
+        if let watched = record.watched {
+            field("watch", watched.watch, to: &bytes)
+            field("check", watched.check, to: &bytes)
+            field("subject", watched.subject, to: &bytes)
+            field("state", watched.state.rawValue, to: &bytes)
+            field("raised_at", AuditTime.text(watched.since), to: &bytes)
+            field("text", watched.text, to: &bytes)
+        }
         if let mark = record.mark { append(mark, to: &bytes) }
         if let connection = record.connection { append(connection, to: &bytes) }
         if let service = record.service { append(service, to: &bytes) }

@@ -31,6 +31,8 @@ package struct AuditRecord: Sendable, Equatable {
         case finding
         /// How far the server's log has been compared with the trail (``Watermark``).
         case watermark
+        /// A watch found something, or no longer does (``WatchedThing``).
+        case watch
         /// Written by the writer itself, of the trail (``Mark``): a file begins, ends.
         case fileStart = "file_start"
         case fileEnd = "file_end"
@@ -74,6 +76,7 @@ package struct AuditRecord: Sendable, Equatable {
     package var gap: Gap?
     package var finding: Finding?
     package var watermark: Watermark?
+    package var watched: WatchedThing?
     package var mark: Mark?
     package var connection: Connection?
     package var service: Service?

@@ -52,6 +52,8 @@ package struct AuditRowText {
             return [record.gap.map { "\($0.recordCount) records are missing here: \($0.reason)" } ?? ""]
         case .finding:
             return [record.finding?.text ?? ""]
+        case .watch:
+            return [record.watched.map { "\($0.state.rawValue): \($0.text)" } ?? ""]
         case .watermark:
             return [record.watermark.map { "compared up to \(Self.time($0.time))" } ?? ""]
         case .fileStart:

@@ -16,6 +16,7 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
+#include <sys/mman.h>
 
 // The calls of every transaction go past the C library's wrappers, which open and close a thread cancellation point around
 // each: 145 of 8,300 instructions for a pgbench SELECT (callgrind). Holdfast cancels no thread.
@@ -106,6 +107,8 @@ static int64_t nanoseconds(clockid_t clock) {
 }
 int64_t linux_clock_monotonic(void) { return nanoseconds(CLOCK_MONOTONIC); }
 int64_t linux_clock_realtime(void) { return nanoseconds(CLOCK_REALTIME); }
+
+int linux_memory_file(const char *name) { return result(memfd_create(name, MFD_CLOEXEC)); }
 
 uint64_t linux_random(void) {
     uint64_t value = 0;

@@ -41,6 +41,11 @@ package struct ProxyConfiguration: Sendable {
     package var guardSettings: GuardSettings
     package var rules: RuleSet
     package var limits: LimitSettings
+    /// Databases whose tables, migrations and data are looked at.
+    package var watches: [WatchSettings] = []
+    package var watching = WatchingSettings()
+    /// Nil: no database is asked whether it is production.
+    package var marker: MarkerSettings?
     /// What works but looks like a mistake; `holdfast check` and `serve` show it.
     package var warnings: [ConfigurationIssue] = []
     /// The folder of the file, absolute; empty when the text came from no file.

@@ -5,6 +5,7 @@ import Configuration
 import Foundation
 import Logging
 import Policy
+import Sentinel
 import Synchronization
 import Transport
 
@@ -19,6 +20,9 @@ package final class ProxyServer {
     private let resolver: Resolver
     private let probes: ServerProbes?
     private let watches: [UnseenWatch]
+    private let sentinel: WatchService?
+    private let marker: MarkerService?
+    private let publisher: RulesPublisher
     private let grants: GrantService?
     private let catalog: CatalogService?
     private let judging: JudgingThreads
@@ -94,11 +98,35 @@ package final class ProxyServer {
         self.resolver = resolver
         let watches = Self.watches(configuration.guardSettings, trailPath: auditPath, audit: audit, logger: logger)
         self.watches = watches
+        let sentinel: WatchService?
+        do throws(ProxyError) {
+            sentinel = try WatchBridge.start(configuration, audit: audit, logger: logger)
+        } catch {
+            for watch in watches { watch.stop() }
+            throw error
+        }
+        self.sentinel = sentinel
         let grants =
             configuration.guardSettings.isReachable
             ? GrantService(configuration.guardSettings, audit: audit, logger: logger) : nil
         self.grants = grants
-        catalog = Self.catalogConnection(configuration, server: server).map { connection in
+        let publisher = RulesPublisher(
+            LoopSettings(configuration, encryption: encryption, authentication: authentication),
+            marks: MarkerService.initialMarks(configuration.marker))
+        self.publisher = publisher
+        let catalogConnection = Self.catalogConnection(configuration, server: server)
+        let marker = configuration.marker.map { settings in
+            let standard = settings.connection ?? catalogConnection
+            return MarkerService(
+                settings,
+                connection: { database in
+                    let upstream = upstreams.upstream(for: database)
+                    return upstream === upstreams.standard ? standard : upstream.settings.catalogConnection
+                }, audit: audit, logger: logger
+            ) { publisher.apply($0) }
+        }
+        self.marker = marker
+        catalog = catalogConnection.map { connection in
             CatalogService(
                 connection: { database in
                     let upstream = upstreams.upstream(for: database)
@@ -120,19 +148,26 @@ package final class ProxyServer {
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
                     recordedSessions: configuration.guardSettings.isReachable ? .all : configuration.audit.sessions,
                     maximumTextBytes: configuration.audit.maximumTextBytes,
-                    statementsEnded: { for watch in watches { watch.ddlPassed() } }, judging: judging,
+                    statementsEnded: { for watch in watches { watch.ddlPassed() } },
+                    catalogChanged: { database in
+                        sentinel?.ddlPassed(on: database)
+                        marker?.changed(database)
+                    }, marker: marker, judging: judging,
                     limits: limits),
-                settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
+                settings: publisher.settings)
+            publisher.attach(group)
             acceptor = try Acceptor(
                 listeners: listeners, group: group, limits: limits, logger: logger)
         } catch {
             for watch in watches { watch.stop() }
+            sentinel?.stop()
             judging.stop()
             throw ProxyError(message: "cannot \(error.operation) \(error.address): \(error.reason)", remedy: nil)
         }
         catalog?.start()
         probes?.start()
         sinks.apply(SinkSettings.all(of: configuration))
+        marker?.start()
         audit.append([AuditBridge.record(.start, AuditBridge.service(configuration))])
     }
 
@@ -184,11 +219,15 @@ package final class ProxyServer {
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
+        if changed.watches != started.watches || changed.watching != started.watching {
+            waiting.append("[[watch]] and [watching]")
+        }
+        if changed.marker != started.marker { waiting.append("[marker]") }
         let former = configuration
         configuration = changed
         limits.apply(changed)
         acceptor.apply(KeepaliveOptions(changed.tcp))
-        group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
+        publisher.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
         sinks.apply(SinkSettings.all(of: changed))
         formerAuthentication?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload, AuditBridge.service(changed, former: former))])
@@ -229,6 +268,8 @@ package final class ProxyServer {
         authentication?.stop()
         grants?.stop()
         for watch in watches { watch.stop() }
+        sentinel?.stop()
+        marker?.stop()
         catalog?.stop()
         logCounters()
         audit.append([AuditBridge.record(.stop)])

@@ -196,6 +196,7 @@ extension SessionDriver {
             let rules = loop.rules(for: subject).rules
             rulesVersion = loop.settings.rules.version
             machine?.value.rulesChanged(rules)
+            tellMismatch(rules)
             if !catalog.isInUse { beginCatalog() }
             // Rules that guard the session: what it sends waits until the catalog is there.
             if catalog.isAwaited, machine?.value.isAuthenticated == true {
@@ -263,6 +264,7 @@ extension SessionDriver {
         knownProcess = process
         guard isFirst else { return }
         letInTime = linux_clock_realtime()
+        beginMarker()
         switch loop.context.recordedSessions {
         case .none, .active: break
         case .guarded where machine?.value.isGuarded != true: break
@@ -365,6 +367,7 @@ extension SessionDriver {
             $0.commandTag != nil && $0.transaction != .rolledBack && $0.transaction != .rolledBackToSavepoint
         }) {
             catalogMayHaveChanged()
+            loop.context.catalogChanged(bridge.identity.database)
         }
         var records = refusals.map(bridge.record) + outcomes.map(bridge.record)
         for decided in machine?.value.takeDecidedTransactions() ?? [] {

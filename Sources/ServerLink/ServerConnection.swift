@@ -152,11 +152,41 @@ package final class ServerConnection {
     ///
     /// - Throws: the server's error, or that the connection broke or was silent for too long.
     package func value(of sql: String, within patience: Duration) throws(ServerFault) -> String? {
-        guard PQsendQueryParams(connection, sql, 0, nil, nil, nil, nil, 0) == 1 else {
+        try query(sql, [], within: patience).value
+    }
+
+    /// Runs one statement with parameters `$1` …, and returns its rows if they come in time: a server that has frozen, or a
+    /// network that swallows, keeps nobody longer. A connection that was silent for too long is of no more use.
+    ///
+    /// - Throws: the server's error, or that the connection broke or was silent for too long.
+    package func query(
+        _ sql: String, _ parameters: [String?], within patience: Duration
+    ) throws(ServerFault) -> ServerRows {
+        let values = parameters.map { $0.map(Self.copy) }
+        defer { for value in values { value?.deallocate() } }
+        let isSent = values.map { $0.map { UnsafePointer($0) } }.withUnsafeBufferPointer {
+            PQsendQueryParams(connection, sql, Int32(parameters.count), nil, $0.baseAddress, nil, nil, 0)
+        }
+        guard isSent == 1 else { throw .unreachable(Self.text(PQerrorMessage(connection))) }
+        return try answer(within: patience)
+    }
+
+    /// Runs a script of several statements, as ``run(script:)`` does, if it ends in time.
+    ///
+    /// - Returns: the last statement's rows.
+    /// - Throws: the server's error, or that the connection broke or was silent for too long.
+    @discardableResult
+    package func run(script: String, within patience: Duration) throws(ServerFault) -> ServerRows {
+        guard PQsendQuery(connection, script) == 1 else {
             throw .unreachable(Self.text(PQerrorMessage(connection)))
         }
+        return try answer(within: patience)
+    }
+
+    /// The last result of what was sent.
+    private func answer(within patience: Duration) throws(ServerFault) -> ServerRows {
         let end = ContinuousClock.now + patience
-        var answer: String?
+        var answer = ServerRows(columns: [], rows: [], commandTag: "")
         var fault: ServerFault?
         while true {
             while PQisBusy(connection) == 1 {
@@ -172,7 +202,7 @@ package final class ServerConnection {
             // The last of a statement's results is none.
             guard let result = PQgetResult(connection) else { break }
             do throws(ServerFault) {
-                answer = try rows(of: result).rows.first?.first ?? nil
+                answer = try rows(of: result)
             } catch {
                 fault = error
             }

@@ -77,6 +77,8 @@ struct ConfigurationSummary {
             "sinks       " + sinks,
             "catalog     " + catalogText,
             "guard       " + guardText,
+            "watches     " + watchText,
+            "marker      " + markerText,
             "records     whatever is refused or warned about, and "
                 + Self.names(of: configuration.rules.auditedClasses),
             "", "Tags, the first that matches:",
@@ -144,6 +146,26 @@ struct ConfigurationSummary {
             configuration.auditSinks.map { sink in
                 "\(sink.name) (\(sink.kind.name)" + (sink.format == .ocsf ? ", OCSF)" : ")")
             })
+    }
+
+    /// The connection strings are not shown: a password may stand in them.
+    private var watchText: String {
+        guard !configuration.watches.isEmpty else { return "none" }
+        let names = configuration.watches.map { watch in
+            watch.interval.map { "\(watch.name) every \($0)" } ?? "\(watch.name) by the command line alone"
+        }
+        let watching = configuration.watching
+        let told = [
+            "the log", "the trail", watching.webhook.isEmpty ? nil : "a webhook",
+            watching.command.first.map { "the program \($0)" },
+        ]
+        return names.joined(separator: ", ") + "; told: " + told.compactMap(\.self).joined(separator: ", ")
+    }
+
+    private var markerText: String {
+        guard let marker = configuration.marker else { return "no database is asked whether it is production" }
+        return "databases are asked every \(marker.refresh) whether they are production; what is not known is "
+            + (marker.unknown == .production ? "production" : "as tagged below")
     }
 
     private var catalogText: String {

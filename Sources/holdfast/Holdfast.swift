@@ -8,5 +8,8 @@ struct Holdfast: ParsableCommand {
         commandName: "holdfast",
         abstract: "A PostgreSQL proxy that will not let a table vanish.",
         version: ProgramVersion.text,
-        subcommands: [ServeCommand.self, CheckCommand.self, ClassifyCommand.self, AuditCommand.self, GuardCommand.self])
+        subcommands: [
+            ServeCommand.self, CheckCommand.self, ClassifyCommand.self, AuditCommand.self, GuardCommand.self,
+            WatchCommand.self, MarkCommand.self,
+        ])
 }

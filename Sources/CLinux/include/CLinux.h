@@ -57,6 +57,9 @@ int64_t linux_clock_realtime(void);
 // getrandom(2): 64 bits that nobody can guess.
 uint64_t linux_random(void);
 
+// memfd_create(2), closed on exec: a file without a name, in memory. The descriptor, or a negative errno.
+int linux_memory_file(const char *name);
+
 // pthread_setname_np(3) for the calling thread; cut to 15 bytes.
 void linux_name_thread(const char *name);
 

@@ -62,6 +62,9 @@ class ProxySettings:
     proxy_protocol: dict[str, Any] = field(default_factory=dict)
     tcp: dict[str, Any] = field(default_factory=dict)
     limit: list[dict[str, Any]] = field(default_factory=list)
+    marker: dict[str, Any] = field(default_factory=dict)
+    watching: dict[str, Any] = field(default_factory=dict)
+    watch: list[dict[str, Any]] = field(default_factory=list)
     # How many files the process may have open; 0 is as many as this one.
     descriptor_limit: int = 0
     upstream: list[dict[str, Any]] = field(default_factory=list)
@@ -78,6 +81,8 @@ class ProxySettings:
             ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
             ("[limits]", self.limits), ("[proxy_protocol]", self.proxy_protocol), ("[tcp]", self.tcp),
         ]  # fmt: skip
+        tables += [("[marker]", self.marker)]
+        tables += [("[watching]", self.watching)] + [("[[watch]]", watch) for watch in self.watch]
         tables += [("[[upstream]]", upstream) for upstream in self.upstream]
         tables += [("[[limit]]", limit) for limit in self.limit]
         tables += [("[[tag]]", tag) for tag in self.tags] + [("[[rule]]", rule) for rule in self.rules]
