@@ -176,6 +176,18 @@ def of_findings(start: StartHoldfast, postgres: PostgresServer, test: str) -> li
     return all_records(holdfast.folder)
 
 
+def of_a_watch(start: StartHoldfast, postgres: PostgresServer, test: str) -> list[Record]:
+    """A table that is expected and missing, and then made."""
+    url = f"postgresql://postgres@{postgres.host}:{postgres.port}/{test}"
+    holdfast = start(watch=[{"name": "shop", "connection": url, "interval": "1s", "tables": ["wanted"]}])
+    holdfast.trail.wait(event="watch", state="raised")
+    with holdfast.connect(test) as connection:
+        connection.execute("CREATE TABLE wanted ()")
+    holdfast.trail.wait(event="watch", state="cleared")
+    holdfast.stop()
+    return all_records(holdfast.folder)
+
+
 def of_a_full_disk(start: StartHoldfast, production: str, disk: Path) -> list[Record]:
     """Records that are lost, and said to be."""
     holdfast = start(audit={"file": str(disk / "audit.jsonl"), "rotate_size": "1GB"})
@@ -200,7 +212,8 @@ def test_every_kind_and_field_is_written_as_the_schema_says(
 ) -> None:  # fmt: skip
     seen = of_statements(start_holdfast, certificates, postgres, production, test_database, socket_folder)
     for records in (
-        of_findings(start_holdfast, postgres, test_database), of_a_full_disk(start_holdfast, production, disk),
+        of_findings(start_holdfast, postgres, test_database), of_a_watch(start_holdfast, postgres, test_database),
+        of_a_full_disk(start_holdfast, production, disk),
     ):  # fmt: skip
         assert not (faults := invalid(records)), "\n".join(faults[:20])
         seen += records

@@ -15,6 +15,19 @@ struct RedactionRow: Sendable, CustomTestStringConvertible {
     var testDescription: String { sql }
 }
 
+private enum SecretCorpus {
+    /// The statements of a file of Tests/Corpus/secrets.
+    static func statements(_ name: String) -> [String] {
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        let file = tests.appendingPathComponent("Corpus/secrets/\(name).txt")
+        guard let text = try? String(contentsOf: file, encoding: .utf8) else { return [] }
+        if name == "harmless" { return text.split(separator: "\n").map(String.init).filter { !$0.hasPrefix("#") } }
+        return text.components(separatedBy: "\n## ").dropFirst().map { block in
+            block.drop { $0 != "\n" }.dropFirst().trimmingCharacters(in: .newlines)
+        }
+    }
+}
+
 @Suite("Passwords do not leave in text")
 struct SecretRedactionTests {
     static let rows: [RedactionRow] = [
@@ -86,7 +99,9 @@ struct SecretRedactionTests {
         #expect(found("DELETE FROM tokens WHERE id = $1").isEmpty)
     }
 
-    @Test("no secret of the corpus is left, and what is redacted stays as it is", arguments: Self.corpus("secrets"))
+    @Test(
+        "no secret of the corpus is left, and what is redacted stays as it is",
+        arguments: SecretCorpus.statements("secrets"))
     func corpus(statement: String) {
         let settings = LexicalSettings()
         let sql = Array(statement.replacing("{secret}", with: "kY7dQ2xWm4Rt9bZs").utf8)
@@ -102,7 +117,7 @@ struct SecretRedactionTests {
         }
     }
 
-    @Test("what only looks like a secret stays", arguments: Self.corpus("harmless"))
+    @Test("what only looks like a secret stays", arguments: SecretCorpus.statements("harmless"))
     func harmless(statement: String) {
         let text = Array(statement.utf8).withUnsafeBytes {
             SecretRedaction.redacted($0, settings: LexicalSettings())
@@ -110,21 +125,10 @@ struct SecretRedactionTests {
         #expect(text == statement)
     }
 
-    /// The statements of a file of Tests/Corpus/secrets.
-    static func corpus(_ name: String) -> [String] {
-        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        let file = tests.appendingPathComponent("Corpus/secrets/\(name).txt")
-        guard let text = try? String(contentsOf: file, encoding: .utf8) else { return [] }
-        if name == "harmless" { return text.split(separator: "\n").map(String.init).filter { !$0.hasPrefix("#") } }
-        return text.components(separatedBy: "\n## ").dropFirst().map { block in
-            block.drop { $0 != "\n" }.dropFirst().trimmingCharacters(in: .newlines)
-        }
-    }
-
     @Test("both files are there")
     func files() {
-        #expect(Self.corpus("secrets").count >= 100)
-        #expect(Self.corpus("harmless").count >= 30)
+        #expect(SecretCorpus.statements("secrets").count >= 100)
+        #expect(SecretCorpus.statements("harmless").count >= 30)
     }
 
     @Test(
