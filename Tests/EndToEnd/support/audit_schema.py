@@ -29,7 +29,8 @@ def lines(folder: Path) -> list[str]:
     """Of the trail in a folder, closed files first."""
     found: list[str] = []
     live = folder / "audit.jsonl"
-    for path in [*sorted(folder.glob("audit-*.jsonl*")), live]:
+    closed = [path for path in folder.glob("audit-*.jsonl*") if path.suffix in (".jsonl", ".zst")]
+    for path in [*sorted(closed), live]:
         if not path.exists():
             continue
         if path.suffix == ".zst":
