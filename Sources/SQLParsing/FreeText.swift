@@ -196,6 +196,10 @@ enum FreeText {
         var isPath = false
         var at = start
         let limit = min(text.count, start + authorityLimit)
+        // An IPv6 address has colons of its own.
+        if at < limit, text[at] == UInt8(ascii: "[") {
+            at = text[at..<limit].firstIndex(of: UInt8(ascii: "]")) ?? limit
+        }
         scan: while at < limit {
             switch text[at] {
             case UInt8(ascii: "'"), UInt8(ascii: "\""), UInt8(ascii: "?"): break scan
@@ -217,7 +221,7 @@ enum FreeText {
         let isPort =
             !rest.isEmpty && (behindDigits.map { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "/") } ?? true)
             && Lexer.isDigit(rest[rest.startIndex])
-        guard !isPath, !isPort else { return start..<start }
+        guard !isPort else { return start..<start }
         return (colon + 1)..<at
     }
 }

@@ -134,7 +134,9 @@ package enum SecretRedaction {
                         } else if !Self.isEmptyLiteral(slice) {
                             found.add(literal: slice)
                             result += original[copied..<token.start]
-                            result += Array(SecretRedaction.mark.utf8)
+                            // N'…' is a name and a literal: one mark for both, or they would read as a quote that was doubled.
+                            let mark = Array(SecretRedaction.mark.utf8)
+                            if token.start > copied || !result.suffix(mark.count).elementsEqual(mark) { result += mark }
                             copied = token.end
                         }
                     } else if token.isString || token.kind == .quotedName || token.kind == .unicodeName {
@@ -158,18 +160,19 @@ package enum SecretRedaction {
 
         private static func isEmptyLiteral(_ literal: ArraySlice<UInt8>) -> Bool { literal.elementsEqual("''".utf8) }
 
-        /// A literal's inside: a routine's body is SQL again, anything else is free text.
+        /// A literal's inside: a routine's body is SQL again, anything else is free text. A body without its end is one, too.
         private mutating func inner(_ literal: ArraySlice<UInt8>, _ token: Token, _ depth: Int) -> [UInt8] {
-            guard token.kind == .dollarString, !token.isUnterminated, depth < SecretRedaction.depthLimit,
+            guard token.kind == .dollarString, depth < SecretRedaction.depthLimit,
                 let tagEnd = literal.dropFirst().firstIndex(of: UInt8(ascii: "$"))
             else { return FreeText.redacted(literal, &found) }
             let tag = literal[literal.startIndex...tagEnd]
-            guard literal.count >= 2 * tag.count else { return FreeText.redacted(literal, &found) }
-            let body = literal[(tagEnd + 1)..<(literal.endIndex - tag.count)]
+            let closing = token.isUnterminated ? [] : tag
+            guard literal.count >= tag.count + closing.count else { return FreeText.redacted(literal, &found) }
+            let body = literal[(tagEnd + 1)..<(literal.endIndex - closing.count)]
             var inside = redacted(Array(body), depth: depth + 1)
             // Without a semicolon it may as well be a connection string.
             if !body.contains(UInt8(ascii: ";")) { inside = FreeText.redacted(inside[...], &found) }
-            return Array(tag) + inside + Array(tag)
+            return Array(tag) + inside + Array(closing)
         }
     }
 }

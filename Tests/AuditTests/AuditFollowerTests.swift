@@ -19,6 +19,8 @@ import Testing
         var chain = AuditChainSettings(beside: live)
         chain.rotateByteCount = rotateByteCount
         chain.keptFileCount = kept
+        // None by the clock: on a busy machine a test may take minutes.
+        chain.checkpointInterval = .seconds(86_400)
         return try AuditWriter(
             path: live, durability: durability, limits: AuditLimits(), chain: chain, following: following, flush: flush,
             healthChanged: nil)
