@@ -11,7 +11,7 @@ package struct AuditFilter: Sendable, Equatable {
         case error
         /// With this SQLSTATE, or one of this class if it has two characters only (`42`).
         case sqlState(String)
-        /// Its transaction's end: `committed`, `rolled_back`, `rolled_back_to_savepoint`, `prepared`, `unknown`.
+        /// Its transaction's end: `committed`, `rolled_back`, `rolled_back_to_savepoint`, `prepared`, `lost`, `unknown`.
         case transaction(AuditRecord.TransactionEnd)
         /// There is no outcome, so far or for ever.
         case none

@@ -107,6 +107,7 @@ package struct AuditRowText {
         case .rolledBack: return "rolled back"
         case .rolledBackToSavepoint: return "rolled back to a savepoint"
         case .prepared: return "prepared" + (outcome.gid.map { " as \($0)" } ?? "")
+        case .lost: return "lost with the connection: rolled back"
         case .unknown: return "in doubt: the connection was lost"
         }
     }

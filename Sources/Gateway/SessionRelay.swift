@@ -364,7 +364,7 @@ extension SessionDriver {
                 ])
         }
         if outcomes.contains(where: {
-            $0.commandTag != nil && $0.transaction != .rolledBack && $0.transaction != .rolledBackToSavepoint
+            $0.commandTag != nil && ![.rolledBack, .rolledBackToSavepoint, .lost].contains($0.transaction)
         }) {
             catalogMayHaveChanged()
             loop.context.catalogChanged(bridge.identity.database)

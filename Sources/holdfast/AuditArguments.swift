@@ -91,6 +91,7 @@ struct EndArgument: ExpressibleByArgument {
         case "rolled_back": end = .transaction(.rolledBack)
         case "rolled_back_to_savepoint": end = .transaction(.rolledBackToSavepoint)
         case "prepared": end = .transaction(.prepared)
+        case "lost": end = .transaction(.lost)
         case "unknown": end = .transaction(.unknown)
         default:
             let code = argument.uppercased()

@@ -100,7 +100,8 @@ struct AuditFilterOptions: ParsableArguments {
         name: .customLong("outcome"),
         help: ArgumentHelp(
             "That ended so: ok, error, an SQLSTATE or its first two characters, or the transaction: committed, "
-                + "rolled_back, rolled_back_to_savepoint, prepared, unknown; none: no outcome yet.", valueName: "end"))
+                + "rolled_back, rolled_back_to_savepoint, prepared, lost, unknown; none: no outcome yet.",
+            valueName: "end"))
     var ends: [EndArgument] = []
 
     @Option(name: .customLong("rule"), help: ArgumentHelp("Decided by this rule.", valueName: "name"))

@@ -49,7 +49,7 @@ COURSES = (
     ),
     Course("error behind it", ("BEGIN",), ("SELECT 1/0", "COMMIT"), "rolled_back", False),
     Course("refused by the server", end="rolled_back", lasts=False, is_denied=True),
-    Course("connection lost", ("BEGIN",), (), "unknown", False, vanishes=True),
+    Course("connection lost", ("BEGIN",), (), "lost", False, vanishes=True),
     Course(
         "prepared, committed", ("BEGIN",), ("PREPARE TRANSACTION '{x}'", "COMMIT PREPARED '{x}'"), "prepared",
         decided="committed",

@@ -89,6 +89,7 @@ package enum StoryText {
             case .rolledBack: "rolled back"
             case .rolledBackToSavepoint: "this statement was rolled back to a savepoint"
             case .prepared: "prepared"
+            case .lost: "lost with the connection: rolled back"
             case .unknown: "nobody knows how it ended"
             case nil: own.state == .inDoubt ? "nobody knows how it ended" : "still open when the trail ends"
             }

@@ -130,7 +130,7 @@ package struct TrailReport: Sendable {
             unknown.add(row)
         }
         guard outcome?.sqlState == nil, outcome?.transaction != .rolledBack,
-            outcome?.transaction != .rolledBackToSavepoint
+            outcome?.transaction != .rolledBackToSavepoint, outcome?.transaction != .lost
         else { return }
         if statement.classes.contains(where: lossClasses.contains) { losses.add(row) }
         for object in statement.objects { changes.add("\(statement.command): \(object.kind) \(object.name)") }
