@@ -20,6 +20,7 @@ package final class ProxyServer {
     private let watches: [UnseenWatch]
     private let sentinel: WatchService?
     private let grants: GrantService?
+    private let snapshots: SnapshotService?
     private let catalog: CatalogService?
     private let judging: JudgingThreads
     private let limits: Limits
@@ -104,6 +105,8 @@ package final class ProxyServer {
             configuration.guardSettings.isReachable
             ? GrantService(configuration.guardSettings, audit: audit, logger: logger) : nil
         self.grants = grants
+        let snapshots = Self.snapshots(configuration, server: server, audit: audit, logger: logger)
+        self.snapshots = snapshots
         catalog = Self.catalogConnection(configuration, server: server).map { connection in
             CatalogService(
                 connection: { database in
@@ -124,6 +127,7 @@ package final class ProxyServer {
                 context: LoopContext(
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
+                    snapshots: snapshots,
                     recordedSessions: configuration.guardSettings.isReachable ? .all : configuration.audit.sessions,
                     maximumTextBytes: configuration.audit.maximumTextBytes,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } },
@@ -155,6 +159,18 @@ package final class ProxyServer {
         chain.checkpointPaths = settings.checkpointPaths.map(configuration.resolve)
         chain.checkpointInterval = settings.checkpointInterval
         return chain
+    }
+
+    /// Whoever takes snapshots; nil if proxy.conf wants none.
+    private static func snapshots(
+        _ configuration: ProxyConfiguration, server: ServerAddress, audit: AuditWriter, logger: Logger
+    ) -> SnapshotService? {
+        guard configuration.snapshots.areOn else { return nil }
+        let connection = configuration.snapshotConnection
+        return SnapshotService(
+            configuration.snapshots, folder: configuration.resolve(configuration.snapshots.folder),
+            connection: connection.isEmpty ? catalogConnection(configuration, server: server) ?? "" : connection,
+            audit: audit, logger: logger)
     }
 
     /// The embedded server lets the demonstration's role in over its private socket.
@@ -191,6 +207,7 @@ package final class ProxyServer {
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
+        if changed.snapshots != started.snapshots { waiting.append("[snapshots]") }
         if changed.watches != started.watches || changed.watching != started.watching {
             waiting.append("[[watch]] and [watching]")
         }
@@ -221,6 +238,7 @@ package final class ProxyServer {
     package func drain(signals: SignalSource) {
         acceptor.stop()
         let deadline = linux_clock_monotonic() &+ configuration.drainTimeout.nanoseconds
+        defer { snapshots?.stop() }
         logger.info("draining: \(group.sessionCount) sessions")
         group.drain(deadline: deadline)
         while group.sessionCount > 0 {
