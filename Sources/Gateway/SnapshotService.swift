@@ -69,8 +69,8 @@ package final class SnapshotService: Sendable {
             let scope: SnapshotWish.Scope
             if let things = request.things {
                 scope = .things(
-                    relations: things.filter { $0.catalog == .relation && !$0.isColumnOnly }.map(\.oid),
-                    staying: things.filter { $0.catalog == .relation && $0.isColumnOnly }.map(\.oid),
+                    relations: things.filter { $0.catalog == .relation && !$0.stays }.map(\.oid),
+                    staying: things.filter { $0.catalog == .relation && $0.stays }.map(\.oid),
                     functions: things.filter { $0.catalog == .function }.map(\.oid),
                     types: things.filter { $0.catalog == .type }.map(\.oid))
             } else if settings.unknown == .database {

@@ -27,12 +27,12 @@ package struct LostThing: Sendable, Hashable {
     package enum Catalog: Sendable, Hashable { case relation, function, type }
     package var catalog: Catalog
     package var oid: UInt32
-    /// Of a relation only columns go.
-    package var isColumnOnly: Bool
-    package init(_ catalog: Catalog, oid: UInt32, isColumnOnly: Bool = false) {
+    /// The relation stays: columns or rows of it go.
+    package var stays: Bool
+    package init(_ catalog: Catalog, oid: UInt32, stays: Bool = false) {
         self.catalog = catalog
         self.oid = oid
-        self.isColumnOnly = isColumnOnly
+        self.stays = stays
     }
 }
 

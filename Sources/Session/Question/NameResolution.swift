@@ -41,21 +41,24 @@ struct NameResolution {
         var things: Set<LostThing> = []
         for index in question.items.indices {
             let item = question.items[index]
+            let isDrop = item.reach == .drop(cascade: true) || item.reach == .drop(cascade: false)
             if let meaning = answer.meanings[index], meaning.state == .permanent, !meaning.isIndex {
-                things.insert(LostThing(.relation, oid: meaning.oid, isColumnOnly: item.object.part != nil))
+                things.insert(LostThing(.relation, oid: meaning.oid, stays: item.object.part != nil || !isDrop))
             }
             for going in answer.going[index] ?? [] where !going.isTemporary {
                 switch going.object.kind {
                 case .column where going.isAttribute: break
-                case .column: things.insert(LostThing(.relation, oid: going.oid, isColumnOnly: true))
+                case .column: things.insert(LostThing(.relation, oid: going.oid, stays: true))
                 case .function: things.insert(LostThing(.function, oid: going.oid))
                 case .type: things.insert(LostThing(.type, oid: going.oid))
                 default:
-                    if going.relationKind != nil { things.insert(LostThing(.relation, oid: going.oid)) }
+                    if going.relationKind != nil {
+                        things.insert(LostThing(.relation, oid: going.oid, stays: !isDrop))
+                    }
                 }
             }
         }
-        return things.sorted { ($0.oid, $0.isColumnOnly ? 1 : 0) < ($1.oid, $1.isColumnOnly ? 1 : 0) }
+        return things.sorted { ($0.oid, $0.stays ? 1 : 0) < ($1.oid, $1.stays ? 1 : 0) }
     }
 
     private func resolve(_ statement: inout StatementFacts, _ index: Int, _ isAllowed: (Effect) -> Bool) {

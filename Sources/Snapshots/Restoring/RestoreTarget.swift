@@ -8,14 +8,18 @@ struct RestoreTarget {
     let missing: Set<String>
     let hasDefaultPrivileges: Bool
 
-    init(_ manifest: SnapshotManifest, _ link: ServerConnection) throws(ServerFault) {
+    /// - Parameter contents: of the definitions: what has no entry there comes with something else.
+    init(
+        _ manifest: SnapshotManifest, _ contents: ArchiveContents, _ link: ServerConnection
+    ) throws(ServerFault) {
         var existing: [UInt32: UInt32] = [:]
         for table in manifest.tables {
             let found = try link.query("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", [table.qualifiedName]).value
             if let oid = found.flatMap({ UInt32($0) }) { existing[table.oid] = oid }
         }
         var missing: Set<String> = []
-        for thing in manifest.dependents + manifest.needs where thing.isEntry {
+        for thing in manifest.dependents + manifest.needs
+        where contents.number(catalog: thing.catalog, oid: thing.oid) != nil {
             if try !Self.isThere(thing, link) { missing.insert(thing.key) }
         }
         self.existing = existing

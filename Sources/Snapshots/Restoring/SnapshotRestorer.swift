@@ -30,7 +30,7 @@ package struct SnapshotRestorer: Sendable {
         let contents = try SnapshotTaker.contents(of: "\(path)/\(SnapshotManifest.definitions)", programs)
         let target: RestoreTarget
         do throws(ServerFault) {
-            target = try RestoreTarget(manifest, link)
+            target = try RestoreTarget(manifest, contents, link)
         } catch {
             throw .server(error.description)
         }

@@ -90,6 +90,7 @@ enum SnapshotQueries {
         FROM things t CROSS JOIN LATERAL pg_identify_object_as_address(t.c, t.o, 0) a
         WHERE a.type IS NOT NULL AND a.object_names IS NOT NULL
           AND a.type NOT LIKE 'toast %' AND t.o >= 16384
+          AND NOT (t.c = 'pg_catalog.pg_class'::regclass AND a.object_names[1] = 'pg_toast')
         ORDER BY t.c, t.o
         """
 

@@ -48,37 +48,22 @@ struct SnapshotReading {
         unknownNames = unknown
         var relations: [SnapshotManifest.Table] = []
         var members: [String] = []
-        for row in try rows(SnapshotQueries.relations, [Self.array(wanted.map(String.init))]) where row.count == 9 {
-            guard let oid = row[0].flatMap({ UInt32($0) }) else { continue }
-            let given = row[7].flatMap { UInt32($0) } ?? oid
-            let table = SnapshotManifest.Table(
-                schema: row[1] ?? "", name: row[2] ?? "", qualifiedName: row[3] ?? "", kind: row[4] ?? "", oid: oid,
-                rows: row[5].flatMap { Int64($0) } ?? 0, bytes: row[6].flatMap { Int64($0) } ?? 0,
-                stays: staying.contains(oid) || (staying.contains(given) && !wanted.contains(oid)))
-            relations.append(table)
-            if row[8] == "t" { members.append("\(table.kindName) \(table.qualifiedName)") }
-        }
-        self.relations = relations
-        self.members = members
-        guard !relations.isEmpty else {
-            (dependents, needs, leftOut, locked) = ([], [], [], [])
-            return
-        }
-        let held = Set(relations.map(\.oid))
-        let lockedOIDs: [UInt32] =
-            if let backend = wish.backend {
-                try rows(SnapshotQueries.locked, [String(backend)]).compactMap { $0.first?.flatMap { UInt32($0) } }
-            } else {
-                []
+        func add(_ oids: [UInt32]) throws(ServerFault) {
+            for row in try rows(SnapshotQueries.relations, [Self.array(oids.map(String.init))]) where row.count == 9 {
+                guard let oid = row[0].flatMap({ UInt32($0) }) else { continue }
+                let given = row[7].flatMap { UInt32($0) } ?? oid
+                let table = SnapshotManifest.Table(
+                    schema: row[1] ?? "", name: row[2] ?? "", qualifiedName: row[3] ?? "", kind: row[4] ?? "", oid: oid,
+                    rows: row[5].flatMap { Int64($0) } ?? 0, bytes: row[6].flatMap { Int64($0) } ?? 0,
+                    stays: staying.contains(oid) || (staying.contains(given) && !wanted.contains(oid)))
+                relations.append(table)
+                if row[8] == "t" { members.append("\(table.kindName) \(table.qualifiedName)") }
             }
-        locked = relations.filter { lockedOIDs.contains($0.oid) }.map(\.qualifiedName)
-
-        func things(_ sql: String, _ given: [(catalog: Int, oid: UInt32)]) throws(ServerFault) -> [SnapshotManifest
-            .Thing]
-        {
-            let parameters = [
-                Self.array(given.map { String($0.catalog) }), Self.array(given.map { String($0.oid) }),
-            ]
+        }
+        func things(
+            _ sql: String, _ given: [(catalog: Int, oid: UInt32)]
+        ) throws(ServerFault) -> [SnapshotManifest.Thing] {
+            let parameters = [given.map { String($0.catalog) }, given.map { String($0.oid) }].map(Self.array)
             return try rows(sql, parameters).compactMap { row in
                 guard row.count == 7, let catalog = row[0].flatMap({ UInt32($0) }),
                     let oid = row[1].flatMap({ UInt32($0) })
@@ -88,8 +73,35 @@ struct SnapshotReading {
                     text: row[5] ?? "", isEntry: row[6] == "t")
             }
         }
+        try add(wanted)
+        guard !relations.isEmpty else {
+            self.relations = []
+            (self.members, dependents, needs, leftOut, locked) = ([], [], [], [], [])
+            return
+        }
         let roots = relations.map { (catalog: Self.relationCatalog, oid: $0.oid) } + others
         let all = try things(SnapshotQueries.dependents, roots)
+        if relations.contains(where: { !$0.stays }) {
+            // What comes and goes with tables is held like them.
+            let known = Set(relations.map(\.oid))
+            let types = ["view", "materialized view", "sequence"]
+            try add(
+                all.filter { thing in
+                    thing.catalog == Self.relationCatalog && types.contains(thing.type) && thing.isEntry
+                        && !known.contains(thing.oid)
+                }.map(\.oid))
+        }
+        self.relations = relations
+        self.members = members
+        let held = Set(relations.map(\.oid))
+        let lockedOIDs: [UInt32] =
+            if let backend = wish.backend {
+                try rows(SnapshotQueries.locked, [String(backend)]).compactMap { $0.first?.flatMap { UInt32($0) } }
+            } else {
+                []
+            }
+        locked = relations.filter { lockedOIDs.contains($0.oid) }.map(\.qualifiedName)
+
         dependents = all.filter { $0.catalog != Self.relationCatalog || !held.contains($0.oid) }
         let given = roots + dependents.map { (catalog: Int($0.catalog), oid: $0.oid) }
         needs = try things(SnapshotQueries.needs, given)
