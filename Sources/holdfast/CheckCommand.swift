@@ -151,6 +151,14 @@ struct ConfigurationSummary {
         return names.joined(separator: ", ") + "; told: " + told.compactMap(\.self).joined(separator: ", ")
     }
 
+    private var snapshotText: String {
+        let settings = configuration.snapshots
+        guard settings.areOn else { return "none are taken" }
+        let size = "\(settings.maximumByteCount >> 20) MB and \(settings.timeout)"
+        let beyond = settings.beyond == .refuse ? "no loss beyond" : "definitions only beyond"
+        return "in \(configuration.resolve(settings.folder)) before losses that pass; up to \(size), \(beyond)"
+    }
+
     private var catalogText: String {
         let settings = configuration.catalog
         if settings.isOff { return "not read" }
