@@ -238,7 +238,6 @@ package final class ProxyServer {
     package func drain(signals: SignalSource) {
         acceptor.stop()
         let deadline = linux_clock_monotonic() &+ configuration.drainTimeout.nanoseconds
-        defer { snapshots?.stop() }
         logger.info("draining: \(group.sessionCount) sessions")
         group.drain(deadline: deadline)
         while group.sessionCount > 0 {
@@ -255,6 +254,7 @@ package final class ProxyServer {
         probes?.stop()
         authentication?.stop()
         grants?.stop()
+        snapshots?.stop()
         for watch in watches { watch.stop() }
         sentinel?.stop()
         catalog?.stop()

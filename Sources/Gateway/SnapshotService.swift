@@ -17,9 +17,18 @@ package final class SnapshotService: Sendable {
     private let audit: AuditWriter
     private let logger: Logger
     private let queue = DispatchQueue(label: "holdfast.snapshots", attributes: .concurrent)
-    private let room = DispatchSemaphore(value: 2)
+    private let desk = Mutex(Desk())
+    private let running = DispatchGroup()
     private let keeping = DispatchQueue(label: "holdfast.snapshots.keeping")
     private let isStopped = Atomic(false)
+
+    /// What is done and what waits for it: nobody waits on a thread.
+    private struct Desk {
+        var runningCount = 0
+        var waiting: [@Sendable () -> Void] = []
+    }
+
+    private static let mostAtOnce = 2
 
     /// Whose statement waits.
     package struct Client: Sendable {
@@ -52,16 +61,41 @@ package final class SnapshotService: Sendable {
     ///
     /// - Parameter answer: called on another thread, once.
     func take(_ request: SnapshotRequest, for client: Client, answer: @escaping @Sendable (SnapshotAnswer) -> Void) {
-        queue.async {
-            self.room.wait()
-            defer { self.room.signal() }
+        begin {
             answer(self.answer(to: request, for: client))
             self.keeping.async { self.tidy() }
         }
     }
 
-    /// Ends what runs; statements that wait are refused.
-    package func stop() { isStopped.store(true, ordering: .relaxed) }
+    private func begin(_ work: @escaping @Sendable () -> Void) {
+        let isNext = desk.withLock { desk in
+            guard desk.runningCount < Self.mostAtOnce else {
+                desk.waiting.append(work)
+                return false
+            }
+            desk.runningCount += 1
+            return true
+        }
+        if isNext { run(work) }
+    }
+
+    private func run(_ work: @escaping @Sendable () -> Void) {
+        queue.async(group: running) {
+            work()
+            let next = self.desk.withLock { desk -> (@Sendable () -> Void)? in
+                if !desk.waiting.isEmpty { return desk.waiting.removeFirst() }
+                desk.runningCount -= 1
+                return nil
+            }
+            if let next { self.run(next) }
+        }
+    }
+
+    /// Ends what runs; statements that wait are refused. Waits for pg_dump's end, a few seconds at most.
+    package func stop() {
+        isStopped.store(true, ordering: .relaxed)
+        _ = running.wait(timeout: .now() + .seconds(5))
+    }
 
     private func answer(to request: SnapshotRequest, for client: Client) -> SnapshotAnswer {
         do throws(SnapshotFault) {

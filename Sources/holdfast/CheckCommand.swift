@@ -77,6 +77,7 @@ struct ConfigurationSummary {
             "catalog     " + catalogText,
             "guard       " + guardText,
             "watches     " + watchText,
+            "snapshots   " + snapshotText,
             "records     whatever is refused or warned about, and "
                 + Self.names(of: configuration.rules.auditedClasses),
             "", "Tags, the first that matches:",
