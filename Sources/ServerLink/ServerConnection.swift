@@ -102,6 +102,9 @@ package final class ServerConnection {
             }
             option += 1
         }
+        // What a service said is among the rest; named again it would beat the variables.
+        variables["PGSERVICE"] = nil
+        variables["PGSERVICEFILE"] = nil
         variables["PGDATABASE"] = database
         return variables
     }

@@ -8,7 +8,7 @@ final class RestoreScript: Sendable {
     private let folder: String
     private let environment: [String]
 
-    init(_ programs: DumpPrograms, folder: String, environment: [String]) throws(SnapshotFault) {
+    init(_ programs: DumpPrograms, folder: String, environment: [String]) {
         self.programs = programs
         self.folder = folder
         self.environment = environment

@@ -178,7 +178,7 @@ package struct SnapshotRestorer: Sendable {
         let link = try open(plan.manifest, database)
         let programs = try DumpPrograms(configured: settings.dumpProgram, serverVersion: link.serverVersion)
         let environment = DumpPrograms.environment(of: link, application: "holdfast restore \(plan.manifest.id)")
-        let script = try RestoreScript(
+        let script = RestoreScript(
             programs, folder: folder.path(of: plan.manifest.id), environment: environment)
         try script.run(plan)
     }
