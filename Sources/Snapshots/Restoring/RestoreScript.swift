@@ -56,7 +56,14 @@ final class RestoreScript: Sendable {
         let tables = "\(folder)/\(SnapshotManifest.tables)"
         let contents = try SnapshotTaker.contents(of: definitions, programs)
         let made = contents.entries.filter { plan.definitions.contains($0.number) }
-        let (privileges, things) = (made.filter { $0.isKind("ACL") }, made.filter { !$0.isKind("ACL") })
+        // A table that is there has its indexes: what is attached to it gets copies of them, unless it has its own by then.
+        let someAreLate = made.contains { Self.isAttachedToWhatIsThere($0, plan) }
+        func isLate(_ entry: ArchiveContents.Entry) -> Bool {
+            Self.isAttachedToWhatIsThere(entry, plan) || (someAreLate && entry.isKind("INDEX ATTACH"))
+        }
+        let privileges = made.filter { $0.isKind("ACL") }
+        let things = made.filter { !$0.isKind("ACL") && !isLate($0) }
+        let late = made.filter(isLate)
         let rows = plan.rows.isEmpty ? [] : try SnapshotTaker.contents(of: tables, programs).entries
         let (views, data) = (
             rows.filter { plan.rows.contains($0.number) && $0.isKind("MATERIALIZED VIEW DATA") },
@@ -68,10 +75,15 @@ final class RestoreScript: Sendable {
         let fills = plan.filled.isEmpty ? [] : ["--data-only", "--disable-triggers"]
         try restore(data, of: tables, ["--section=data"] + fills, to: output)
         try restore(things, of: definitions, ["--section=post-data"], to: output)
+        try restore(late, of: definitions, [], to: output)
         try restore(views, of: tables, [], to: output)
         if plan.hasDefaultPrivileges, !plan.made.isEmpty { try say(Self.withoutDefaults(plan.made), to: output) }
         try restore(privileges, of: definitions, [], to: output)
         try say("COMMIT;\n", to: output)
+    }
+
+    private static func isAttachedToWhatIsThere(_ entry: ArchiveContents.Entry, _ plan: RestorePlan) -> Bool {
+        entry.isKind("TABLE ATTACH") && !entry.dependencies.allSatisfy(plan.definitions.contains)
     }
 
     private func restore(

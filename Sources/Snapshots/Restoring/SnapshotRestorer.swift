@@ -37,7 +37,7 @@ package struct SnapshotRestorer: Sendable {
         var plan = RestorePlan(manifest: manifest)
         plan.hasRows = manifest.withoutRows == nil && !choices.definitionsOnly
         plan.hasDefaultPrivileges = target.hasDefaultPrivileges
-        let chosen = try chosen(manifest, choices.tables)
+        let chosen = try chosen(manifest, choices.tables, contents)
         let existing = chosen.filter { target.existing[$0.oid] != nil && !$0.isFollower }
         var going = RestoreTarget.Going()
         switch choices.existing {
@@ -71,22 +71,36 @@ package struct SnapshotRestorer: Sendable {
         return plan
     }
 
-    private func chosen(_ manifest: SnapshotManifest, _ names: [String]) throws(SnapshotFault) -> [SnapshotManifest
-        .Table]
-    {
+    /// The tables of these names, and the partitions of them.
+    private func chosen(
+        _ manifest: SnapshotManifest, _ names: [String], _ contents: ArchiveContents
+    ) throws(SnapshotFault) -> [SnapshotManifest.Table] {
         guard !names.isEmpty else { return manifest.tables }
         for name in names where !manifest.tables.contains(where: { $0.isCalled(name) }) {
             let known = manifest.tables.prefix(10).map(\.qualifiedName).joined(separator: ", ")
             throw .beyondReach("snapshot \(manifest.id) holds no table \(name); it holds \(known)")
         }
-        return manifest.tables.filter { table in names.contains { table.isCalled($0) } }
+        let parents = contents.entries.filter { $0.isKind("TABLE ATTACH") }.map(\.dependencies)
+        var oids = Set(manifest.tables.filter { table in names.contains { table.isCalled($0) } }.map(\.oid))
+        var isGrowing = true
+        while isGrowing {
+            isGrowing = false
+            let numbers = oids.compactMap { contents.number(catalog: 1259, oid: $0) }
+            for table in manifest.tables where !oids.contains(table.oid) {
+                let number = contents.number(catalog: 1259, oid: table.oid)
+                if parents.contains(where: { $0.first == number && $0.dropFirst().contains(where: numbers.contains) }) {
+                    oids.insert(table.oid)
+                    isGrowing = true
+                }
+            }
+        }
+        return manifest.tables.filter { oids.contains($0.oid) }
     }
 
     /// What is missing and can be made: everything whose own needs are there, or come back with it.
     private func choose(
         into plan: inout RestorePlan, _ manifest: SnapshotManifest, _ contents: ArchiveContents,
-        _ target: RestoreTarget,
-        going: RestoreTarget.Going
+        _ target: RestoreTarget, going: RestoreTarget.Going
     ) {
         let relation: UInt32 = 1259
         var wanted: [Int: String] = [:]
