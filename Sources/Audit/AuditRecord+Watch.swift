@@ -1,6 +1,6 @@
 extension AuditRecord {
-    /// What `holdfast serve` found in a watched database, or no longer finds: watch records. The record's session names the
-    /// database.
+    /// What `holdfast serve` found in a watched database, or no longer finds: watch records. The record's session names
+    /// the database.
     package struct WatchedThing: Sendable, Equatable {
         package enum State: String, Sendable, CaseIterable {
             case raised, cleared

@@ -63,7 +63,7 @@ package enum ConfigurationDifference {
             }
         }
 
-        private static let secretWords = ["password", "secret", "token"]
+        private static let secretWords = ["password", "secret", "token", "webhook"]
 
         private func text(_ node: TOMLNode) -> String {
             switch node {

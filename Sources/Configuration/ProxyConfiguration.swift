@@ -44,6 +44,8 @@ package struct ProxyConfiguration: Sendable {
     package var watching = WatchingSettings()
     /// What a statement that passes would lose is kept.
     package var snapshots = SnapshotSettings()
+    /// Nil: no database is asked whether it is production.
+    package var marker: MarkerSettings?
     /// What works but looks like a mistake; `holdfast check` and `serve` show it.
     package var warnings: [ConfigurationIssue] = []
     /// The folder of the file, absolute; empty when the text came from no file.

@@ -155,6 +155,17 @@ package enum ShippedConfiguration {
         # idle_in_transaction_timeout = "10m"
 
 
+        # Watches: is every table there ("holdfast watch", and "holdfast serve" on an interval)? docs/watch.md.
+        # [[watch]]
+        # name = "shop"
+        # connection = "host=localhost user=holdfast dbname=shop"
+        # migrations_folder = "/srv/shop/migrations"
+        #
+        # Databases that say themselves that they are production ("holdfast mark production"): docs/marker.md.
+        # [marker]
+        # connection = "host=localhost user=holdfast"
+
+
         # ---- Tags: which environment a connection belongs to ------------------------------------------------------------
         #
         # Every connection has exactly one tag, fixed when it starts. The [[tag]] blocks are tried from top to bottom; the first

@@ -19,6 +19,8 @@ package final class ProxyServer {
     private let probes: ServerProbes?
     private let watches: [UnseenWatch]
     private let sentinel: WatchService?
+    private let marker: MarkerService?
+    private let publisher: RulesPublisher
     private let grants: GrantService?
     private let snapshots: SnapshotService?
     private let catalog: CatalogService?
@@ -107,7 +109,23 @@ package final class ProxyServer {
         self.grants = grants
         let snapshots = Self.snapshots(configuration, server: server, audit: audit, logger: logger)
         self.snapshots = snapshots
-        catalog = Self.catalogConnection(configuration, server: server).map { connection in
+        let publisher = RulesPublisher(
+            LoopSettings(configuration, encryption: encryption, authentication: authentication),
+            marks: MarkerService.initialMarks(configuration.marker))
+        self.publisher = publisher
+        let catalogConnection = Self.catalogConnection(configuration, server: server)
+        let marker = configuration.marker.map { settings in
+            let standard = settings.connection ?? catalogConnection
+            return MarkerService(
+                settings,
+                connection: { database in
+                    let upstream = upstreams.upstream(for: database)
+                    return upstream === upstreams.standard ? standard : upstream.settings.catalogConnection
+                }, audit: audit, logger: logger
+            ) { publisher.apply($0) }
+        }
+        self.marker = marker
+        catalog = catalogConnection.map { connection in
             CatalogService(
                 connection: { database in
                     let upstream = upstreams.upstream(for: database)
@@ -131,9 +149,13 @@ package final class ProxyServer {
                     recordedSessions: configuration.guardSettings.isReachable ? .all : configuration.audit.sessions,
                     maximumTextBytes: configuration.audit.maximumTextBytes,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } },
-                    catalogChanged: { sentinel?.ddlPassed(on: $0) }, judging: judging,
+                    catalogChanged: { database in
+                        sentinel?.ddlPassed(on: database)
+                        marker?.changed(database)
+                    }, marker: marker, judging: judging,
                     limits: limits),
-                settings: LoopSettings(configuration, encryption: encryption, authentication: authentication))
+                settings: publisher.settings)
+            publisher.attach(group)
             acceptor = try Acceptor(
                 listeners: listeners, group: group, limits: limits, logger: logger)
         } catch {
@@ -144,6 +166,7 @@ package final class ProxyServer {
         }
         catalog?.start()
         probes?.start()
+        marker?.start()
         audit.append([AuditBridge.record(.start, AuditBridge.service(configuration))])
     }
 
@@ -211,11 +234,12 @@ package final class ProxyServer {
         if changed.watches != started.watches || changed.watching != started.watching {
             waiting.append("[[watch]] and [watching]")
         }
+        if changed.marker != started.marker { waiting.append("[marker]") }
         let former = configuration
         configuration = changed
         limits.apply(changed)
         acceptor.apply(KeepaliveOptions(changed.tcp))
-        group.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
+        publisher.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
         formerAuthentication?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload, AuditBridge.service(changed, former: former))])
         audit.rereadKeys()
@@ -257,6 +281,7 @@ package final class ProxyServer {
         snapshots?.stop()
         for watch in watches { watch.stop() }
         sentinel?.stop()
+        marker?.stop()
         catalog?.stop()
         logCounters()
         audit.append([AuditBridge.record(.stop)])

@@ -52,6 +52,8 @@ final class SessionDriver {
     var machine: MachineBox?
     var subject: Subject?
     var rulesVersion = 0
+    /// The marker service counts the session.
+    var isCountedByMarker = false
     var deadline: Int64?
     /// The operating-system user at the other end of a Unix-domain socket.
     var osUser: String?
@@ -570,6 +572,7 @@ final class SessionDriver {
         forgetCancelKey()
         authentication = nil
         endCatalog()
+        endMarker()
         leaveSessionTable()
         machine?.value.connectionEnded()
         if machine?.value.hasNotes == true { takeNotes() }

@@ -32,6 +32,8 @@ package struct LoopContext: Sendable {
     package var statementsEnded: @Sendable () -> Void = {}
     /// Recorded statements have ended well in this database, and not been rolled back: its catalog may be another one.
     package var catalogChanged: @Sendable (_ database: String) -> Void = { _ in }
+    /// Asks databases whether they are production; nil where nobody is asked.
+    package var marker: MarkerService?
     /// Reads texts that take long; nil to read them on the loops.
     package var judging: JudgingThreads?
     /// What is counted over all loops.

@@ -198,6 +198,7 @@ extension SessionDriver {
             machine?.value.rulesChanged(rules)
             machine?.value.snapshotClasses = loop.context.snapshots?.classes(
                 tag: rules.tag, database: subject.database)
+            tellMismatch(rules)
             if !catalog.isInUse { beginCatalog() }
             // Rules that guard the session: what it sends waits until the catalog is there.
             if catalog.isAwaited, machine?.value.isAuthenticated == true {
@@ -265,6 +266,7 @@ extension SessionDriver {
         knownProcess = process
         guard isFirst else { return }
         letInTime = linux_clock_realtime()
+        beginMarker()
         switch loop.context.recordedSessions {
         case .none, .active: break
         case .guarded where machine?.value.isGuarded != true: break

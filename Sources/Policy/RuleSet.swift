@@ -16,6 +16,9 @@ package struct RuleSet: Sendable {
     /// The trail is told what the parameters of recorded statements are bound to.
     package var recordsParameters = false
 
+    /// Databases that are production whatever the `[[tag]]` blocks say.
+    package var marks = DatabaseMarks()
+
     /// Recorded whatever `[audit] record` says: what changes the catalog, and what passed although it could not be read.
     private static let alwaysAudited = ClassGroup.ddl.classes.union(ClassSet(.unreadCall))
 
@@ -37,29 +40,42 @@ package struct RuleSet: Sendable {
 
     /// The rules that can concern one session, compiled for its subject.
     package func rules(for subject: Subject) -> SubjectRules {
-        rules(forTag: tag(of: subject), subject: subject)
+        let configured = configuredTag(of: subject)
+        let tag = effectiveTag(configured, in: subject.database)
+        return rules(forTag: tag, subject: subject, configuredTag: configured == tag ? nil : configured)
     }
 
     /// The rules for a session whose tag is given rather than found (`holdfast classify --tag`).
-    package func rules(forTag tag: String, subject: Subject) -> SubjectRules {
+    ///
+    /// - Parameter configuredTag: what the `[[tag]]` blocks say, if the database says otherwise.
+    package func rules(forTag tag: String, subject: Subject, configuredTag: String? = nil) -> SubjectRules {
         // What concerns another database is judged by that one's tag.
         let mayRefuse = rules.contains { $0.action != .allow }
         return ownRules(
-            forTag: tag, subject: subject,
+            forTag: tag, subject: subject, configuredTag: configuredTag,
             elsewhere: mayRefuse ? SubjectRules.Elsewhere(rules: self, subject: subject) : nil)
     }
 
     /// - Parameter elsewhere: what decides about other databases; without it, what a statement does there counts for nothing.
     func ownRules(
-        forTag tag: String, subject: Subject, elsewhere: SubjectRules.Elsewhere? = nil
+        forTag tag: String, subject: Subject, configuredTag: String? = nil, elsewhere: SubjectRules.Elsewhere? = nil
     ) -> SubjectRules {
         SubjectRules(
-            tag: tag, rules: rules.filter { $0.concerns(tag: tag, subject: subject) }, audited: auditedClasses,
-            recordsParameters: recordsParameters, elsewhere: elsewhere)
+            tag: tag, configuredTag: configuredTag, rules: rules.filter { $0.concerns(tag: tag, subject: subject) },
+            audited: auditedClasses, recordsParameters: recordsParameters, elsewhere: elsewhere)
     }
 
-    /// The tag of the first `[[tag]]` block that matches; `production` when none does.
+    /// The tag of the first `[[tag]]` block that matches; `production` when none does, or when the database itself is marked
+    /// as production.
     package func tag(of subject: Subject) -> String {
+        effectiveTag(configuredTag(of: subject), in: subject.database)
+    }
+
+    private func configuredTag(of subject: Subject) -> String {
         tagRules.first { $0.matches(subject) }?.tag ?? Tag.production
+    }
+
+    private func effectiveTag(_ configured: String, in database: String) -> String {
+        marks.isProduction(database) ? Tag.production : configured
     }
 }

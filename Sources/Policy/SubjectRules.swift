@@ -4,6 +4,8 @@ import SQLParsing
 /// classes no rule and no audit setting names is decided by one AND.
 package final class SubjectRules: Sendable {
     package let tag: String
+    /// What the `[[tag]]` blocks say, where the database's own mark says otherwise.
+    package let configuredTag: String?
     /// Some rule may block something for this subject. Doubt ends in a refusal only here.
     package let isGuarded: Bool
     /// What the parameters of recorded statements are bound to belongs in the trail.
@@ -20,6 +22,7 @@ package final class SubjectRules: Sendable {
     /// No rules at all: everything passes and nothing is recorded.
     package init(tag: String, isGuarded: Bool) {
         self.tag = tag
+        configuredTag = nil
         self.isGuarded = isGuarded
         rules = []
         judgedClasses = []
@@ -29,8 +32,12 @@ package final class SubjectRules: Sendable {
     }
 
     /// - Parameter rules: those that concern the subject, in the order of the file.
-    init(tag: String, rules: [Rule], audited: ClassSet, recordsParameters: Bool = false, elsewhere: Elsewhere?) {
+    init(
+        tag: String, configuredTag: String? = nil, rules: [Rule], audited: ClassSet, recordsParameters: Bool = false,
+        elsewhere: Elsewhere?
+    ) {
         self.tag = tag
+        self.configuredTag = configuredTag
         self.recordsParameters = recordsParameters
         self.elsewhere = elsewhere
         auditedClasses = audited

@@ -345,6 +345,8 @@ extension StatementReader {
         name("ALTER " + kind.commandWord)
         noteCondition(alter.pointee.missing_ok)
         let table = TreeName.object(kind, alter.pointee.relation)
+        // A column of the mark that is made anew would say something else.
+        if SystemCatalogs.isMark(table) { add(.catalogWrite, table) }
         for command in TreeList(alter.pointee.cmds) {
             let node = command.node(AlterTableCmd.self)
             let decision = AlterTableDecision(node, of: table)

@@ -1,6 +1,6 @@
 /// The shortest way to "ordinary": a statement that its tokens alone prove harmless needs no parse tree.
 ///
-/// Proven is one SELECT, or one INSERT into no table of the catalog, in which no word is WITH or INTO (but for INSERT's own),
+/// Proven is one SELECT, or one INSERT into no table of the catalog or of the mark, in which no word is WITH or INTO (but for INSERT's own),
 /// and no name before a parenthesis is that of a function that the analysis knows. Such a statement has nowhere to put a
 /// data-modifying WITH, SELECT INTO, or a call of a known function; a subquery or a call of another function is ordinary
 /// to the analysis too. Where the server finds no sense in it, it runs nothing. What hides its name from this look (U&"",
@@ -99,12 +99,18 @@ enum PlainQuery {
         return true
     }
 
-    /// Whether a name may be that of a table or schema of PostgreSQL's own: all begin with `pg_`.
+    /// Whether a name may be that of a table or schema of PostgreSQL's own, which all begin with `pg_`, or of the mark
+    /// (``SystemCatalogs/markSchema``).
     private static func mayBeCatalog(_ name: Token, _ text: UnsafeRawBufferPointer) -> Bool {
         let start = name.kind == .quotedName ? name.start + 1 : name.start
         guard start + 3 <= name.end else { return false }
-        return text[start] | 0x20 == UInt8(ascii: "p") && text[start + 1] | 0x20 == UInt8(ascii: "g")
-            && text[start + 2] == UInt8(ascii: "_")
+        switch text[start] | 0x20 {
+        case UInt8(ascii: "p"):
+            return text[start + 1] | 0x20 == UInt8(ascii: "g") && text[start + 2] == UInt8(ascii: "_")
+        case UInt8(ascii: "h"):
+            return text[start + 1] | 0x20 == UInt8(ascii: "o") && text[start + 2] | 0x20 == UInt8(ascii: "l")
+        default: return false
+        }
     }
 
     /// Whether the token before a parenthesis may be a function's name.

@@ -125,9 +125,11 @@ struct StatementReader {
 
     @discardableResult
     mutating func noteCatalogWrite(_ relation: UnsafeMutablePointer<RangeVar>?) -> Bool {
-        // Cheap test first: most tables' names do not begin with pg_ and have no schema of that kind.
+        // Cheap test first: most tables' names begin neither with pg_ nor with ho and have no schema of that kind.
         guard let relation, let bytes = relation.pointee.relname else { return false }
-        let hasPrefix = bytes[0] == CChar(UInt8(ascii: "p")) && bytes[1] == CChar(UInt8(ascii: "g"))
+        let hasPrefix =
+            bytes[0] == CChar(UInt8(ascii: "p")) && bytes[1] == CChar(UInt8(ascii: "g"))
+            || bytes[0] == CChar(UInt8(ascii: "h")) && bytes[1] == CChar(UInt8(ascii: "o"))
         guard hasPrefix || relation.pointee.schemaname != nil else { return false }
         let object = TreeName.object(.table, relation)
         guard SystemCatalogs.contains(object) else { return false }

@@ -1,4 +1,5 @@
-/// The tables of pg_catalog, by name: an unqualified one is found there before any other schema.
+/// The tables of pg_catalog, by name: an unqualified one is found there before any other schema. And the table that a database
+/// says in that it is production (`holdfast mark`): changing what it says is a change of that kind.
 enum SystemCatalogs {
     /// `src/include/catalog` of PostgreSQL 15 to 18.
     static let names: Set<String> = [
@@ -14,13 +15,21 @@ enum SystemCatalogs {
         "pg_transform", "pg_trigger", "pg_ts_config", "pg_ts_config_map", "pg_ts_dict", "pg_ts_parser",
         "pg_ts_template", "pg_type", "pg_user_mapping",
         // Views that pass a write on to the catalog by a rule of initdb's.
-        "pg_settings",
+        "pg_settings", markTable,
     ]
+
+    /// The schema and the table of the mark; also in ``EnvironmentMark`` of Sentinel.
+    static let markSchema = "holdfast_mark"
+    static let markTable = "holdfast_environment"
+
+    static func isMark(_ object: ObjectName) -> Bool {
+        object.schema == markSchema || (object.schema == nil && object.name == markTable)
+    }
 
     static func contains(_ object: ObjectName) -> Bool {
         switch object.schema {
         case nil: names.contains(object.name)
-        case "pg_catalog", "pg_toast": true
+        case "pg_catalog", "pg_toast", markSchema: true
         default: false
         }
     }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// The folder of what watches remember: `NAME.baseline.json`, what somebody accepted, and `NAME.state.json`, what rounds have
-/// left. Files are replaced whole. Any thread; blocks.
+/// The folder of what watches remember: `NAME.baseline.json`, what somebody accepted, and `NAME.state.json`, what
+/// rounds have left. Files are replaced whole. Any thread; blocks.
 package struct StateFolder: Sendable {
     package let path: String
 

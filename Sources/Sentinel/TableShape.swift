@@ -7,7 +7,8 @@ package struct TableShape: Sendable, Hashable, Codable {
         package var isRequired: Bool
         /// `a` and `d`: identity, always and by default; `s` and `v`: generated; empty for an ordinary column.
         package var generation: String
-        /// The default's expression, or that of a generated column; empty where there is none, nil where it could not be read.
+        /// The default's expression, or that of a generated column; empty where there is none, nil where it could not
+        /// be read.
         package var expression: String?
 
         package init(name: String, type: String, isRequired: Bool, generation: String = "", expression: String? = "") {

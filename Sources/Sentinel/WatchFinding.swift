@@ -1,5 +1,5 @@
-/// One thing that is not as it should be in a watched database. Findings are told apart by their kind and their subject: as long
-/// as both are the same it is the same finding, however its text changes.
+/// One thing that is not as it should be in a watched database. Findings are told apart by their kind and their
+/// subject: as long as both are the same it is the same finding, however its text changes.
 package struct WatchFinding: Sendable, Hashable, Codable {
     /// What can be found. The raw value is the name in reports, in the trail and in what is sent; it never changes.
     package enum Kind: String, Sendable, Codable, CaseIterable {

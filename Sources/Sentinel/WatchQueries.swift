@@ -13,14 +13,15 @@ enum WatchQueries {
 
     static let end = "ROLLBACK"
 
-    /// All that a round wants to know of the catalog, by one statement. The first row tells the server: database, start,
-    /// system identifier, timeline, next transaction, whether it is a standby, and the SHA-256 of all tables' shapes. If that
-    /// is not $1 a row for each table follows: schema, name, kind, persistence, whether it is a partition, columns as JSON.
+    /// All that a round wants to know of the catalog, by one statement. The first row tells the server: database,
+    /// start, system identifier, timeline, next transaction, whether it is a standby, and the SHA-256 of all tables'
+    /// shapes. If that is not $1 a row for each table follows: schema, name, kind, persistence, whether it is a
+    /// partition, columns as JSON.
     ///
     /// On a primary the timeline is that of the file being written: the control file's follows at the next checkpoint.
     ///
-    /// To write a default down PostgreSQL locks its table for a moment (AccessShareLock). Where somebody keeps that locked,
-    /// `leavesOutLocked` leaves those defaults out, as JSON's null.
+    /// To write a default down PostgreSQL locks its table for a moment (AccessShareLock). Where somebody keeps that
+    /// locked, `leavesOutLocked` leaves those defaults out, as JSON's null.
     static func catalog(leavesOutLocked: Bool) -> String {
         let expression = "coalesce(pg_get_expr(d.adbin, d.adrelid), '')"
         return catalog(

@@ -5,8 +5,8 @@ import Synchronization
 
 /// One watch with what it remembers: looks, compares with former rounds, keeps what has to be told.
 ///
-/// Rounds are one thread's at a time (whoever runs them sees to that); the state, which deliveries change, too, stands behind a
-/// lock.
+/// Rounds are one thread's at a time (whoever runs them sees to that); the state, which deliveries change, too, stands
+/// behind a lock.
 // `watcher`, the baseline and what has been read belong to the thread that runs the round; `state` to its lock.
 package final class WatchRunner: @unchecked Sendable {
     package let settings: WatchSettings
@@ -59,8 +59,8 @@ package final class WatchRunner: @unchecked Sendable {
     /// One round.
     ///
     /// - Parameters:
-    ///   - records: whether the round counts: what it finds is raised, what it counted is compared with next time. Else it
-    ///     leaves no trace.
+    ///   - records: whether the round counts: what it finds is raised, what it counted is compared with next time. Else
+    ///     it leaves no trace.
     ///   - channels: who is to be told.
     package func look(records: Bool, channels: [WatchNotice.Channel] = []) -> Outcome {
         readBaseline()
@@ -124,8 +124,8 @@ package final class WatchRunner: @unchecked Sendable {
 
     /// Findings and notices are written at once; that rows were counted or transactions went by, every few minutes.
     ///
-    /// The file is written under the lock: rounds and deliveries of one watch alone meet there, and neither may overtake the
-    /// other.
+    /// The file is written under the lock: rounds and deliveries of one watch alone meet there, and neither may
+    /// overtake the other.
     private func keep(_ kept: inout Kept, isUrgent: Bool) {
         var quiet = kept.state
         if let written = kept.written {

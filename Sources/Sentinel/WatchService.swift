@@ -4,10 +4,11 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Runs all watches for as long as the proxy does: a few threads of its own (libpq and files block), none of them a loop's.
+/// Runs all watches for as long as the proxy does: a few threads of its own (libpq and files block), none of them a
+/// loop's.
 ///
-/// Rounds are spread over the interval. Each opens a connection and closes it: five hundred databases hold no five hundred
-/// places on their servers, and none is kept from being dropped.
+/// Rounds are spread over the interval. Each opens a connection and closes it: five hundred databases hold no five
+/// hundred places on their servers, and none is kept from being dropped.
 package final class WatchService: Sendable {
     private struct Entry: Sendable {
         let runner: WatchRunner

@@ -41,8 +41,8 @@ package struct WatchState: Sendable, Codable, Equatable {
         counts.merge(baseline.counts) { _, accepted in accepted }
     }
 
-    /// Takes a round's report: what is new is raised, what is gone is cleared, each once. What could not be looked at stays
-    /// as it was.
+    /// Takes a round's report: what is new is raised, what is gone is cleared, each once. What could not be looked at
+    /// stays as it was.
     ///
     /// - Returns: nil if nothing has changed.
     package mutating func take(_ report: WatchReport, memory: Watcher.Memory, noticeID: String) -> WatchNotice? {

@@ -74,8 +74,8 @@ package struct Watcher {
 
     /// What is there now, to be accepted.
     ///
-    /// - Throws: the server cannot be reached, or does not tell. Nothing is accepted by halves: a check whose table cannot be
-    ///   counted is an error, too.
+    /// - Throws: the server cannot be reached, or does not tell. Nothing is accepted by halves: a check whose table
+    ///   cannot be counted is an error, too.
     package mutating func present(id: String, time: String) throws(ServerFault) -> Baseline {
         let session = try WatchSession(settings)
         let reading = try session.catalog(known: "")

@@ -33,6 +33,8 @@ struct RefusalContext {
     var facts: TextFacts
     var sql: String
     var tag: String
+    /// What proxy.conf says, where the database's mark says otherwise.
+    var configuredTag: String?
     var subject: Subject
     var clientReadsUTF8: Bool
     var suspicion: TestRunSuspicion
@@ -102,6 +104,11 @@ struct RefusalContext {
                     ?? "The target may be any database of the server, so it is taken for tag \(elsewhere.tag)")
         }
         lines += statement?.remarks ?? []
+        if let configuredTag {
+            lines.append(
+                "proxy.conf tags this session \(configuredTag), but the database is marked as production, or it is not known "
+                    + "yet whether it is (holdfast mark show)")
+        }
         lines.append(
             "Database \(subject.database), user \(subject.user), tag \(tag), rule \"\(match.rule)\", audit id \(id)")
         return lines.joined(separator: "\n")

@@ -170,7 +170,7 @@ extension SessionMachine {
 
     func context(_ match: RuleMatch, _ facts: TextFacts, sql: String) -> RefusalContext {
         RefusalContext(
-            match: match, facts: facts, sql: sql, tag: rules.tag, subject: subject,
+            match: match, facts: facts, sql: sql, tag: rules.tag, configuredTag: rules.configuredTag, subject: subject,
             clientReadsUTF8: settings.clientReadsUTF8, suspicion: suspicion)
     }
 

@@ -78,6 +78,7 @@ struct ConfigurationSummary {
             "guard       " + guardText,
             "watches     " + watchText,
             "snapshots   " + snapshotText,
+            "marker      " + markerText,
             "records     whatever is refused or warned about, and "
                 + Self.names(of: configuration.rules.auditedClasses),
             "", "Tags, the first that matches:",
@@ -158,6 +159,10 @@ struct ConfigurationSummary {
         let size = "\(settings.maximumByteCount >> 20) MB and \(settings.timeout)"
         let beyond = settings.beyond == .refuse ? "no loss beyond" : "definitions only beyond"
         return "in \(configuration.resolve(settings.folder)) before losses that pass; up to \(size), \(beyond)"
+    private var markerText: String {
+        guard let marker = configuration.marker else { return "no database is asked whether it is production" }
+        return "databases are asked every \(marker.refresh) whether they are production; what is not known is "
+            + (marker.unknown == .production ? "production" : "as tagged below")
     }
 
     private var catalogText: String {

@@ -12,7 +12,7 @@ import pytest
 from conftest import StartHoldfast
 from support.alerts import Webhook, recorder
 from support.postgres import PostgresServer, open_folder
-from support.programs import eventually, run
+from support.programs import eventually, run, unprivileged
 from support.proxy import Holdfast, ProxySettings, binary, command
 
 
@@ -210,6 +210,26 @@ def test_the_command_gets_its_words_and_the_notice(
     assert json.loads(lines[1]) == hook.wait("table_missing")
 
 
+def test_the_command_runs_with_ordinary_signals_and_without_foreign_descriptors(
+    watching: Watching, postgres: PostgresServer, production: str, folder: Path
+) -> None:
+    program, seen = folder / "program", folder / "seen"
+    program.write_text(
+        f"#!/bin/sh\ngrep SigBlk /proc/self/status > {seen}.new\n"
+        f"for number in /proc/$$/fd/*; do readlink $number >> {seen}.new; done\nmv {seen}.new {seen}\n"
+    )
+    program.chmod(0o755)
+    postgres.execute("CREATE TABLE orders (id int)", production)
+    watching(production, watching={"command": [str(program)]})
+    postgres.execute("DROP TABLE orders", production)
+    eventually(seen.exists)
+    blocked, *files = seen.read_text().splitlines()
+    assert int(blocked.split()[1], 16) == 0
+    # Its own script, its standard streams, and one socket by which Foundation sees its end. Nothing of the proxy's.
+    foreign = [name for name in files if not name.startswith(("/memfd:holdfast-notice", "socket:", str(program), str(seen)))]
+    assert foreign == [] and sum(name.startswith("socket:") for name in files) <= 1, files
+
+
 def test_a_server_that_is_down_and_comes_back_restarted(
     watching: Watching, own_server: PostgresServer, hook: Webhook
 ) -> None:
@@ -228,6 +248,44 @@ def test_a_server_that_is_down_and_comes_back_restarted(
     hook.wait("server_restarted", "cleared")
     assert hook.count("server_restarted") == 1
     assert holdfast.is_alive
+
+
+def test_a_server_that_was_restored_from_a_backup_is_told_with_what_is_missing(
+    watching: Watching, own_server: PostgresServer, hook: Webhook, folder: Path
+) -> None:
+    own_server.execute("CREATE TABLE users (id int)", "postgres")
+    own_server.stop()
+    run("cp", "-a", own_server.data, folder / "backup")
+    own_server.start()
+    own_server.execute("CREATE TABLE orders (id int)", "postgres")
+    for _ in range(5):
+        own_server.execute("INSERT INTO orders VALUES (1)", "postgres")
+    watching("postgres", server=own_server)
+    eventually(lambda: list((folder / "state").glob("shop.state.json")))
+    own_server.stop()
+    shutil.rmtree(own_server.data)
+    run("cp", "-a", folder / "backup", own_server.data)
+    own_server.start()
+    notice = hook.wait("server_restored")
+    text = next(item["text"] for item in notice["raised"] if item["kind"] == "server_restored")
+    assert "went back in time" in text and "table public.orders is missing" in text
+    hook.wait("server_restored", "cleared")
+
+
+def test_a_promoted_standby_is_told_once(
+    watching: Watching, own_server: PostgresServer, hook: Webhook, folder: Path
+) -> None:
+    watching("postgres", server=own_server)
+    eventually(lambda: list((folder / "state").glob("shop.state.json")))
+    own_server.stop()
+    hook.wait("unreachable")
+    (own_server.data / "standby.signal").touch()
+    own_server.start()
+    run(own_server.program("pg_ctl"), "--pgdata", own_server.data, "--wait", "promote", cwd="/", **unprivileged())
+    notice = hook.wait("server_failed_over")
+    assert any("timeline 1 became 2" in item["text"] for item in notice["raised"])
+    hook.wait("server_failed_over", "cleared")
+    assert hook.count("server_failed_over") == 1
 
 
 def test_another_cluster_behind_the_same_address_has_to_be_accepted(

@@ -2,8 +2,8 @@ import Foundation
 import FoundationNetworking
 import Synchronization
 
-/// Sends notices as HTTP POST. URLSession (Foundation's, over libcurl): it comes with Swift, is kept by the same people, and a
-/// delivery an hour is no reason for a network stack of its own in the process. Blocks; any thread.
+/// Sends notices as HTTP POST. URLSession (Foundation's, over libcurl): it comes with Swift, is kept by the same
+/// people, and a delivery an hour is no reason for a network stack of its own in the process. Blocks; any thread.
 struct Webhook: Sendable {
     struct Fault: Error {
         var reason: String
@@ -16,8 +16,8 @@ struct Webhook: Sendable {
     let headers: [String]
     let timeout: Duration
 
-    /// - Throws: it was not taken with a status of 2xx in time. Redirections are not followed: neither the findings nor the
-    ///   headers go where proxy.conf does not send them.
+    /// - Throws: it was not taken with a status of 2xx in time. Redirections are not followed: neither the findings nor
+    ///   the headers go where proxy.conf does not send them.
     func send(_ body: Data) throws(Fault) {
         guard let url = URL(string: address) else { throw Fault(reason: "\"\(address)\" is no URL", isPassing: false) }
         let seconds = Double(timeout.milliseconds) / 1000

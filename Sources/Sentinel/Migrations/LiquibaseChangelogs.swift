@@ -1,5 +1,5 @@
-/// The change sets of Liquibase's changelogs in XML, YAML and SQL, as far as they stand there plainly: id and author. Parameters
-/// (`${…}`) and JSON are not read, and said not to be.
+/// The change sets of Liquibase's changelogs in XML, YAML and SQL, as far as they stand there plainly: id and author.
+/// Parameters (`${…}`) and JSON are not read, and said not to be.
 struct LiquibaseChangelogs: Sendable, Equatable {
     struct ChangeSet: Sendable, Hashable {
         var id: String

@@ -77,7 +77,8 @@ extension MigrationSettings.Tool {
 struct MigrationState: Sendable, Equatable {
     /// One row of the tool's table.
     struct Entry: Sendable, Hashable {
-        /// Alembic's revision, Django's name, the version of Rails and Flyway (nil for a repeatable one), Liquibase's id.
+        /// Alembic's revision, Django's name, the version of Rails and Flyway (nil for a repeatable one), Liquibase's
+        /// id.
         var version: String?
         /// Django's app, Flyway's script, Liquibase's author.
         var detail = ""

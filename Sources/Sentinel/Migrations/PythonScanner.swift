@@ -1,5 +1,5 @@
-/// Python source taken apart far enough to read assignments of literals: comments, docstrings, continued lines and brackets are
-/// understood, nothing is run. Any bytes may come.
+/// Python source taken apart far enough to read assignments of literals: comments, docstrings, continued lines and
+/// brackets are understood, nothing is run. Any bytes may come.
 struct PythonScanner {
     enum Token: Equatable {
         /// A name, keyword or number.

@@ -61,6 +61,7 @@ class ProxySettings:
     proxy_protocol: dict[str, Any] = field(default_factory=dict)
     tcp: dict[str, Any] = field(default_factory=dict)
     limit: list[dict[str, Any]] = field(default_factory=list)
+    marker: dict[str, Any] = field(default_factory=dict)
     watching: dict[str, Any] = field(default_factory=dict)
     watch: list[dict[str, Any]] = field(default_factory=list)
     snapshots: dict[str, Any] = field(default_factory=dict)
@@ -81,6 +82,7 @@ class ProxySettings:
             ("[limits]", self.limits), ("[proxy_protocol]", self.proxy_protocol), ("[tcp]", self.tcp),
         ]  # fmt: skip
         tables += [("[snapshots]", self.snapshots)]
+        tables += [("[marker]", self.marker)]
         tables += [("[watching]", self.watching)] + [("[[watch]]", watch) for watch in self.watch]
         tables += [("[[upstream]]", upstream) for upstream in self.upstream]
         tables += [("[[limit]]", limit) for limit in self.limit]
