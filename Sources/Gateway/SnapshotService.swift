@@ -138,7 +138,7 @@ package final class SnapshotService: Sendable {
     }
 
     private static func words(_ snapshot: SnapshotManifest) -> String {
-        let tables = snapshot.tables.filter { !$0.isFollower }
+        let tables = snapshot.principals
         let names = tables.prefix(10).map(\.qualifiedName).joined(separator: ", ")
         let more = tables.count > 10 ? " and \(tables.count - 10) more" : ""
         let rows = snapshot.withoutRows.map { ", definitions only: \($0)" } ?? ""

@@ -12,6 +12,8 @@ package enum SnapshotFault: Error, Sendable, Equatable, CustomStringConvertible 
     case large(limit: Int)
     /// It is not known what would go.
     case unknownLoss
+    /// What would go cannot be seen from another connection, though the client did not make it.
+    case vanished(UInt32)
     /// What would go could not be brought back.
     case beyondReach(String)
     /// A program is missing, of a wrong version, or ended with an error.
@@ -34,6 +36,9 @@ package enum SnapshotFault: Error, Sendable, Equatable, CustomStringConvertible 
         case .unknownLoss:
             "it is not known for certain what the statement would take; write the names out, one statement a message "
                 + "([snapshots] unknown)"
+        case .vanished(let oid):
+            "the relation of OID \(oid) is not there for Holdfast's own connection: it was dropped just now (run the "
+                + "statement again), or [snapshots] connection leads to another server"
         case .beyondReach(let reason): reason
         case .program(let reason): reason
         case .file(let reason): reason
@@ -45,7 +50,8 @@ package enum SnapshotFault: Error, Sendable, Equatable, CustomStringConvertible 
     var isBeyondLimits: Bool {
         switch self {
         case .late, .large: true
-        case .server, .lockedByClient, .lockTimeout, .unknownLoss, .beyondReach, .program, .file, .stopped: false
+        case .server, .lockedByClient, .lockTimeout, .unknownLoss, .vanished, .beyondReach, .program, .file, .stopped:
+            false
         }
     }
 }

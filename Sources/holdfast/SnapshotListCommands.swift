@@ -52,7 +52,7 @@ struct SnapshotListCommand: ParsableCommand {
 
     private static func table(_ snapshots: [SnapshotManifest]) -> String {
         let rows = snapshots.map { snapshot in
-            let tables = snapshot.tables.filter { !$0.isFollower }.map(\.qualifiedName)
+            let tables = snapshot.principals.map(\.qualifiedName)
             let names =
                 tables.prefix(3).joined(separator: ", ") + (tables.count > 3 ? " and \(tables.count - 3) more" : "")
             return [

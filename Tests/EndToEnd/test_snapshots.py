@@ -423,6 +423,17 @@ def test_no_server_for_the_snapshot(start_loser: Callable[..., Loser]) -> None:
     refused(start_loser(connection="host=127.0.0.1 port=1 user=postgres"), "DROP TABLE t", "Connection refused")
 
 
+def test_another_server_than_the_clients(start_loser: Callable[..., Loser]) -> None:
+    other = PostgresServer()
+    try:
+        other.start()
+        loser = start_loser(connection=connection(other))
+        other.execute(f'CREATE DATABASE "{loser.database}"')
+        refused(loser, "DROP TABLE t", "leads to another server")
+    finally:
+        other.remove()
+
+
 def test_a_folder_that_cannot_be_made(start_loser: Callable[..., Loser]) -> None:
     loser = start_loser(folder="holdfast.log/snapshots")
     with pytest.raises(errors.InsufficientPrivilege, match="cannot be made"):

@@ -44,8 +44,8 @@ package struct SnapshotManifest: Codable, Sendable, Equatable {
         /// The statement takes columns or rows of it; the table itself stays.
         package var stays: Bool
 
-        /// It comes and goes with tables: a view, a sequence.
-        package var isFollower: Bool { kind == "v" || kind == "S" }
+        /// It comes and goes with tables: a view, a materialized view, a sequence.
+        package var isFollower: Bool { ["v", "m", "S"].contains(kind) }
 
         package var kindName: String {
             switch kind {
@@ -103,6 +103,12 @@ package struct SnapshotManifest: Codable, Sendable, Equatable {
     /// Why there are no rows; nil where there are.
     package var withoutRows: String?
     package var files: [File]
+
+    /// The tables; if there are none, what follows them.
+    package var principals: [Table] {
+        let others = tables.filter { !$0.isFollower }
+        return others.isEmpty ? tables : others
+    }
 
     package var byteCount: Int { files.reduce(0) { $0 + $1.bytes } }
 

@@ -17,6 +17,8 @@ package struct RestorePlan: Sendable {
     /// Entries of the archives.
     var definitions: Set<Int> = []
     var rows: Set<Int> = []
+    /// Every relation that is made.
+    var relations: [SnapshotManifest.Table] = []
     /// New tables would get default privileges that they did not have.
     var hasDefaultPrivileges = false
 

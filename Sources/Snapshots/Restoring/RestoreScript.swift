@@ -77,7 +77,9 @@ final class RestoreScript: Sendable {
         try restore(things, of: definitions, ["--section=post-data"], to: output)
         try restore(late, of: definitions, [], to: output)
         try restore(views, of: tables, [], to: output)
-        if plan.hasDefaultPrivileges, !plan.made.isEmpty { try say(Self.withoutDefaults(plan.made), to: output) }
+        if plan.hasDefaultPrivileges, !plan.relations.isEmpty {
+            try say(Self.withoutDefaults(plan.relations), to: output)
+        }
         try restore(privileges, of: definitions, [], to: output)
         try say("COMMIT;\n", to: output)
     }

@@ -62,7 +62,7 @@ package struct SnapshotRestorer: Sendable {
         let dropped = Set(plan.dropped.map(\.oid))
         plan.made = chosen.filter { !$0.isFollower && (dropped.contains($0.oid) || target.existing[$0.oid] == nil) }
         choose(into: &plan, manifest, contents, target, going: going)
-        if plan.hasRows, !plan.made.isEmpty || !plan.filled.isEmpty {
+        if plan.hasRows, !plan.definitions.isEmpty || !plan.filled.isEmpty {
             try chooseRows(into: &plan, path, programs, contents)
         }
         if let blocked = plan.leftOut.first(where: { $0.hasPrefix("!") }) {
@@ -155,6 +155,9 @@ package struct SnapshotRestorer: Sendable {
             }
         }
         plan.definitions = contents.withAttached(Set(wanted.keys))
+        plan.relations = manifest.tables.filter { table in
+            contents.number(catalog: relation, oid: table.oid).map { wanted[$0] != nil } ?? false
+        }
         plan.others = contents.entries.compactMap { tables.contains($0.number) ? nil : wanted[$0.number] }
     }
 
@@ -163,8 +166,9 @@ package struct SnapshotRestorer: Sendable {
     ) throws(SnapshotFault) {
         guard plan.manifest.files.contains(where: { $0.name == SnapshotManifest.tables }) else { return }
         let rows = try SnapshotTaker.contents(of: "\(path)/\(SnapshotManifest.tables)", programs)
-        let restored = Set(definitions.entries.filter { plan.definitions.contains($0.number) }.map(\.oid))
-            .union(plan.filled.map(\.oid))
+        let restored = Set(
+            definitions.entries.filter { $0.catalog == 1259 && plan.definitions.contains($0.number) }.map(\.oid)
+        ).union(plan.filled.map(\.oid))
         let filled = Set(plan.filled.map(\.oid))
         let sequences = Set(
             rows.entries.filter { $0.isKind("SEQUENCE") && $0.catalog == 1259 }.filter { entry in

@@ -18,6 +18,7 @@ struct ArchiveContents: Sendable {
     }
 
     private(set) var entries: [Entry] = []
+    private var numbers: [UInt64: Int] = [:]
 
     /// - Parameter listing: what pg_restore printed.
     init(listing: String) {
@@ -35,6 +36,8 @@ struct ArchiveContents: Sendable {
             else { continue }
             entries.append(
                 Entry(number: number, catalog: catalog, oid: oid, words: String(parts[3]), line: String(line)))
+            let key = UInt64(catalog) << 32 | UInt64(oid)
+            if numbers[key] == nil { numbers[key] = number }
         }
     }
 
@@ -65,7 +68,6 @@ struct ArchiveContents: Sendable {
         return all
     }
 
-    func number(catalog: UInt32, oid: UInt32) -> Int? {
-        entries.first { $0.catalog == catalog && $0.oid == oid }?.number
-    }
+    /// The entry of an object.
+    func number(catalog: UInt32, oid: UInt32) -> Int? { numbers[UInt64(catalog) << 32 | UInt64(oid)] }
 }

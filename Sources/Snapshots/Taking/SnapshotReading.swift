@@ -16,6 +16,8 @@ struct SnapshotReading {
     private let members: [String]
     /// Names of what the client's own transaction has locked.
     private let locked: [String]
+    /// OIDs of what cannot be seen and was not made by the client's own transaction either.
+    private let vanished: [UInt32]
 
     private static let (relationCatalog, functionCatalog, typeCatalog) = (1259, 1255, 1247)
 
@@ -74,6 +76,18 @@ struct SnapshotReading {
             }
         }
         try add(wanted)
+        let lockedOIDs: Set<UInt32> =
+            if let backend = wish.backend {
+                Set(
+                    try rows(SnapshotQueries.locked, [String(backend)]).compactMap { row in
+                        row.first.flatMap(\.self).flatMap { UInt32($0) }
+                    })
+            } else {
+                []
+            }
+        // Whoever makes a relation holds it locked until the transaction's end.
+        let visible = Set(relations.map(\.oid))
+        vanished = wanted.filter { !visible.contains($0) && !lockedOIDs.contains($0) }
         guard !relations.isEmpty else {
             self.relations = []
             (self.members, dependents, needs, leftOut, locked) = ([], [], [], [], [])
@@ -94,12 +108,6 @@ struct SnapshotReading {
         self.relations = relations
         self.members = members
         let held = Set(relations.map(\.oid))
-        let lockedOIDs: [UInt32] =
-            if let backend = wish.backend {
-                try rows(SnapshotQueries.locked, [String(backend)]).compactMap { $0.first?.flatMap { UInt32($0) } }
-            } else {
-                []
-            }
         locked = relations.filter { lockedOIDs.contains($0.oid) }.map(\.qualifiedName)
 
         dependents = all.filter { $0.catalog != Self.relationCatalog || !held.contains($0.oid) }
@@ -109,13 +117,13 @@ struct SnapshotReading {
             guard row.count == 4, let oid = row[0].flatMap({ UInt32($0) }), !held.contains(oid) else { return nil }
             return SnapshotManifest.Table(
                 schema: row[1] ?? "", name: row[2] ?? "", qualifiedName: row[3] ?? "", kind: "r", oid: oid, rows: 0,
-                bytes: 0,
-                stays: true)
+                bytes: 0, stays: true)
         }
     }
 
     /// - Throws: it cannot be dumped, or would not come back.
     func require() throws(SnapshotFault) {
+        if let oid = vanished.first { throw .vanished(oid) }
         guard locked.isEmpty else { throw .lockedByClient(locked) }
         if let member = members.first {
             throw .beyondReach(

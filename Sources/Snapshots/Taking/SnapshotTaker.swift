@@ -50,8 +50,8 @@ package struct SnapshotTaker: Sendable {
             throw .beyondReach(
                 "there is no \(reading.unknownNames.joined(separator: ", ")) in database \(link.database)")
         }
-        guard !reading.relations.isEmpty else { return nil }
         try reading.require()
+        guard !reading.relations.isEmpty else { return nil }
         let id = SnapshotFolder.newID()
         let partial = try folder.begin(id)
         do throws(SnapshotFault) {
