@@ -159,6 +159,8 @@ struct ConfigurationSummary {
         let size = "\(settings.maximumByteCount >> 20) MB and \(settings.timeout)"
         let beyond = settings.beyond == .refuse ? "no loss beyond" : "definitions only beyond"
         return "in \(configuration.resolve(settings.folder)) before losses that pass; up to \(size), \(beyond)"
+    }
+
     private var markerText: String {
         guard let marker = configuration.marker else { return "no database is asked whether it is production" }
         return "databases are asked every \(marker.refresh) whether they are production; what is not known is "

@@ -138,7 +138,7 @@ LOSSES = [
      """, "DROP TABLE t"),
     Loss("odd names", f"""
         CREATE SCHEMA "od.d""s"; CREATE TABLE "od.d""s".{ODD} ("a""b.c" serial PRIMARY KEY, "SELECT" int, "x\ny" int);
-        CREATE VIEW "a view, with ""quotes""" AS SELECT "SELECT" FROM "od.d""s".{ODD}; COMMENT ON TABLE "od.d""s".{ODD} IS 'odd';
+        CREATE VIEW "a view with ""quotes"" in" AS SELECT "SELECT" FROM "od.d""s".{ODD}; COMMENT ON TABLE "od.d""s".{ODD} IS 'odd';
         CREATE INDEX "an.index" ON "od.d""s".{ODD} ("SELECT"); INSERT INTO "od.d""s".{ODD} ("SELECT") VALUES (1)
      """, f'DROP TABLE "od.d""s".{ODD} CASCADE'),
     Loss("names of 63 bytes", f"""
