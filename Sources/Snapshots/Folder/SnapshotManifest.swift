@@ -72,6 +72,10 @@ package struct SnapshotManifest: Codable, Sendable, Equatable {
         package var text: String
         /// pg_dump has an entry of its own for it.
         package var isEntry: Bool
+        /// How it is made where pg_dump has none: part of a table that stays.
+        package var statement: String?
+        /// OIDs of what the statement refers to.
+        package var refers: [UInt32]?
     }
 
     package struct File: Codable, Sendable, Equatable {

@@ -14,6 +14,8 @@ package struct RestorePlan: Sendable {
     /// Rows are restored.
     package var hasRows = true
 
+    /// What is made by statements of Holdfast's own.
+    var statements: [String] = []
     /// Entries of the archives.
     var definitions: Set<Int> = []
     var rows: Set<Int> = []

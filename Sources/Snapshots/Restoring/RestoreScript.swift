@@ -76,6 +76,7 @@ final class RestoreScript: Sendable {
         try restore(data, of: tables, ["--section=data"] + fills, to: output)
         try restore(things, of: definitions, ["--section=post-data"], to: output)
         try restore(late, of: definitions, [], to: output)
+        for statement in plan.statements { try say(statement + ";\n", to: output) }
         try restore(views, of: tables, [], to: output)
         if plan.hasDefaultPrivileges, !plan.relations.isEmpty {
             try say(Self.withoutDefaults(plan.relations), to: output)

@@ -19,7 +19,7 @@ struct RestoreTarget {
         }
         var missing: Set<String> = []
         for thing in manifest.dependents + manifest.needs
-        where contents.number(catalog: thing.catalog, oid: thing.oid) != nil {
+        where contents.number(catalog: thing.catalog, oid: thing.oid) != nil || thing.statement != nil {
             if try !Self.isThere(thing, link) { missing.insert(thing.key) }
         }
         self.existing = existing
@@ -74,7 +74,7 @@ struct RestoreTarget {
         do throws(ServerFault) {
             let parameters = [here.map { _ in "1259" }, here.map(String.init)].map(SnapshotReading.array)
             let rows = try link.query(SnapshotQueries.dependents, parameters).rows
-            for row in rows where row.count == 7 && row[6] == "t" {
+            for row in rows where row.count == 10 && row[6] == "t" {
                 let key = SnapshotManifest.Thing.key(row[2] ?? "", row[3] ?? "", row[4] ?? "")
                 let text = row[5] ?? ""
                 let oid = row[1].flatMap { UInt32($0) } ?? 0

@@ -159,6 +159,18 @@ package struct SnapshotRestorer: Sendable {
             contents.number(catalog: relation, oid: table.oid).map { wanted[$0] != nil } ?? false
         }
         plan.others = contents.entries.compactMap { tables.contains($0.number) ? nil : wanted[$0.number] }
+        let absent = Set(contents.entries.filter { blocked[$0.number] != nil }.map(\.oid))
+        for thing in manifest.dependents {
+            guard let statement = thing.statement, target.missing.contains(thing.key),
+                contents.number(catalog: thing.catalog, oid: thing.oid) == nil
+            else { continue }
+            if absent.isDisjoint(with: thing.refers ?? []) {
+                plan.statements.append(statement)
+                plan.others.append(thing.text)
+            } else {
+                plan.leftOut.append("\(thing.text) needs what is missing")
+            }
+        }
     }
 
     private func chooseRows(

@@ -86,8 +86,11 @@ enum SnapshotQueries {
                 WHERE NOT g.root AND d.classid = g.c AND d.objid = g.o AND d.objsubid = g.s
                   AND d.deptype IN ('i', 'e')) AS n(c, o, s)),
         things AS (SELECT DISTINCT l.c, l.o FROM lost l WHERE l.s = 0)
-        SELECT t.c, t.o, a.type, a.object_names, a.object_args, pg_describe_object(t.c, t.o, 0), \(isEntry)
+        SELECT t.c, t.o, a.type, a.object_names, a.object_args, pg_describe_object(t.c, t.o, 0), \(isEntry),
+               p.owner, p.statement,
+               ARRAY(SELECT DISTINCT d.refobjid FROM pg_depend d WHERE d.classid = t.c AND d.objid = t.o)
         FROM things t CROSS JOIN LATERAL pg_identify_object_as_address(t.c, t.o, 0) a
+        LEFT JOIN LATERAL (\(part)) p ON true
         WHERE a.type IS NOT NULL AND a.object_names IS NOT NULL
           AND a.type NOT LIKE 'toast %' AND t.o >= 16384
           AND NOT (t.c = 'pg_catalog.pg_class'::regclass AND a.object_names[1] = 'pg_toast')
@@ -107,11 +110,26 @@ enum SnapshotQueries {
               AND (n.isgiven OR n.c <> 'pg_catalog.pg_class'::regclass)
               AND (d.deptype = 'e' OR NOT EXISTS (
                   SELECT FROM pg_depend e WHERE e.classid = n.c AND e.objid = n.o AND e.deptype = 'e')))
-        SELECT t.c, t.o, a.type, a.object_names, a.object_args, pg_describe_object(t.c, t.o, 0), \(isEntry)
+        SELECT t.c, t.o, a.type, a.object_names, a.object_args, pg_describe_object(t.c, t.o, 0), \(isEntry), NULL, NULL, NULL
         FROM (SELECT DISTINCT n.c, n.o FROM needed n WHERE NOT n.isgiven) t
         CROSS JOIN LATERAL pg_identify_object_as_address(t.c, t.o, 0) a
         WHERE a.type IS NOT NULL AND a.object_names IS NOT NULL AND a.type NOT LIKE 'toast %'
         ORDER BY t.c, t.o
+        """
+
+    /// What pg_dump may write into its table's or domain's definition, though it goes without that: a default by a sequence
+    /// that goes, a check by a function that goes. The table, and how the part is made alone.
+    private static let part = """
+        SELECT f.adrelid AS owner, format('ALTER TABLE ONLY %s ALTER COLUMN %I SET DEFAULT %s', f.adrelid::regclass, b.attname,
+                                          pg_get_expr(f.adbin, f.adrelid)) AS statement
+        FROM pg_attrdef f JOIN pg_attribute b ON b.attrelid = f.adrelid AND b.attnum = f.adnum
+        WHERE t.c = 'pg_catalog.pg_attrdef'::regclass AND f.oid = t.o AND b.attgenerated = ''
+        UNION ALL
+        SELECT k.conrelid, format('ALTER %s ADD CONSTRAINT %I %s',
+                                  CASE WHEN k.contypid <> 0 THEN 'DOMAIN ' || format_type(k.contypid, NULL)
+                                       ELSE 'TABLE ' || k.conrelid::regclass END, k.conname, pg_get_constraintdef(k.oid))
+        FROM pg_constraint k
+        WHERE t.c = 'pg_catalog.pg_constraint'::regclass AND k.oid = t.o AND k.contype = 'c' AND k.coninhcount = 0
         """
 
     /// pg_dump has an entry of its own for the thing `t`: it is nothing that comes with another one (an index of a

@@ -62,17 +62,21 @@ struct SnapshotReading {
                 if row[8] == "t" { members.append("\(table.kindName) \(table.qualifiedName)") }
             }
         }
+        var owners: [UInt32: UInt32] = [:]
         func things(
             _ sql: String, _ given: [(catalog: Int, oid: UInt32)]
         ) throws(ServerFault) -> [SnapshotManifest.Thing] {
             let parameters = [given.map { String($0.catalog) }, given.map { String($0.oid) }].map(Self.array)
             return try rows(sql, parameters).compactMap { row in
-                guard row.count == 7, let catalog = row[0].flatMap({ UInt32($0) }),
+                guard row.count == 10, let catalog = row[0].flatMap({ UInt32($0) }),
                     let oid = row[1].flatMap({ UInt32($0) })
                 else { return nil }
+                owners[oid] = row[7].flatMap { UInt32($0) }
+                let referred = row[9]?.dropFirst().dropLast().split(separator: ",").compactMap { UInt32($0) }
                 return SnapshotManifest.Thing(
                     catalog: catalog, oid: oid, type: row[2] ?? "", names: row[3] ?? "{}", arguments: row[4] ?? "{}",
-                    text: row[5] ?? "", isEntry: row[6] == "t")
+                    text: row[5] ?? "", isEntry: row[6] == "t", statement: row[8],
+                    refers: row[8] == nil ? nil : referred)
             }
         }
         try add(wanted)
@@ -110,7 +114,13 @@ struct SnapshotReading {
         let held = Set(relations.map(\.oid))
         locked = relations.filter { lockedOIDs.contains($0.oid) }.map(\.qualifiedName)
 
-        dependents = all.filter { $0.catalog != Self.relationCatalog || !held.contains($0.oid) }
+        dependents = all.compactMap { thing in
+            if thing.catalog == Self.relationCatalog, held.contains(thing.oid) { return nil }
+            var thing = thing
+            // Part of a table that is held as a whole.
+            if let owner = owners[thing.oid], held.contains(owner) { (thing.statement, thing.refers) = (nil, nil) }
+            return thing
+        }
         let given = roots + dependents.map { (catalog: Int($0.catalog), oid: $0.oid) }
         needs = try things(SnapshotQueries.needs, given)
         leftOut = try rows(SnapshotQueries.unreadable).compactMap { row in

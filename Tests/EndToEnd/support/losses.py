@@ -198,6 +198,11 @@ LOSSES = [
         CREATE FUNCTION all_of() RETURNS SETOF t LANGUAGE sql AS 'SELECT * FROM t'; REVOKE ALL ON FUNCTION name_of FROM PUBLIC;
         COMMENT ON FUNCTION name_of IS 'its name'; CREATE AGGREGATE last_of(t) (SFUNC = record_larger_, STYPE = int)
      """.replace("CREATE AGGREGATE last_of(t) (SFUNC = record_larger_, STYPE = int)", "INSERT INTO t VALUES (1, 'a')"), "DROP TABLE t CASCADE"),
+    Loss("checks of others by what goes along", """
+        CREATE TABLE t (id int); CREATE FUNCTION fine(t) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT ($1).id > 0';
+        CREATE TABLE other (a int, CONSTRAINT odd CHECK (fine(ROW(a)::t))); CREATE TABLE heir () INHERITS (other);
+        CREATE DOMAIN small AS int CONSTRAINT few CHECK (fine(ROW(VALUE)::t)); INSERT INTO heir VALUES (1)
+     """, "DROP TABLE t CASCADE"),
     Loss("publications", """
         CREATE TABLE t (id int PRIMARY KEY, v int); CREATE TABLE other (id int PRIMARY KEY);
         CREATE PUBLICATION pub FOR TABLE t (id) WHERE (id > 5), other; CREATE PUBLICATION everything FOR ALL TABLES
