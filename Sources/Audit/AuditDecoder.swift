@@ -213,10 +213,7 @@ private struct Fields {
                 AuditRecord.Fault($0, isOver: isOver, text: text ?? "")
             })
         record.watched = try watchedThing()
-        if knownEvent == .snapshot {
-            guard let known = action.flatMap(AuditRecord.SnapshotEvent.Action.init) else {
-                throw .missing(key: "action")
-            }
+        if knownEvent == .snapshot, let known = action.flatMap(AuditRecord.SnapshotEvent.Action.init) {
             record.snapshot = AuditRecord.SnapshotEvent(
                 action: known, snapshot: snapshot, intent: intent, text: text ?? "")
         }
