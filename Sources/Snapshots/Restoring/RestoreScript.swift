@@ -43,8 +43,8 @@ final class RestoreScript: Sendable {
         ended.wait()
         switch result.withLock({ $0 }) {
         case .none: throw .program("psql did not start")
-        case .failure(let fault): throw fault
-        case .success(let end):
+        case .some(.failure(let fault)): throw fault
+        case .some(.success(let end)):
             // psql's own error is the cause of what pg_restore then complains of.
             guard end.code == 0 else { throw .program("nothing was restored: \(end.lastWords)") }
         }

@@ -51,7 +51,8 @@ package struct SnapshotRestorer: Sendable {
         case .fill:
             plan.filled = existing.filter { $0.kind == "r" }
             if !plan.hasRows { throw .beyondReach("the snapshot has no rows to fill tables with") }
-            for table in plan.filled where try target.hasRows(table, link) {
+            for table in plan.filled {
+                guard try target.hasRows(table, link) else { continue }
                 throw .beyondReach(
                     "table \(table.qualifiedName) is not empty: nothing is mixed into it (--existing replace)")
             }

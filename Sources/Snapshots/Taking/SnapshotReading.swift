@@ -94,7 +94,11 @@ struct SnapshotReading {
         vanished = wanted.filter { !visible.contains($0) && !lockedOIDs.contains($0) }
         guard !relations.isEmpty else {
             self.relations = []
-            (self.members, dependents, needs, leftOut, locked) = ([], [], [], [], [])
+            self.members = []
+            dependents = []
+            needs = []
+            leftOut = []
+            locked = []
             return
         }
         let roots = relations.map { (catalog: Self.relationCatalog, oid: $0.oid) } + others
