@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -187,6 +188,50 @@ def test_another_database_can_be_restored_to(loser: Loser, postgres: PostgresSer
     with postgres.database(f"snapelse{next(numbers)}") as other:
         loser.run("restore", snapshot["id"], "--database", other)
         assert Loser(postgres, loser.holdfast, other).dump() == before
+
+
+def test_a_restore_through_the_proxy_is_in_the_trail(loser: Loser) -> None:
+    loser.execute("CREATE TABLE t (id serial PRIMARY KEY, v text); INSERT INTO t (v) VALUES ('a')")
+    before = loser.dump()
+    loser.lose("DROP TABLE t")
+    (snapshot,) = loser.snapshots()
+    way = f"host={loser.holdfast.host} port={loser.holdfast.port} user=postgres dbname=postgres"
+    loser.run("restore", snapshot["id"], "--connection", way)
+    assert loser.dump() == before
+    (made,) = loser.holdfast.trail.wait(event="intent", database=loser.database, command="CREATE TABLE")
+    assert made["application_name"].startswith("holdfast restore")
+
+
+def test_tables_taken_by_hand(loser: Loser) -> None:
+    loser.execute(
+        'CREATE SCHEMA s; CREATE TABLE s.t (id serial); CREATE TABLE "T" (id int); CREATE VIEW v AS SELECT id FROM "T";'
+        "CREATE MATERIALIZED VIEW m AS SELECT id FROM s.t; INSERT INTO s.t DEFAULT VALUES"
+    )
+    before = loser.dump()
+    taken = loser.run("take", "--database", loser.database, "s.t", "T").stdout.strip()
+    loser.execute('DROP TABLE s.t, "T" CASCADE')
+    shown = loser.run("show", taken).stdout
+    assert "table s.t" in shown and 'table public."T"' in shown and "materialized view public.m" in shown
+    loser.run("restore", taken)
+    assert loser.dump() == before
+    (listed,) = loser.snapshots()
+    assert listed["id"] == taken and listed["cause"]["kind"] == "command"
+    unknown = loser.run("take", "--database", loser.database, "nobody", check=False)
+    assert unknown.returncode == 1 and "there is no nobody" in unknown.stderr
+    loser.run("remove", taken)
+    assert loser.snapshots() == []
+
+
+def test_many_sessions_lose_at_once(loser: Loser) -> None:
+    loser.execute("".join(f"CREATE TABLE t{n} (id int); INSERT INTO t{n} VALUES ({n});" for n in range(8)))
+    before = loser.dump()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: loser.lose(f"DROP TABLE t{n}"), range(8)))
+    snapshots = loser.snapshots()
+    assert len(snapshots) == 8 and loser.relations() == set()
+    for snapshot in snapshots:
+        loser.run("restore", snapshot["id"])
+    assert loser.dump() == before
 
 
 # What the trail says.
