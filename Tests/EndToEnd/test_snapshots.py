@@ -114,6 +114,8 @@ def test_rows_come_back_after_truncate(loser: Loser, statement: str) -> None:
         "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t SELECT FROM generate_series(1, 10);"
         "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;"
         "CREATE TRIGGER no BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION no();"
+        "CREATE TRIGGER off AFTER DELETE ON t EXECUTE FUNCTION no(); ALTER TABLE t DISABLE TRIGGER off;"
+        "CREATE TRIGGER always AFTER DELETE ON t EXECUTE FUNCTION no(); ALTER TABLE t ENABLE ALWAYS TRIGGER always;"
     )
     if "CASCADE" in statement:
         loser.execute("CREATE TABLE a_child (id int REFERENCES t); INSERT INTO a_child VALUES (3)")

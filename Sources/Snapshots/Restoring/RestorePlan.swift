@@ -16,6 +16,8 @@ package struct RestorePlan: Sendable {
 
     /// What is made by statements of Holdfast's own.
     var statements: [String] = []
+    /// What gives triggers of filled tables their states back.
+    var triggerStates: [String] = []
     /// Entries of the archives.
     var definitions: Set<Int> = []
     var rows: Set<Int> = []

@@ -74,6 +74,7 @@ final class RestoreScript: Sendable {
         try restore(things, of: definitions, ["--section=pre-data"], to: output)
         let fills = plan.filled.isEmpty ? [] : ["--data-only", "--disable-triggers"]
         try restore(data, of: tables, ["--section=data"] + fills, to: output)
+        for statement in plan.triggerStates { try say(statement + ";\n", to: output) }
         try restore(things, of: definitions, ["--section=post-data"], to: output)
         try restore(late, of: definitions, [], to: output)
         for statement in plan.statements { try say(statement + ";\n", to: output) }

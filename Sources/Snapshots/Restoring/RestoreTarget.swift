@@ -53,6 +53,21 @@ struct RestoreTarget {
         }
     }
 
+    /// Statements that give a table's triggers the state that they are in now: filling it enables them all.
+    func triggerStates(of table: SnapshotManifest.Table, _ link: ServerConnection) throws(SnapshotFault) -> [String] {
+        do throws(ServerFault) {
+            return try link.query(
+                """
+                SELECT format('ALTER TABLE %s %s TRIGGER %I', g.tgrelid::regclass, CASE g.tgenabled
+                              WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, g.tgname)
+                FROM pg_trigger g WHERE g.tgrelid = $1::regclass AND g.tgenabled <> 'O' ORDER BY g.tgname
+                """, [table.qualifiedName]
+            ).rows.compactMap { $0.first.flatMap(\.self) }
+        } catch {
+            throw .server(error.description)
+        }
+    }
+
     /// What goes with tables that are dropped.
     struct Going {
         var keys: Set<String> = []

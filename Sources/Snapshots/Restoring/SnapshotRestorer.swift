@@ -52,6 +52,7 @@ package struct SnapshotRestorer: Sendable {
             plan.filled = existing.filter { $0.kind == "r" }
             if !plan.hasRows { throw .beyondReach("the snapshot has no rows to fill tables with") }
             for table in plan.filled {
+                plan.triggerStates += try target.triggerStates(of: table, link)
                 guard try target.hasRows(table, link) else { continue }
                 throw .beyondReach(
                     "table \(table.qualifiedName) is not empty: nothing is mixed into it (--existing replace)")
