@@ -114,7 +114,7 @@ package enum ShippedConfiguration {
         folder = ""                 # where to, "var/snapshots"; "" takes none
         connection = ""             # how Holdfast's own role reaches the server; "" is as in [guard], else as in [catalog]
         databases = []              # names or patterns ("shop_*") of the databases that it is about; [] is all
-        tags = []                   # the same of tags; [] is all. Sessions in which no rule can refuse anything lose without a snapshot
+        tags = ["production"]       # the same of tags; "*" is all
         # classes = ["drop_table"]  # which statements wait; left out: whatever loses tables, columns or all rows of one
         max_size = "1GB"            # the most that one snapshot may have on the disk
         timeout = "1m"              # the longest that a statement waits for its snapshot

@@ -21,7 +21,7 @@ enum SnapshotReader {
                 PatternReader.glob($0, log: section.log)
             }
         }
-        if !section.listIsEmpty("tags") { settings.tags = PatternReader.tags("tags", in: section, known: tags) }
+        settings.tags = PatternReader.tags("tags", in: section, known: tags)
         settings.classes = RuleReader.classes("classes", in: section)
         settings.maximumByteCount = section.size(
             "max_size", in: 1 << 10...1 << 50, otherwise: settings.maximumByteCount)

@@ -24,7 +24,7 @@ package struct SnapshotSettings: Sendable, Hashable {
     package var connection = ""
     /// Patterns of the databases that it is about; empty for all.
     package var databases: [Glob] = []
-    /// Patterns of the tags that it is about; empty for all.
+    /// Patterns of the tags that it is about; empty for production alone.
     package var tags: [Glob] = []
     /// Statements of these classes wait for a snapshot.
     package var classes: ClassSet?
@@ -50,7 +50,7 @@ package struct SnapshotSettings: Sendable, Hashable {
 
     /// Whether snapshots are taken of what sessions of this tag lose in this database.
     package func concern(tag: String, database: String) -> Bool {
-        areOn && (tags.isEmpty || tags.contains { $0.matches(tag) })
+        areOn && (tags.isEmpty ? tag == Tag.production : tags.contains { $0.matches(tag) })
             && (databases.isEmpty || databases.contains { $0.matches(database) })
     }
 }

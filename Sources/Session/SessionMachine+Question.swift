@@ -56,7 +56,7 @@ extension SessionMachine {
         _ judgement: Judgement, isQuery: Bool, names: Names?, text: UnsafeRawBufferPointer,
         judge: borrowing StatementJudge
     ) -> Consultation {
-        guard let names, rules.isGuarded || opensGrants || snapshotClasses != nil, isAuthenticated, !isReplication,
+        guard let names, rules.isGuarded || opensGrants || wantsSnapshots, isAuthenticated, !isReplication,
             isWorthAsking(judgement),
             let asked = CatalogQuestion(
                 judgement.facts, isSequence: names.areSequence, readsCertainly: names.areCertain,

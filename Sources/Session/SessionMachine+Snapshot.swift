@@ -4,14 +4,13 @@ import SQLParsing
 /// What the rules let pass is lost only when a snapshot holds it.
 extension SessionMachine {
     /// Snapshots are taken of what this session loses.
-    var wantsSnapshots: Bool { snapshotClasses != nil && rules.isGuarded && !isReplication }
+    var wantsSnapshots: Bool { snapshotClasses != nil && !isReplication }
 
     /// What a snapshot is taken before, if proxy.conf names no other classes: permanent tables, columns or all of a table's
     /// rows go.
     package static let standardSnapshotClasses = ClassSet([
         .dropTable, .dropSchema, .dropOwned, .dropExtension, .dropMaterializedView, .dropDatabase, .dropColumn,
-        .cascade,
-        .truncate,
+        .cascade, .truncate,
     ])
 
     /// Whether the message takes something permanent with it that a snapshot is wanted of.

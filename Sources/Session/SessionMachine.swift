@@ -75,8 +75,7 @@ package struct SessionMachine: ~Copyable {
     /// The guard inside the database must be told of what may be lost (``takeGrantRequest()``).
     package var opensGrants = false
     var grantRequest: GrantRequest?
-    /// What is let pass with these classes is lost only after a snapshot (``takeSnapshotRequest()``); nil for none. Holds
-    /// where a rule can refuse something.
+    /// What is let pass with these classes is lost only after a snapshot (``takeSnapshotRequest()``); nil for none.
     package var snapshotClasses: ClassSet?
     var snapshotRequest: SnapshotRequest?
     /// What may go of permanent things, as the server answered; nil if nobody asked.

@@ -45,6 +45,7 @@ import Testing
 
     @Test func `are off, and cautious, where nothing is said`() throws {
         let snapshots = try read("").snapshots
+        #expect(try read("[snapshots]\nfolder = \"s\"\nconnection = \"host=a\"").snapshots.concern(tag: "production", database: "x"))
         #expect(!snapshots.areOn && !snapshots.concern(tag: "production", database: "shop"))
         #expect(snapshots.beyond == .refuse && snapshots.unknown == .refuse)
         #expect(snapshots.keptAge == nil && snapshots.keptCount == 0 && snapshots.keptByteCount == 0)
@@ -69,6 +70,7 @@ import Testing
         Mistake(text: "[snapshots]\ntimeout = \"10ms\"", line: 2, says: "out of range"),
         Mistake(text: "[snapshots]\nmax_size = \"much\"", line: 2, says: "no size"),
         Mistake(text: "[snapshots]\nkeep_age = \"1m\"", line: 2, says: "out of range"),
+        Mistake(text: "[snapshots]\ntags = []", line: 2, says: "is empty"),
         Mistake(text: "[snapshots]\ndatabases = [\"\"]", line: 2, says: "empty pattern"),
     ]
 

@@ -280,6 +280,20 @@ def test_a_warning_takes_a_snapshot_and_a_refusal_takes_none(start_loser: Callab
     assert len(loser.snapshots()) == 1
 
 
+def test_where_no_rule_refuses_anything(
+    postgres: PostgresServer, roles: None, start_holdfast: StartHoldfast, production: str, test_database: str
+) -> None:
+    warning = {"name": "look", "classes": ["any"], "action": "warn"}
+    holdfast = start_holdfast(
+        rules=[warning], snapshots={"folder": "snapshots", "connection": connection(postgres)}
+    )
+    for database, count in ((production, 1), (test_database, 0)):
+        loser = Loser(postgres, holdfast, database)
+        loser.execute("CREATE TABLE t (id int)")
+        loser.lose("DROP TABLE t")
+        assert len(loser.snapshots()) == count
+
+
 def test_the_extended_protocol(loser: Loser) -> None:
     loser.execute("CREATE TABLE t (id int); CREATE TABLE u (id int)")
     with loser.session() as session:
