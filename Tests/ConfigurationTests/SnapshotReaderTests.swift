@@ -45,7 +45,8 @@ import Testing
 
     @Test func `are off, and cautious, where nothing is said`() throws {
         let snapshots = try read("").snapshots
-        #expect(try read("[snapshots]\nfolder = \"s\"\nconnection = \"host=a\"").snapshots.concern(tag: "production", database: "x"))
+        let plain = try read("[snapshots]\nfolder = \"s\"\nconnection = \"host=a\"").snapshots
+        #expect(plain.concern(tag: "production", database: "x") && !plain.concern(tag: "test", database: "x"))
         #expect(!snapshots.areOn && !snapshots.concern(tag: "production", database: "shop"))
         #expect(snapshots.beyond == .refuse && snapshots.unknown == .refuse)
         #expect(snapshots.keptAge == nil && snapshots.keptCount == 0 && snapshots.keptByteCount == 0)
