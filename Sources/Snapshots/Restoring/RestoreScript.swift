@@ -18,7 +18,9 @@ final class RestoreScript: Sendable {
         // A psql that has ended is told of by its exit code.
         signal(SIGPIPE, SIG_IGN)
         var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw .program("no pipe: \(String(cString: strerror(errno)))") }
+        guard pipe(&ends) == 0 else { throw .program("no pipe: \(String(cString: strerror(errno)))") }
+        // psql sees the end of its input only if it does not hold the other end itself.
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let (input, output) = (ends[0], ends[1])
         let shell = ProgramRun(
             words: [programs.shell, "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"],

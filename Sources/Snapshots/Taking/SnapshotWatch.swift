@@ -48,7 +48,7 @@ final class SnapshotWatch {
         let rows: [[String?]]
         do throws(ServerFault) {
             // The list of sessions is kept for as long as a transaction lasts.
-            try link.query("SELECT pg_catalog.pg_stat_clear_snapshot()", [], within: left)
+            _ = try link.query("SELECT pg_catalog.pg_stat_clear_snapshot()", [], within: left)
             rows = try link.query(SnapshotQueries.blockers, [application], within: left).rows
         } catch {
             throw .server(error.description)
