@@ -71,10 +71,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "Snapshots", dependencies: ["Configuration", "ServerLink", "CLinux", "COpenSSL"],
+            swiftSettings: strict),
+        .target(
             name: "Gateway",
             dependencies: [
-                "Authentication", "Unseen", "Sentinel", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
-                "Configuration", "Transport", "TLSEngine", "Audit", "AuditSinks", "CLinux", "Telemetry",
+                "Authentication", "Unseen", "Sentinel", "Snapshots", "ServerLink", "Session", "PostgresWire", "Policy",
+                "SQLParsing", "Configuration", "Transport", "TLSEngine", "Audit", "AuditSinks", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -82,7 +85,8 @@ let package = Package(
             name: "holdfast",
             dependencies: [
                 "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "AuditSinks", "DatabaseGuard", "Unseen",
-                "Sentinel", "ServerLink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Sentinel", "Snapshots", "ServerLink",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -124,6 +128,8 @@ let package = Package(
         .testTarget(name: "AuditTests", dependencies: ["Audit", "Policy"], swiftSettings: strict),
         .testTarget(name: "AuditSinksTests", dependencies: ["AuditSinks", "Audit"], swiftSettings: strict),
         .testTarget(name: "SentinelTests", dependencies: ["Sentinel", "Configuration"], swiftSettings: strict),
+        .testTarget(
+            name: "SnapshotsTests", dependencies: ["Snapshots", "Configuration"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],
