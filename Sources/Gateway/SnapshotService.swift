@@ -6,6 +6,7 @@ import Foundation
 import Logging
 import Policy
 import Session
+import SQLParsing
 import Snapshots
 import Synchronization
 
