@@ -260,6 +260,14 @@ package final class ProxyServer {
         var counters: Logger.Metadata = [:]
         for counter in limits.counters.nonZero { counters[counter.name] = "\(counter.value)" }
         for counter in sinks.counters { counters[counter.name] = "\(counter.value)" }
+        let trail = audit.counters
+        counters["audit_records_written"] = "\(trail.recordsWritten)"
+        counters["audit_flushes"] = "\(trail.syncs)"
+        if trail.failures > 0 {
+            counters["audit_write_failures"] = "\(trail.failures)"
+            counters["audit_records_in_backlog"] = "\(trail.recordsInBacklog)"
+            counters["audit_records_lost"] = "\(trail.recordsLost)"
+        }
         logger.notice("counters", metadata: counters)
     }
 

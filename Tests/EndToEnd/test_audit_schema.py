@@ -200,6 +200,7 @@ def of_a_full_disk(start: StartHoldfast, production: str, disk: Path) -> list[Re
         # More than what is kept in memory meanwhile.
         for number in range(22):
             client.ask(query(f"DROP TABLE kept /* {number} {'x' * 1_000_000} */"))
+        eventually(lambda: holdfast.counters().get("audit_records_lost", 0) > 0, what="records that are lost")
         os.truncate(ballast, 0)
         holdfast.trail.wait(event="gap", timeout=30)
     holdfast.stop()

@@ -78,7 +78,7 @@ def test_no_secret_reaches_a_file_or_an_error(
                 for form in forms(secret):
                     if (at := lowered.find(form)) >= 0:
                         leaks.append(f"{path.name}, {name} ({statement.title}): {content[max(0, at - 120) : at + 40]}")
-        if path.name.startswith("audit") and ".jsonl" in path.name:
+        if path.name.startswith("audit") and path.suffix in (".jsonl", ".zst"):
             for record in map(json.loads, content.splitlines()):
                 if "***" in record.get("sql", ""):
                     recorded.add(record["application_name"])
@@ -102,7 +102,7 @@ def test_what_is_no_secret_is_recorded_as_it_is(start_holdfast: StartHoldfast, t
     shown = [
         record["sql"]
         for path, content in written_files(holdfast.folder)
-        if path.name.startswith("audit") and ".jsonl" in path.name
+        if path.name.startswith("audit") and path.suffix in (".jsonl", ".zst")
         for record in map(json.loads, content.splitlines())
         if "sql" in record
     ]

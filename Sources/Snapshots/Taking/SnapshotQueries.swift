@@ -17,7 +17,10 @@ enum SnapshotQueries {
             JOIN pg_inherits i ON i.inhparent = t.oid)
         SELECT DISTINCT ON (c.oid) c.oid, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), c.relkind,
                greatest(c.reltuples::int8, 0),
-               CASE WHEN c.relkind IN ('r', 'm') THEN pg_table_size(c.oid) ELSE 0 END,
+               CASE WHEN c.relkind IN ('r', 'm') THEN (
+                   -- pg_table_size would wait for whoever has the table locked.
+                   SELECT sum(greatest(p.relpages, 0)::int8) * current_setting('block_size')::int8
+                   FROM pg_class p WHERE p.oid IN (c.oid, c.reltoastrelid)) ELSE 0 END,
                t.given,
                EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
                        AND d.deptype = 'e')
