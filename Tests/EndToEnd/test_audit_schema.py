@@ -188,6 +188,19 @@ def of_a_watch(start: StartHoldfast, postgres: PostgresServer, test: str) -> lis
     return all_records(holdfast.folder)
 
 
+def of_a_snapshot(start: StartHoldfast, postgres: PostgresServer, production: str) -> list[Record]:
+    """A table that may be dropped, and is kept first."""
+    connection = f"host={postgres.host} port={postgres.port} user=postgres dbname=postgres"
+    passing = {"name": "one may go", "classes": ["table_loss"], "objects": ["going"], "action": "allow"}
+    holdfast = start(rules=[passing, *RULES], snapshots={"folder": "snapshots", "connection": connection})
+    with holdfast.connect(production) as session:
+        session.execute("CREATE TABLE going ()")
+        session.execute("DROP TABLE going")
+    holdfast.trail.wait(event="snapshot", action="taken")
+    holdfast.stop()
+    return all_records(holdfast.folder)
+
+
 def of_a_full_disk(start: StartHoldfast, production: str, disk: Path) -> list[Record]:
     """Records that are lost, and said to be."""
     holdfast = start(audit={"file": str(disk / "audit.jsonl"), "rotate_size": "1GB"})
@@ -214,7 +227,7 @@ def test_every_kind_and_field_is_written_as_the_schema_says(
     seen = of_statements(start_holdfast, certificates, postgres, production, test_database, socket_folder)
     for records in (
         of_findings(start_holdfast, postgres, test_database), of_a_watch(start_holdfast, postgres, test_database),
-        of_a_full_disk(start_holdfast, production, disk),
+        of_a_snapshot(start_holdfast, postgres, production), of_a_full_disk(start_holdfast, production, disk),
     ):  # fmt: skip
         assert not (faults := invalid(records)), "\n".join(faults[:20])
         seen += records

@@ -101,7 +101,7 @@ def test_a_dropped_schema_comes_back(loser: Loser) -> None:
     before = loser.dump()
     loser.lose("DROP SCHEMA shop CASCADE")
     (snapshot,) = loser.snapshots()
-    loser.run("restore", snapshot["id"], "--existing", "keep", check=False)
+    loser.run("restore", snapshot["id"], "--existing", "keep")
     # A column of a table that stays went with the type.
     assert "shop.t" in loser.relations()
     loser.execute("ALTER TABLE outside ADD COLUMN m shop.mood")
@@ -646,6 +646,7 @@ def test_other_sessions_go_on_meanwhile(start_loser: Callable[..., Loser], progr
         go.touch()
         result = waiting.pgconn.get_result()
         assert result and result.command_status == b"DROP TABLE"
+        assert waiting.pgconn.get_result() is None
     assert loser.relations() == set()
 
 

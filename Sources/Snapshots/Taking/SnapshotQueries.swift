@@ -128,7 +128,7 @@ enum SnapshotQueries {
         FROM pg_attrdef f JOIN pg_attribute b ON b.attrelid = f.adrelid AND b.attnum = f.adnum
         WHERE t.c = 'pg_catalog.pg_attrdef'::regclass AND f.oid = t.o AND b.attgenerated = ''
         UNION ALL
-        SELECT k.conrelid, format('ALTER %s ADD CONSTRAINT %I %s',
+        SELECT CASE WHEN k.contypid <> 0 THEN k.contypid ELSE k.conrelid END, format('ALTER %s ADD CONSTRAINT %I %s',
                                   CASE WHEN k.contypid <> 0 THEN 'DOMAIN ' || format_type(k.contypid, NULL)
                                        ELSE 'TABLE ' || k.conrelid::regclass END, k.conname, pg_get_constraintdef(k.oid))
         FROM pg_constraint k
