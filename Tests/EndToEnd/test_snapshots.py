@@ -16,6 +16,7 @@ from support.postgres import PostgresServer, open_folder
 from support.programs import eventually, program
 from support.proxy import Holdfast, ProxySettings, command
 from support.snapshots import Loser, connection, rules
+from support.wire import COPY_DONE, SYNC, WireClient, bind, copy_data, execute, parse, query
 
 ROLES = ("snap_owner", "snap_reader", "snap_poor")
 
@@ -648,6 +649,104 @@ def test_other_sessions_go_on_meanwhile(start_loser: Callable[..., Loser], progr
         assert result and result.command_status == b"DROP TABLE"
         assert waiting.pgconn.get_result() is None
     assert loser.relations() == set()
+
+
+def slow(programs: Path) -> tuple[str, Path]:
+    """A pg_dump that begins when a file is there."""
+    go = programs / "go"
+    return stand_in(programs, real(f'while [ ! -e {go} ]; do sleep 0.05; done; exec {program("pg_dump")} "$@"')), go
+
+
+def test_holdfast_ends_while_a_statement_waits(
+    postgres: PostgresServer, roles: None, start_holdfast: StartHoldfast, production: str, programs: Path
+) -> None:
+    path, _ = slow(programs)
+    holdfast = start_holdfast(
+        rules=rules(), top={"drain_timeout": "500ms"},
+        snapshots={"folder": "snapshots", "connection": connection(postgres), "pg_dump": path},
+    )  # fmt: skip
+    loser = Loser(postgres, holdfast, production)
+    loser.execute("CREATE TABLE t (id int); INSERT INTO t VALUES (1)")
+    before = loser.dump()
+    with WireClient(holdfast.host, holdfast.port).login(production) as client:
+        client.send(query("DROP TABLE t"))
+        eventually(lambda: loser.leftovers(), what="the dump's beginning")
+        holdfast.stop()
+        assert "C" not in {message.kind for message in client.rest()}
+    assert loser.dump() == before and loser.snapshots() == [] and loser.leftovers() == []
+    (failed,) = holdfast.trail.wait(event="snapshot", action="failed")
+    assert "shutting down" in failed["text"] or "its client left" in failed["text"]
+    assert holdfast.trail.records(event="intent", command="DROP TABLE") == []
+
+
+def test_a_statement_ends_within_the_drain_when_its_snapshot_does(
+    postgres: PostgresServer, roles: None, start_holdfast: StartHoldfast, production: str, programs: Path
+) -> None:
+    path, go = slow(programs)
+    holdfast = start_holdfast(
+        rules=rules(), snapshots={"folder": "snapshots", "connection": connection(postgres), "pg_dump": path}
+    )
+    loser = Loser(postgres, holdfast, production)
+    loser.execute("CREATE TABLE t (id int)")
+    with WireClient(holdfast.host, holdfast.port).login(production) as client, ThreadPoolExecutor(1) as pool:
+        client.send(query("DROP TABLE t"))
+        eventually(lambda: loser.leftovers(), what="the dump's beginning")
+        ended = pool.submit(holdfast.stop)
+        eventually(lambda: "draining" in holdfast.log_text(), what="the drain")
+        go.touch()
+        assert [str(message) for message in client.until("Z")] == ["C(DROP TABLE)", "ZI"]
+        ended.result()
+    assert loser.relations() == set() and len(loser.snapshots()) == 1
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_rows_of_copy_that_came_before_and_requests_that_come_behind(
+    start_loser: Callable[..., Loser], programs: Path, is_taken: bool
+) -> None:
+    """All in one packet: COPY with its rows, the loss, and what is pipelined behind it."""
+    path, go = slow(programs) if is_taken else ("/nowhere/pg_dump", programs)
+    loser = start_loser(pg_dump=path)
+    loser.execute("CREATE TABLE t (id int); CREATE TABLE u (id int)")
+    rows = [copy_data(f"{n}\n".encode() * 100) for n in range(200)]
+    with WireClient(loser.holdfast.host, loser.holdfast.port).login(loser.database) as client:
+        client.send(
+            query("COPY t FROM STDIN"), *rows, COPY_DONE, query("DROP TABLE t"),
+            query("COPY u FROM STDIN"), *rows, COPY_DONE,
+            parse("SELECT count(*)::int FROM u"), bind(), execute(), SYNC, query("SELECT 'end'"),
+        )  # fmt: skip
+        if is_taken:
+            eventually(lambda: loser.leftovers(), what="the dump's beginning")
+            assert [str(message) for message in client.until("Z")] == ["G", "C(COPY 20000)", "ZI"]
+            assert client.is_quiet()
+            go.touch()
+        else:
+            client.until("Z")
+        answers = client.until("Z", 4)
+        lost = "C(DROP TABLE)" if is_taken else "E(42501)"
+        said = [str(message) for message in answers]
+        assert said[:7] == [lost, "ZI", "G", "C(COPY 20000)", "ZI", "1", "2"]
+        assert [message.values for message in answers if message.kind == "D"] == [["20000"], ["end"]]
+        assert client.is_quiet()
+    assert ("t" in loser.relations()) is not is_taken
+    if is_taken:
+        loser.run("restore", loser.snapshots()[0]["id"])
+    assert loser.postgres.value("SELECT count(*) FROM t", loser.database) == 20000
+
+
+def test_a_pipeline_stops_at_a_loss_that_has_no_snapshot(start_loser: Callable[..., Loser]) -> None:
+    loser = start_loser(pg_dump="/nowhere/pg_dump")
+    loser.execute("CREATE TABLE t (id int); CREATE TABLE u (id int)")
+    with WireClient(loser.holdfast.host, loser.holdfast.port).login(loser.database) as client:
+        pipeline = [
+            part
+            for sql in ("INSERT INTO u VALUES (1)", "DROP TABLE t", "INSERT INTO u VALUES (2)")
+            for part in (parse(sql), bind(), execute())
+        ]
+        answers = client.ask(*pipeline, SYNC)
+        assert [str(message) for message in answers if message.kind in "CEZ"] == ["C(INSERT 0 1)", "E(42501)", "ZI"]
+        # The implicit transaction is gone as a whole.
+        assert [message.values for message in client.ask(query("SELECT count(*) FROM u")) if message.kind == "D"] == [["0"]]
+    assert loser.relations() == {"t", "u"}
 
 
 def test_holdfast_does_not_start_without_a_way_to_take_snapshots(tmp_path: Path) -> None:
