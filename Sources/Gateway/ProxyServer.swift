@@ -243,6 +243,11 @@ package final class ProxyServer {
         var counters: Logger.Metadata = [:]
         for counter in limits.counters.nonZero { counters[counter.name] = "\(counter.value)" }
         for counter in sinks.counters { counters[counter.name] = "\(counter.value)" }
+        let trail = audit.counters
+        for (name, value) in [
+            ("audit_failures", trail.failures), ("audit_records_waiting", trail.recordsInBacklog),
+            ("audit_records_lost", trail.recordsLost),
+        ] where value > 0 { counters[name] = "\(value)" }
         logger.notice("counters", metadata: counters)
     }
 
@@ -274,6 +279,10 @@ package final class ProxyServer {
         logCounters()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
+        let lost = audit.counters.recordsLost
+        if lost > 0 {
+            logger.critical("\(lost) records of the audit trail are lost: it could not be written")
+        }
         sinks.stop()
     }
 

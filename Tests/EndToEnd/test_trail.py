@@ -183,6 +183,8 @@ def test_with_a_full_disk_ddl_is_refused_and_reads_go_on_until_there_is_room_aga
         assert [item.kind for item in refused] == ["E", "Z"]
         assert "audit" in refused[0].fields["M"] + refused[0].fields.get("D", "")
         assert transcript(client.ask(query("SELECT 1"))) == ["T", "D", "C(SELECT 1)", "ZI"]
+        assert holdfast.counters()["audit_failures"] >= 1
+        assert "critical audit trail" in holdfast.log_text()
 
         ballast.unlink()
         again = query("CREATE TABLE IF NOT EXISTS after ()")
