@@ -63,9 +63,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "Snapshots", dependencies: ["Configuration", "ServerLink", "CLinux", "COpenSSL"],
+            swiftSettings: strict),
+        .target(
             name: "Gateway",
             dependencies: [
-                "Authentication", "Unseen", "Sentinel", "ServerLink", "Session", "PostgresWire", "Policy", "SQLParsing",
+                "Authentication", "Unseen", "Sentinel", "Snapshots", "ServerLink", "Session", "PostgresWire", "Policy",
+                "SQLParsing",
                 "Configuration", "Transport", "TLSEngine", "Audit", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -74,6 +78,7 @@ let package = Package(
             name: "holdfast",
             dependencies: [
                 "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "DatabaseGuard", "Unseen", "Sentinel",
+                "Snapshots",
                 "ServerLink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
@@ -112,6 +117,8 @@ let package = Package(
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
         .testTarget(name: "SentinelTests", dependencies: ["Sentinel", "Configuration"], swiftSettings: strict),
+        .testTarget(
+            name: "SnapshotsTests", dependencies: ["Snapshots", "Configuration"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SessionTests", dependencies: ["Session", "PostgresWire", "Policy", "SQLParsing"],

@@ -91,6 +91,8 @@ private struct Fields {
     var until: Int64?
     var mark = AuditRecord.Mark()
     var watch: String?
+    var action: String?
+    var snapshot: String?
     var check: String?
     var subject: String?
     var state: String?
@@ -159,6 +161,8 @@ private struct Fields {
         case "torn_sha256": mark.tornHash = try scanner.string()
         case "signature": mark.signature = try scanner.string()
         case "watch": watch = try scanner.string()
+        case "action": action = try scanner.string()
+        case "snapshot": snapshot = try scanner.string()
         case "check": check = try scanner.string()
         case "subject": subject = try scanner.string()
         case "state": state = try scanner.string()
@@ -209,6 +213,10 @@ private struct Fields {
                 AuditRecord.Fault($0, isOver: isOver, text: text ?? "")
             })
         record.watched = try watchedThing()
+        if knownEvent == .snapshot, let known = action.flatMap(AuditRecord.SnapshotEvent.Action.init) {
+            record.snapshot = AuditRecord.SnapshotEvent(
+                action: known, snapshot: snapshot, intent: intent, text: text ?? "")
+        }
         return record
     }
 
@@ -221,6 +229,7 @@ private struct Fields {
             remarks: remarks)
         statement.fingerprint = fingerprint
         statement.blastRadius = blastRadius
+        statement.snapshot = snapshot
         statement.parameters = parameters
         if let textByteCount, let textHash {
             statement.excerpt = AuditRecord.Excerpt(byteCount: textByteCount, hash: textHash, tail: tail ?? "")

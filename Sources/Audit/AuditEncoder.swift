@@ -42,6 +42,12 @@ package enum AuditEncoder {
             field("raised_at", AuditTime.text(watched.since), to: &bytes)
             field("text", watched.text, to: &bytes)
         }
+        if let event = record.snapshot {
+            field("action", event.action.rawValue, to: &bytes)
+            if let id = event.snapshot { field("snapshot", id, to: &bytes) }
+            if let id = event.intent { field("intent", id, to: &bytes) }
+            field("text", event.text, to: &bytes)
+        }
         if let mark = record.mark { append(mark, to: &bytes) }
         if let connection = record.connection { append(connection, to: &bytes) }
         if let service = record.service { append(service, to: &bytes) }
@@ -77,6 +83,7 @@ package enum AuditEncoder {
         field("verdict", statement.verdict, to: &bytes)
         if let rule = statement.rule { field("rule", rule, to: &bytes) }
         if let radius = statement.blastRadius { append(radius, to: &bytes) }
+        if let id = statement.snapshot { field("snapshot", id, to: &bytes) }
         key("remarks", to: &bytes)
         strings(statement.remarks, to: &bytes)
     }

@@ -33,6 +33,8 @@ package struct AuditRecord: Sendable, Equatable {
         case watermark
         /// A watch found something, or no longer does (``WatchedThing``).
         case watch
+        /// A snapshot was taken, restored, removed, or could not be taken (``SnapshotEvent``).
+        case snapshot
         /// Written by the writer itself, of the trail (``Mark``): a file begins, ends.
         case fileStart = "file_start"
         case fileEnd = "file_end"
@@ -77,6 +79,7 @@ package struct AuditRecord: Sendable, Equatable {
     package var finding: Finding?
     package var watermark: Watermark?
     package var watched: WatchedThing?
+    package var snapshot: SnapshotEvent?
     package var mark: Mark?
     package var connection: Connection?
     package var service: Service?
@@ -146,6 +149,8 @@ package struct AuditRecord: Sendable, Equatable {
         package var fingerprint: String?
         /// What would be lost, where the server was asked.
         package var blastRadius: BlastRadius?
+        /// The snapshot that was taken first, of what may be lost.
+        package var snapshot: String?
         /// The values that the statement's parameters were bound to, as text; where proxy.conf asks for them.
         package var parameters: [String?]?
         package var classes: [String]

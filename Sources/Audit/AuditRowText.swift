@@ -54,6 +54,8 @@ package struct AuditRowText {
             return [record.finding?.text ?? ""]
         case .watch:
             return [record.watched.map { "\($0.state.rawValue): \($0.text)" } ?? ""]
+        case .snapshot:
+            return [record.snapshot.map { "\($0.action.rawValue) \($0.snapshot ?? ""): \($0.text)" } ?? ""]
         case .watermark:
             return [record.watermark.map { "compared up to \(Self.time($0.time))" } ?? ""]
         case .fileStart:

@@ -42,7 +42,7 @@ package struct ConfigurationReader {
         "busy_poll",
         "max_clients", "drain_timeout", "connect_timeout", "login_timeout", "max_statement", "auth", "users",
         "client_tls", "server_tls", "embedded", "catalog", "log", "audit", "guard", "limits", "limit", "send_proxy",
-        "proxy_protocol", "tcp", "tag", "rule", "watch", "watching", "marker",
+        "proxy_protocol", "tcp", "tag", "rule", "watch", "watching", "marker", "snapshots",
     ]
 
     private static let (second, minute, hour) = (1000, 60_000, 3_600_000)
@@ -91,6 +91,9 @@ package struct ConfigurationReader {
         configuration.marker = MarkerSettings.read(root)
         configuration.watches = WatchReader.watches(root)
         configuration.watching = WatchReader.watching(root.section("watching"))
+        let snapshots = root.section("snapshots")
+        configuration.snapshots = SnapshotReader.settings(snapshots, tags: tags)
+        SnapshotReader.requireConnection(configuration, snapshots)
         return configuration
     }
 

@@ -42,6 +42,8 @@ package struct ProxyConfiguration: Sendable {
     /// Databases whose tables, migrations and data are looked at.
     package var watches: [WatchSettings] = []
     package var watching = WatchingSettings()
+    /// What a statement that passes would lose is kept.
+    package var snapshots = SnapshotSettings()
     /// Nil: no database is asked whether it is production.
     package var marker: MarkerSettings?
     /// What works but looks like a mistake; `holdfast check` and `serve` show it.

@@ -110,6 +110,23 @@ package enum ShippedConfiguration {
         databases = []              # the databases whose DDL is compared with the trail; [] is the one that "connection" names
         watch = "10s"               # how often; "off" is never
 
+        [snapshots]                 # what a loss that the rules let pass would take is dumped first: docs/snapshots.md
+        folder = ""                 # where to, "var/snapshots"; "" takes none
+        connection = ""             # how Holdfast's own role reaches the server; "" is as in [guard], else as in [catalog]
+        databases = []              # names or patterns ("shop_*") of the databases that it is about; [] is all
+        tags = ["production"]       # the same of tags; "*" is all
+        # classes = ["drop_table"]  # which statements wait; left out: whatever loses tables, columns or all rows of one
+        max_size = "1GB"            # the most that one snapshot may have on the disk
+        timeout = "1m"              # the longest that a statement waits for its snapshot
+        lock_timeout = "5s"         # the longest that a snapshot waits for locks of others
+        beyond = "refuse"           # what becomes of a statement whose snapshot would be larger or take longer; "schema-only": it passes, and
+                                    # the snapshot holds the definitions, not the rows
+        unknown = "refuse"          # the same where it is not known what would go; "database": the snapshot holds every table
+        keep_count = 0              # so many snapshots are kept, the newest; 0 is all
+        keep_age = "off"            # none is kept for longer, "2160h"
+        keep_size = "off"           # all together may have so much, "100GB": of more the oldest go
+        pg_dump = ""                # its path, "/usr/lib/postgresql/15/bin/pg_dump"; "" is looked for. pg_restore and psql stand beside it
+
         # ---- Limits: docs/limits.md -------------------------------------------------------------------------------------
 
         [limits]

@@ -27,6 +27,7 @@ struct AuditBridge {
                 rowCount: losses.rowCount, byteCount: losses.byteCount, isCut: losses.isCut)
         }
         statement.parameters = note.parameters
+        statement.snapshot = note.snapshot
         statement.shorten(to: maximumTextBytes)
         return AuditRecord(
             event: note.event == .intent ? .intent : .refusal, time: linux_clock_realtime(), id: note.id,

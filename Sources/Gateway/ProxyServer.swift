@@ -22,6 +22,7 @@ package final class ProxyServer {
     private let marker: MarkerService?
     private let publisher: RulesPublisher
     private let grants: GrantService?
+    private let snapshots: SnapshotService?
     private let catalog: CatalogService?
     private let judging: JudgingThreads
     private let limits: Limits
@@ -106,6 +107,8 @@ package final class ProxyServer {
             configuration.guardSettings.isReachable
             ? GrantService(configuration.guardSettings, audit: audit, logger: logger) : nil
         self.grants = grants
+        let snapshots = Self.snapshots(configuration, server: server, audit: audit, logger: logger)
+        self.snapshots = snapshots
         let publisher = RulesPublisher(
             LoopSettings(configuration, encryption: encryption, authentication: authentication),
             marks: MarkerService.initialMarks(configuration.marker))
@@ -142,6 +145,7 @@ package final class ProxyServer {
                 context: LoopContext(
                     upstreams: upstreams, audit: audit, logger: logger, catalog: catalog,
                     serverUnreachable: { resolver.resolveSoon() }, probes: probes, grants: grants,
+                    snapshots: snapshots,
                     recordedSessions: configuration.guardSettings.isReachable ? .all : configuration.audit.sessions,
                     maximumTextBytes: configuration.audit.maximumTextBytes,
                     statementsEnded: { for watch in watches { watch.ddlPassed() } },
@@ -180,6 +184,18 @@ package final class ProxyServer {
         return chain
     }
 
+    /// Whoever takes snapshots; nil if proxy.conf wants none.
+    private static func snapshots(
+        _ configuration: ProxyConfiguration, server: ServerAddress, audit: AuditWriter, logger: Logger
+    ) -> SnapshotService? {
+        guard configuration.snapshots.areOn else { return nil }
+        let connection = configuration.snapshotConnection
+        return SnapshotService(
+            configuration.snapshots, folder: configuration.resolve(configuration.snapshots.folder),
+            connection: connection.isEmpty ? catalogConnection(configuration, server: server) ?? "" : connection,
+            audit: audit, logger: logger)
+    }
+
     /// The embedded server lets the demonstration's role in over its private socket.
     private static func catalogConnection(_ configuration: ProxyConfiguration, server: ServerAddress) -> String? {
         if configuration.catalog.isOff { return nil }
@@ -214,6 +230,7 @@ package final class ProxyServer {
         if changed.catalog != started.catalog { waiting.append("[catalog]") }
         if changed.audit != started.audit { waiting.append("[audit] file and durability") }
         if changed.guardSettings != started.guardSettings { waiting.append("[guard]") }
+        if changed.snapshots != started.snapshots { waiting.append("[snapshots]") }
         if changed.watches != started.watches || changed.watching != started.watching {
             waiting.append("[[watch]] and [watching]")
         }
@@ -261,6 +278,7 @@ package final class ProxyServer {
         probes?.stop()
         authentication?.stop()
         grants?.stop()
+        snapshots?.stop()
         for watch in watches { watch.stop() }
         sentinel?.stop()
         marker?.stop()

@@ -105,6 +105,8 @@ final class SessionDriver {
     /// The order for facts that the session waits for.
     var awaitedOrder: UInt64?
 
+    /// The intents of the message at the front, which waits for its snapshot.
+    var heldForSnapshot: [StatementNote]?
     /// The intents whose grants are open.
     var openGrants: [String] = []
     var catalog = CatalogUse()
@@ -213,9 +215,27 @@ final class SessionDriver {
         }
     }
 
+    /// What the message at the front may lose is in a snapshot, or the message is refused.
+    func snapshotAnswered(_ answer: SnapshotAnswer) {
+        guard phase == .relaying, var notes = heldForSnapshot else { return }
+        heldForSnapshot = nil
+        machine?.value.snapshotAnswered(answer, now: linux_clock_monotonic)
+        switch answer {
+        case .taken(let id):
+            for index in notes.indices { notes[index].snapshot = id }
+            recordHeld(notes)
+        case .notNeeded:
+            recordHeld(notes)
+        case .refused:
+            toServer.isPaused = false
+            toServer.needed = 1
+            advance()
+        }
+    }
+
     /// The audit trail has the intents, or cannot take them.
     func trailAnswered(_ fault: String?) {
-        guard phase == .relaying, toServer.isPaused else { return }
+        guard phase == .relaying, toServer.isPaused, heldForSnapshot == nil else { return }
         if isAwaitingGrant {
             heldTrailAnswer = TrailAnswer(fault: fault)
             return
@@ -410,6 +430,7 @@ final class SessionDriver {
                 sessionID: sessionID, subject: subject, parameters: parameters, rules: rules,
                 maximumStatementBytes: loop.settings.maximumStatementBytes))
         machine?.value.opensGrants = loop.context.grants != nil
+        machine?.value.snapshotClasses = loop.context.snapshots?.classes(tag: rules.tag, database: subject.database)
         machine?.value.orders = loop.context.judging == nil ? .none : .long
         loop.context.logger.debug(
             "session opened",

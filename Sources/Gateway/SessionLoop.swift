@@ -22,6 +22,8 @@ package struct LoopContext: Sendable {
     let cancels = CancelTable()
     /// Opens grants at the guards inside the databases; nil without `[guard] connection`.
     package var grants: GrantService?
+    /// Takes snapshots of what would be lost; nil without `[snapshots] folder`.
+    package var snapshots: SnapshotService?
     /// Which sessions the trail is told of.
     package var recordedSessions = AuditSettings.Sessions.none
     /// Longer texts are cut in the trail.
@@ -78,6 +80,8 @@ package enum LoopLetter: Sendable {
     case trailAnswered(owner: UInt64, fault: String?)
     /// The guard has been told what may be lost, as far as it can be.
     case grantAnswered(owner: UInt64)
+    /// What the statement at the front may lose is in a snapshot, or the statement must not run.
+    case snapshotAnswered(owner: UInt64, SnapshotAnswer)
     /// The text that the session has ordered the facts of has been read; nil if the order can be given again.
     case factsDelivered(owner: UInt64, order: UInt64, FactsDelivery?)
     /// The catalog of the session's database has been read, or could not be.
@@ -227,7 +231,8 @@ package final class SessionLoop {
             case .adopt(let socket, _, _, _):
                 _ = Glibc.close(socket)
                 load.sessionEnded()
-            case .trailAnswered, .grantAnswered, .factsDelivered, .catalogRead, .userFound, .endLogin, .settings,
+            case .trailAnswered, .grantAnswered, .snapshotAnswered, .factsDelivered, .catalogRead, .userFound,
+                .endLogin, .settings,
                 .handOver, .drain, .stop:
                 break
             }
@@ -331,6 +336,8 @@ package final class SessionLoop {
                 session(owner: owner)?.trailAnswered(fault)
             case .grantAnswered(let owner):
                 session(owner: owner)?.grantAnswered()
+            case .snapshotAnswered(let owner, let answer):
+                session(owner: owner)?.snapshotAnswered(answer)
             case .factsDelivered(let owner, let order, let delivery):
                 session(owner: owner)?.factsDelivered(delivery, order: order)
             case .catalogRead(let owner):

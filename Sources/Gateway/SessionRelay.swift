@@ -196,6 +196,8 @@ extension SessionDriver {
             let rules = loop.rules(for: subject).rules
             rulesVersion = loop.settings.rules.version
             machine?.value.rulesChanged(rules)
+            machine?.value.snapshotClasses = loop.context.snapshots?.classes(
+                tag: rules.tag, database: subject.database)
             tellMismatch(rules)
             if !catalog.isInUse { beginCatalog() }
             // Rules that guard the session: what it sends waits until the catalog is there.
@@ -301,8 +303,7 @@ extension SessionDriver {
             toServer.needed = 0
         case .record(let notes):
             toServer.isPaused = true
-            openGrant()
-            record(notes)
+            if !takesSnapshot(before: notes) { recordHeld(notes) }
         case .order(let wanted):
             order(wanted)
         case .pause:
@@ -333,6 +334,25 @@ extension SessionDriver {
         case .record, .order, .pause:
             break
         }
+    }
+
+    /// Asks for the snapshot that the message at the front needs, if it needs one; then nothing is recorded or granted yet.
+    private func takesSnapshot(before notes: [StatementNote]) -> Bool {
+        guard let request = machine?.value.takeSnapshotRequest(), let snapshots = loop.context.snapshots, let subject,
+            let tag = machine?.value.tag
+        else { return false }
+        heldForSnapshot = notes
+        let (mailbox, owner) = (loop.mailbox, owner)
+        snapshots.take(
+            request, for: SnapshotService.Client(database: subject.database, user: subject.user, tag: tag)
+        ) { mailbox.post(.snapshotAnswered(owner: owner, $0)) }
+        return true
+    }
+
+    /// The message at the front goes on when the guard and the trail have answered.
+    func recordHeld(_ notes: [StatementNote]) {
+        openGrant()
+        record(notes)
     }
 
     /// Writes intents; the client's next bytes wait for the answer.

@@ -89,6 +89,26 @@ package final class ServerConnection {
     /// The role that the connection logged in as.
     package var user: String { Self.text(PQuser(connection)) }
 
+    /// Where this connection goes, as libpq's environment variables: for a program of PostgreSQL's. Parameters that have no
+    /// variable (`sslpassword`, keepalives) are not in it. The password is, if the connection string gave one.
+    package var environment: [String: String] {
+        var variables: [String: String] = [:]
+        guard let options = PQconninfo(connection) else { return [:] }
+        defer { PQconninfoFree(options) }
+        var option = options
+        while option.pointee.keyword != nil {
+            if let name = option.pointee.envvar, let value = option.pointee.val, value[0] != 0 {
+                variables[Self.text(name)] = Self.text(value)
+            }
+            option += 1
+        }
+        // What a service said is among the rest; named again it would beat the variables.
+        variables["PGSERVICE"] = nil
+        variables["PGSERVICEFILE"] = nil
+        variables["PGDATABASE"] = database
+        return variables
+    }
+
     /// Runs one statement with parameters `$1` …, and returns its rows.
     ///
     /// - Throws: the server's error, or that the connection broke.

@@ -34,7 +34,7 @@ package final class ReplyNote {
 /// An audited statement on its way through the server.
 final class AuditedStatement {
     let id: String
-    let startedAt: Int64
+    var startedAt: Int64
     var finishedAt: Int64?
     var commandTag: String?
     var sqlState: String?

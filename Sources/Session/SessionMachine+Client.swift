@@ -129,6 +129,7 @@ extension SessionMachine {
         defer {
             if answer != nil { answer = nil }
             if answeredRelations != nil { answeredRelations = nil }
+            if answeredLosses != nil { answeredLosses = nil }
         }
         switch type {
         case .copyData, .authentication, .terminate:

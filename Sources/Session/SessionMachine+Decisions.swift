@@ -64,7 +64,8 @@ extension SessionMachine {
                 }
             }
         }
-        guard judgement.isAudited else {
+        let mayLose = wantsSnapshots && loses(judgement)
+        guard judgement.isAudited || mayLose else {
             clientState = .decided(decision)
             return nil
         }
@@ -84,6 +85,7 @@ extension SessionMachine {
         if case .warn(let match) = judgement.verdict, remembered == nil {
             note.notice = notice(match, judgement.facts, sql: intents.first?.sql ?? "")
         }
+        if mayLose { requestSnapshot(judgement, intents: intents) }
         clientState = .awaitingTrail(decision)
         return .record(intents)
     }
@@ -133,12 +135,19 @@ extension SessionMachine {
 
     /// The trail cannot take the intents: the message is refused after all.
     mutating func refuseUnrecorded(_ decision: inout MessageDecision, _ note: ReplyNote, _ fault: String) {
+        refuseHeld(
+            &decision, note, rule: "the audit trail cannot be written", message: fault,
+            hint: "Statements that must be recorded pass again as soon as the audit trail can be written.")
+    }
+
+    /// A message that waited for something else is refused after all.
+    mutating func refuseHeld(
+        _ decision: inout MessageDecision, _ note: ReplyNote, rule: String, message: String, hint: String
+    ) {
         let facts = TextFacts(
             classes: note.statements.reduce(into: ClassSet()) { $0.formUnion($1.classes) }, statements: note.statements)
         let match = RuleMatch(
-            rule: "the audit trail cannot be written", message: fault,
-            hint: "Statements that must be recorded pass again as soon as the audit trail can be written.",
-            statementIndex: note.audited.first?.index ?? 0, effects: [])
+            rule: rule, message: message, hint: hint, statementIndex: note.audited.first?.index ?? 0, effects: [])
         let judgement = Judgement(facts: facts, verdict: .block(match), isAudited: true)
         let label = note.remembered?.sql ?? note.statements.map(\.command).joined(separator: "; ")
         var text = label

@@ -56,7 +56,8 @@ extension SessionMachine {
         _ judgement: Judgement, isQuery: Bool, names: Names?, text: UnsafeRawBufferPointer,
         judge: borrowing StatementJudge
     ) -> Consultation {
-        guard let names, rules.isGuarded || opensGrants, isAuthenticated, !isReplication, isWorthAsking(judgement),
+        guard let names, rules.isGuarded || opensGrants || wantsSnapshots, isAuthenticated, !isReplication,
+            isWorthAsking(judgement),
             let asked = CatalogQuestion(
                 judgement.facts, isSequence: names.areSequence, readsCertainly: names.areCertain,
                 isPlanned: names.arePlanned)
@@ -65,6 +66,7 @@ extension SessionMachine {
             guard answer.question == asked else { return .judged(judgement) }
             let resolution = NameResolution(question: asked, answer: answer.answer)
             answeredRelations = resolution.relations
+            if wantsSnapshots { answeredLosses = resolution.losses }
             let rules = rules
             let facts = resolution.resolved(judgement.facts) { effect in
                 let alone = StatementFacts(
@@ -103,6 +105,7 @@ extension SessionMachine {
         case .allow:
             return !judgement.facts.classes.isDisjoint(with: Self.recordedLosses)
                 || (opensGrants && !judgement.facts.classes.isDisjoint(with: Self.grantedClasses))
+                || (wantsSnapshots && !judgement.facts.classes.isDisjoint(with: snapshotClasses ?? []))
         case .warn, .block: break
         }
         var best = judgement.facts

@@ -75,6 +75,11 @@ package struct SessionMachine: ~Copyable {
     /// The guard inside the database must be told of what may be lost (``takeGrantRequest()``).
     package var opensGrants = false
     var grantRequest: GrantRequest?
+    /// What is let pass with these classes is lost only after a snapshot (``takeSnapshotRequest()``); nil for none.
+    package var snapshotClasses: ClassSet?
+    var snapshotRequest: SnapshotRequest?
+    /// What may go of permanent things, as the server answered; nil if nobody asked.
+    var answeredLosses: [LostThing]?
     /// A grant is open, or about to be.
     private var isGrantOpen = false
     private var isGrantOver = false
@@ -171,6 +176,13 @@ package struct SessionMachine: ~Copyable {
         grantRequest = nil
         isGrantOpen = true
         return request
+    }
+
+    /// With the step ``RelayStep/Next/record(_:)``: what a snapshot must hold before the intents are recorded, if anything.
+    /// ``snapshotAnswered(_:now:)`` comes before ``trailAnswered(_:)``.
+    package mutating func takeSnapshotRequest() -> SnapshotRequest? {
+        defer { snapshotRequest = nil }
+        return snapshotRequest
     }
 
     /// The server has answered all that grants were opened for since the last call: they can be closed.

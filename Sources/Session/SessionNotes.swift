@@ -18,6 +18,46 @@ package struct StatementNote: Sendable, Equatable {
     package var losses: LossFigures?
     /// What the statement's parameters were bound to; nil unless that is wanted and known.
     package var parameters: [String?]?
+    /// The snapshot that holds what the statement may lose.
+    package var snapshot: String?
+}
+
+/// Something permanent that a statement may lose.
+package struct LostThing: Sendable, Hashable {
+    package enum Catalog: Sendable, Hashable { case relation, function, type }
+    package var catalog: Catalog
+    package var oid: UInt32
+    /// The relation stays: columns or rows of it go.
+    package var stays: Bool
+    package init(_ catalog: Catalog, oid: UInt32, stays: Bool = false) {
+        self.catalog = catalog
+        self.oid = oid
+        self.stays = stays
+    }
+}
+
+/// A loss that the rules let pass, for whoever takes snapshots.
+package struct SnapshotRequest: Sendable, Equatable {
+    /// The server's process that will run it; nil if the server has not said.
+    package var backend: Int32?
+    /// What may be lost; nil if that is not known for certain.
+    package var things: [LostThing]?
+    /// Something may be lost that no snapshot of this database can hold: why.
+    package var beyondReach: String?
+    /// The first intent in the trail that is about it; empty where the trail is not told.
+    package var auditID: String
+    /// What kind of statement.
+    package var command: String
+}
+
+/// What became of a ``SnapshotRequest``.
+package enum SnapshotAnswer: Sendable, Equatable {
+    /// The snapshot of this id holds everything.
+    case taken(String)
+    /// Nothing goes that anybody else could have seen: it was made in this transaction.
+    case notNeeded
+    /// The statement must not run, for this reason.
+    case refused(String)
 }
 
 /// A loss that the rules let pass, for the guard inside the database.

@@ -77,6 +77,7 @@ struct ConfigurationSummary {
             "catalog     " + catalogText,
             "guard       " + guardText,
             "watches     " + watchText,
+            "snapshots   " + snapshotText,
             "marker      " + markerText,
             "records     whatever is refused or warned about, and "
                 + Self.names(of: configuration.rules.auditedClasses),
@@ -150,6 +151,14 @@ struct ConfigurationSummary {
             watching.command.first.map { "the program \($0)" },
         ]
         return names.joined(separator: ", ") + "; told: " + told.compactMap(\.self).joined(separator: ", ")
+    }
+
+    private var snapshotText: String {
+        let settings = configuration.snapshots
+        guard settings.areOn else { return "none are taken" }
+        let size = "\(settings.maximumByteCount >> 20) MB and \(settings.timeout)"
+        let beyond = settings.beyond == .refuse ? "no loss beyond" : "definitions only beyond"
+        return "in \(configuration.resolve(settings.folder)) before losses that pass; up to \(size), \(beyond)"
     }
 
     private var markerText: String {

@@ -33,6 +33,7 @@ import Testing
         let text = try #require(Self.text)
         for key in TagReader.keys + RuleReader.keys + LimitReader.sectionKeys + LimitReader.keys
             + AuthenticationReader.keys + TransportReader.proxyKeys + TransportReader.tcpKeys
+            + SnapshotReader.keys
             + WatchReader.keys + WatchReader.checkKeys + WatchReader.watchingKeys + MarkerSettings.keys
             + ["auth", "send_proxy", "selector", "busy_poll", "sessions", "max_text", "parameters"]
         {

@@ -35,6 +35,32 @@ struct NameResolution {
         return oids.isEmpty ? nil : Array(Set(oids)).sorted()
     }
 
+    /// What the message may lose, things of other catalogs than pg_class included; nil if not all of it is known.
+    var losses: [LostThing]? {
+        guard question.incomplete.isEmpty, !answer.isCut, !answer.isSnapshotOld else { return nil }
+        var things: Set<LostThing> = []
+        for index in question.items.indices {
+            let item = question.items[index]
+            let isDrop = item.reach == .drop(cascade: true) || item.reach == .drop(cascade: false)
+            if let meaning = answer.meanings[index], meaning.state == .permanent, !meaning.isIndex {
+                things.insert(LostThing(.relation, oid: meaning.oid, stays: item.object.part != nil || !isDrop))
+            }
+            for going in answer.going[index] ?? [] where !going.isTemporary {
+                switch going.object.kind {
+                case .column where going.isAttribute: break
+                case .column: things.insert(LostThing(.relation, oid: going.oid, stays: true))
+                case .function: things.insert(LostThing(.function, oid: going.oid))
+                case .type: things.insert(LostThing(.type, oid: going.oid))
+                default:
+                    if going.relationKind != nil {
+                        things.insert(LostThing(.relation, oid: going.oid, stays: !isDrop))
+                    }
+                }
+            }
+        }
+        return things.sorted { ($0.oid, $0.stays ? 1 : 0) < ($1.oid, $1.stays ? 1 : 0) }
+    }
+
     private func resolve(_ statement: inout StatementFacts, _ index: Int, _ isAllowed: (Effect) -> Bool) {
         let items = question.items.indices.filter { question.items[$0].statement == index }
         guard !items.isEmpty else { return }

@@ -64,6 +64,7 @@ class ProxySettings:
     marker: dict[str, Any] = field(default_factory=dict)
     watching: dict[str, Any] = field(default_factory=dict)
     watch: list[dict[str, Any]] = field(default_factory=list)
+    snapshots: dict[str, Any] = field(default_factory=dict)
     # How many files the process may have open; 0 is as many as this one.
     descriptor_limit: int = 0
     upstream: list[dict[str, Any]] = field(default_factory=list)
@@ -80,6 +81,7 @@ class ProxySettings:
             ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
             ("[limits]", self.limits), ("[proxy_protocol]", self.proxy_protocol), ("[tcp]", self.tcp),
         ]  # fmt: skip
+        tables += [("[snapshots]", self.snapshots)]
         tables += [("[marker]", self.marker)]
         tables += [("[watching]", self.watching)] + [("[[watch]]", watch) for watch in self.watch]
         tables += [("[[upstream]]", upstream) for upstream in self.upstream]

@@ -14,6 +14,8 @@ import SQLParsing
 /// of the last refusal it received. `asked> temporary I`: the server must have received a question about names, and answers
 /// that they are `temporary`, `permanent` or `missing`; where it came as a Query the answer ends with that status.
 /// `asked> fails 57014 …` answers with an error. `trail fails` makes the trail refuse from there on, `trail works` ends that;
+/// `snapshots taken` lets losses pass, each after a snapshot (`audit> snapshot DROP TABLE 99`); `snapshots fail` and
+/// `snapshots not-needed` have another answer;
 /// `rules allow` and `rules block` change the rules, `rules block data_loss` makes them concern a group more; `end` ends the connection. `#` begins a comment.
 struct Transcript {
     let name: String
@@ -60,6 +62,7 @@ struct Exchange: ~Copyable {
     private var audit: [String] = []
     private var commands: [String: String] = [:]
     private var trailFault: String?
+    private var snapshotAnswer = SnapshotAnswer.notNeeded
     private var mark = ""
     private var fault: WireFault?
     private var clock: Int64 = 0
@@ -76,6 +79,15 @@ struct Exchange: ~Copyable {
             ],
             action: action)
         return RuleSet(version: 1, rules: [rule]).rules(for: subject)
+    }
+
+    private static var rulesThatLetLossesPass: SubjectRules {
+        let subject = Subject(
+            database: "app", user: "ann", applicationName: "", clientAddress: nil, listener: "127.0.0.1:6543")
+        let losses = Rule(
+            name: "migrations", classes: [ClassGroup.tableLoss.classes, ClassGroup.dataLoss.classes], action: .allow)
+        let others = Rule(name: "readable", classes: ClassGroup.opaque.classes, action: .block)
+        return RuleSet(version: 1, rules: [losses, others]).rules(for: subject)
     }
 
     init(chunk: Int, orders: FactsOrder.Policy) {
@@ -126,6 +138,14 @@ struct Exchange: ~Copyable {
             return playQuestion(rest)
         case "trail":
             trailFault = rest == "fails" ? "the disk is full" : nil
+        case "snapshots":
+            let answers: [String: SnapshotAnswer] = [
+                "taken": .taken("s-1"), "not-needed": .notNeeded, "fail": .refused("the disk is full"),
+            ]
+            guard let answer = answers[rest] else { return "no such answer" }
+            snapshotAnswer = answer
+            machine.snapshotClasses = SessionMachine.standardSnapshotClasses
+            machine.rulesChanged(Self.rulesThatLetLossesPass)
         case "rules":
             let (word, group) = WireText.split(rest)
             guard let action = RuleAction(rawValue: word) else { return "no such action" }
@@ -202,6 +222,17 @@ struct Exchange: ~Copyable {
                 fromClient.removeFirst(dropping)
                 toServer += replacement
             case .record(let notes):
+                if let request = machine.takeSnapshotRequest() {
+                    let things = request.things.map { $0.map { "\($0.oid)\($0.stays ? " stays" : "")" } } ?? ["unknown"]
+                    audit.append("snapshot \(request.command) \(things.joined(separator: ","))")
+                    clock += 1_000_000
+                    let now = clock
+                    machine.snapshotAnswered(snapshotAnswer, now: { now })
+                    if case .refused = snapshotAnswer {
+                        takeNotes()
+                        continue
+                    }
+                }
                 for note in notes {
                     commands[note.id] = note.command
                     audit.append("intent \(note.action.rawValue) \(note.command)")
