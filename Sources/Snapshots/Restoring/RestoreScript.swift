@@ -77,7 +77,10 @@ final class RestoreScript: Sendable {
         let fills = plan.filled.isEmpty ? [] : ["--data-only", "--disable-triggers"]
         try restore(data, of: tables, ["--section=data"] + fills, to: output)
         for statement in plan.triggerStates { try say(statement + ";\n", to: output) }
-        try restore(things, of: definitions, ["--section=post-data"], to: output)
+        let keys = plan.leavesKeysUnvalidated ? things.filter { $0.isKind("FK CONSTRAINT") } : []
+        let others = things.filter { thing in !keys.contains { $0.number == thing.number } }
+        try restore(others, of: definitions, ["--section=post-data"], to: output)
+        for key in keys { try say(Self.withoutValidation(try text(of: [key], in: definitions)), to: output) }
         try restore(late, of: definitions, [], to: output)
         for statement in plan.statements { try say(statement + ";\n", to: output) }
         try restore(views, of: tables, [], to: output)
@@ -96,6 +99,20 @@ final class RestoreScript: Sendable {
         _ entries: [ArchiveContents.Entry], of archive: String, _ options: [String], to output: Int32
     ) throws(SnapshotFault) {
         guard !entries.isEmpty else { return }
+        try run(entries, of: archive, options, output: output)
+    }
+
+    /// What pg_restore would write.
+    private func text(
+        of entries: [ArchiveContents.Entry], in archive: String, _ options: [String] = []
+    ) throws(SnapshotFault) -> String {
+        entries.isEmpty ? "" : try run(entries, of: archive, options, output: -1).output
+    }
+
+    @discardableResult
+    private func run(
+        _ entries: [ArchiveContents.Entry], of archive: String, _ options: [String], output: Int32
+    ) throws(SnapshotFault) -> ProgramRun.End {
         let list =
             FileManager.default.temporaryDirectory.path + "/holdfast-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         let text = entries.map { $0.line + "\n" }.joined()
@@ -109,6 +126,45 @@ final class RestoreScript: Sendable {
             environment: DumpPrograms.environment, output: output
         ).run()
         guard end.code == 0 else { throw .program("pg_restore cannot read \(archive): \(end.lastWords)") }
+        return end
+    }
+
+    /// The statements of a plan without those that bring rows, as ``write(_:to:)`` orders them.
+    func statements(_ plan: RestorePlan) throws(SnapshotFault) -> [String] {
+        let definitions = "\(folder)/\(SnapshotManifest.definitions)"
+        let made = try SnapshotTaker.contents(of: definitions, programs).entries
+            .filter { plan.definitions.contains($0.number) }
+        let things = made.filter { !$0.isKind("ACL") }
+        var pieces: [String] = plan.dropped.isEmpty ? [] : [Self.drop(plan.dropped)]
+        pieces += Self.pieces(try text(of: things, in: definitions, ["--section=pre-data"]))
+        let keys = plan.leavesKeysUnvalidated ? things.filter { $0.isKind("FK CONSTRAINT") } : []
+        let others = things.filter { thing in !keys.contains { $0.number == thing.number } }
+        pieces += Self.pieces(try text(of: others, in: definitions, ["--section=post-data"]))
+        for key in keys {
+            pieces += Self.pieces(Self.withoutValidation(try text(of: [key], in: definitions)))
+        }
+        pieces += plan.statements.map { $0 + ";" }
+        return pieces + Self.pieces(try text(of: made.filter { $0.isKind("ACL") }, in: definitions))
+    }
+
+    /// pg_restore's text, entry by entry, without its comments and settings.
+    private static func pieces(_ text: String) -> [String] {
+        text.split(separator: "\n--\n-- ").dropFirst().compactMap { piece in
+            var lines = piece.split(separator: "\n", omittingEmptySubsequences: false).dropFirst()
+            while let first = lines.first, first.isEmpty || first == "--" || first.hasPrefix("SET ") {
+                lines = lines.dropFirst()
+            }
+            let statement = lines.joined(separator: "\n").trimmingCharacters(in: .whitespacesAndNewlines)
+            return statement.isEmpty ? nil : statement
+        }
+    }
+
+    /// The text of one foreign key, which then checks new rows only. pg_dump writes ONLY where that is possible.
+    static func withoutValidation(_ text: String) -> String {
+        guard text.contains("ALTER TABLE ONLY "), !text.contains(" NOT VALID;"),
+            let end = text.range(of: ";\n", range: (text.range(of: "ADD CONSTRAINT ")?.upperBound ?? text.startIndex)..<text.endIndex)
+        else { return text }
+        return text.replacingCharacters(in: end, with: " NOT VALID;\n")
     }
 
     private func say(_ text: String, to output: Int32) throws(SnapshotFault) {
