@@ -58,7 +58,7 @@ package struct AuditJoiner {
                 handOut(row, body)
             }
         case .refusal, .sessionStart, .sessionEnd, .transactionEnd, .reload, .fault, .start, .stop, .gap, .finding,
-            .watermark, .watch, .snapshot, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
+            .watermark, .watch, .snapshot, .recovery, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
             add(AuditRow(record: record, outcome: nil, state: .complete), body)
         }
     }

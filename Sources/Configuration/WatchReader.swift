@@ -5,7 +5,8 @@ enum WatchReader {
     static let keys = [
         "name", "connection", "tables", "from", "ignore", "unexpected", "migrations", "migrations_table",
         "migrations_folder", "migrations_command", "migrations_variable", "migrations_scheme", "migrations_timeout",
-        "recover_connection", "scratch_connection", "heads", "check", "interval", "statement_timeout", "lock_timeout", "connect_timeout",
+        "recover_connection", "scratch_connection", "heads", "check", "interval", "statement_timeout", "lock_timeout",
+        "connect_timeout",
     ]
     static let checkKeys = ["name", "table", "min_rows", "max_fall", "query"]
     static let watchingKeys = [
@@ -135,9 +136,12 @@ enum WatchReader {
         if !block.listIsEmpty("migrations_command"),
             let words = block.strings("migrations_command", example: "/srv/shop/.venv/bin/alembic")
         {
-            if let program = words.first, program.text.isEmpty || program.text.contains("/") && !program.text.hasPrefix("/") {
+            if let program = words.first,
+                program.text.isEmpty || program.text.contains("/") && !program.text.hasPrefix("/")
+            {
                 block.log.error(
-                    at: program.path, "\"\(SectionReader.shown(program.text))\" is neither a program's name nor an absolute path",
+                    at: program.path,
+                    "\"\(SectionReader.shown(program.text))\" is neither a program's name nor an absolute path",
                     "write the program and its first arguments, each a text: "
                         + "migrations_command = [\"/srv/shop/.venv/bin/alembic\"]")
             }
@@ -147,7 +151,8 @@ enum WatchReader {
             settings.variable = entry.text
             let isFit = entry.text.utf8.enumerated().allSatisfy { place, byte in
                 switch byte {
-                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"):
+                    true
                 case UInt8(ascii: "0")...UInt8(ascii: "9"): place > 0
                 default: false
                 }

@@ -36,7 +36,10 @@ struct RecoverCommand: ParsableCommand {
     @Flag(help: "Print the plan as a runbook in Markdown, and do nothing.")
     var dryRun = false
 
-    @Flag(help: "Go on with a recovery that stands half done; an error if there is none. Without it, that is done if there is one.")
+    @Flag(
+        help:
+            "Go on with a recovery that stands half done; an error if there is none. Without it, that is done if there is one."
+    )
     var resume = false
 
     @Flag(help: "Give up a recovery that stands half done: what is done stays, its scratch database is dropped.")
@@ -71,7 +74,7 @@ struct RecoverCommand: ParsableCommand {
         let snapshots =
             settings.snapshots.areOn ? SnapshotFolder(settings.resolve(settings.snapshots.folder)) : nil
         let survey = RecoverySurvey(watch, store: store, snapshots: snapshots, resolve: settings.resolve)
-        do throws(StateFolder.Fault) {
+        do {
             let lock = try store.lockRecovery(name)
             guard lock != nil else {
                 throw StateFolder.Fault(description: "another process is recovering \(name)")

@@ -60,7 +60,8 @@ struct AlembicProgram: Sendable {
     /// - Throws: it could not be started, or took too long.
     func run(_ arguments: [String], at link: ServerConnection) throws(RecoveryFault) -> ProgramRun.End {
         let url = url(of: link)
-        let copy = FileManager.default.temporaryDirectory.path
+        let copy =
+            FileManager.default.temporaryDirectory.path
             + "/holdfast-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).ini"
         let original: String
         do throws(ScriptFolder.Fault) {
@@ -114,7 +115,9 @@ struct AlembicProgram: Sendable {
     // MARK: - Where to
 
     private func environment(of link: ServerConnection, url: String) -> [String] {
-        var variables = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("PG") || $0.key == "PGSYSCONFDIR" }
+        var variables = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("PG") || $0.key == "PGSYSCONFDIR"
+        }
         variables.merge(link.environment) { _, new in new }
         variables["PGAPPNAME"] = "holdfast recover"
         variables[settings.variable] = url
@@ -174,7 +177,7 @@ struct AlembicProgram: Sendable {
             if isWithinURL, line.first?.isWhitespace == true, line.contains(where: { !$0.isWhitespace }) { continue }
             isWithinURL = line.hasPrefix("sqlalchemy.url")
             if isWithinURL { continue }
-            lines.append(line.replacing("%(here)s", with: escaped(folder)))
+            lines.append(String(line).replacing("%(here)s", with: escaped(folder)))
             if line.trimmingCharacters(in: .whitespaces) == "[alembic]" {
                 lines.append("sqlalchemy.url = " + escaped(url))
             }

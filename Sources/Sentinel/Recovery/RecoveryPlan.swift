@@ -55,7 +55,9 @@ package struct RecoveryPlan: Codable, Sendable, Equatable {
 
     package var summary: String {
         let start = "watch \(watch), database \(database): "
-        if losses.isEmpty { return start + "no expected table is missing" + (isEmpty ? "" : "; the migration state is lost") }
+        if losses.isEmpty {
+            return start + "no expected table is missing" + (isEmpty ? "" : "; the migration state is lost")
+        }
         return start + "\(losses.count) of \(expectedCount) expected tables \(losses.count == 1 ? "is" : "are") missing"
     }
 }
@@ -69,8 +71,8 @@ extension RecoveryPlan.Source {
                 ?? "without rows: the snapshot holds none"
             return "from snapshot \(id), \(holding), as of \(takenAt)"
                 + (cause.isEmpty ? "" : ", before \(cause)")
-        case .migrations: "made anew by the migrations; its rows do not come back: no snapshot holds them"
-        case .none(let reason): "NOT: \(reason)"
+        case .migrations: return "made anew by the migrations; its rows do not come back: no snapshot holds them"
+        case .none(let reason): return "NOT: \(reason)"
         }
     }
 }

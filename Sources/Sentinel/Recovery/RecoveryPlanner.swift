@@ -109,7 +109,8 @@ package struct RecoveryPlanner {
         if let reason = obstacle(to: target) {
             if !tables.isEmpty {
                 plan.obstacles.append(
-                    "\(RecoveryStep.names(tables)): no snapshot holds \(tables.count == 1 ? "it" : "them"), and \(reason)")
+                    "\(RecoveryStep.names(tables)): no snapshot holds \(tables.count == 1 ? "it" : "them"), and \(reason)"
+                )
             }
             if mustCompare {
                 plan.obstacles.append(
@@ -200,7 +201,8 @@ package struct RecoveryPlanner {
             case .flyway: "flyway migrate"
             case .liquibase: "liquibase update"
             }
-        return "Holdfast runs only Alembic's migrations: run \"\(command)\" against an empty database, and bring the tables over "
+        return
+            "Holdfast runs only Alembic's migrations: run \"\(command)\" against an empty database, and bring the tables over "
             + "from there (pg_dump --schema-only --table=NAME, psql)"
     }
 
@@ -210,7 +212,9 @@ package struct RecoveryPlanner {
             return nil
         }
         if let accepted = migrations.accepted, !accepted.isEmpty {
-            if case .alembic(let known, _) = migrations.scripts, let unknown = accepted.first(where: { !known.contains($0) }) {
+            if case .alembic(let known, _) = migrations.scripts,
+                let unknown = accepted.first(where: { !known.contains($0) })
+            {
                 plan.notes.append("revision \(unknown) of the accepted state is in no script of migrations_folder")
             }
             return (accepted, false)

@@ -73,7 +73,8 @@ enum RecoveryQueries {
 
     /// An array of texts, as a parameter.
     static func array(_ texts: [String]) -> String {
-        "{" + texts.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }
+        "{"
+            + texts.map { "\"" + $0.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\"" }
             .joined(separator: ",") + "}"
     }
 }

@@ -13,12 +13,14 @@ package enum RecoveryRunbook {
             text += "\n| missing | comes back |\n| --- | --- |\n"
             for loss in plan.losses { text += "| `\(cell(loss.table.text))` | \(cell(loss.source.text)) |\n" }
         }
-        for (title, lines) in [("To be known", plan.notes), ("To be done by hand", plan.obstacles)] where !lines.isEmpty {
+        for (title, lines) in [("To be known", plan.notes), ("To be done by hand", plan.obstacles)] where !lines.isEmpty
+        {
             text += "\n## \(title)\n\n"
             for line in lines { text += "- \(line)\n" }
         }
         if !plan.steps.isEmpty {
-            text += "\n## Steps\n\n`holdfast recover \(plan.watch)` does these one after the other, and stops at the first that "
+            text +=
+                "\n## Steps\n\n`holdfast recover \(plan.watch)` does these one after the other, and stops at the first that "
             text += "fails.\n"
         }
         for (index, step) in plan.steps.enumerated() {
@@ -63,7 +65,10 @@ package enum RecoveryRunbook {
             return ["holdfast snapshot restore \(snapshot) \(options) --existing keep"]
         case .copy(let scratch, let tables):
             let options = tables.map { "--table=\(word($0.text))" }.joined(separator: " ")
-            return ["# what hangs on them (foreign keys of other tables, views) as well", "pg_dump \(options) \(scratch) | psql \(database)"]
+            return [
+                "# what hangs on them (foreign keys of other tables, views) as well",
+                "pg_dump \(options) \(scratch) | psql \(database)",
+            ]
         case .verify: return ["holdfast watch --watch \(watch)"]
         case .makeScratch, .compare, .dropScratch, .reset, .stamp, .validate: return []
         }

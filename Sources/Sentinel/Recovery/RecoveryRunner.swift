@@ -175,9 +175,12 @@ package final class RecoveryRunner {
             var model = try ScratchDatabase.Model(link)
             let wanted = journal.plan.losses.compactMap(\.table.schema)
             model.schemas = Set(model.schemas + wanted).subtracting(["public"]).sorted()
-            for fault in try scratch(name).make(like: model, scripts: survey.scriptTexts, run: note) { say("  \(fault)") }
+            for fault in try scratch(name).make(like: model, scripts: survey.scriptTexts, run: note) {
+                say("  \(fault)")
+            }
         } catch {
-            throw RecoveryFault(error, connection: survey.scratchKey, doing: "making the scratch database", user: link.user)
+            throw RecoveryFault(
+                error, connection: survey.scratchKey, doing: "making the scratch database", user: link.user)
         }
     }
 
@@ -219,6 +222,7 @@ package final class RecoveryRunner {
     ) throws(RecoveryFault) {
         let token = "holdfast_" + String(linux_random(), radix: 16)
         let program = try survey.program
+        var fault: RecoveryFault?
         do throws(ServerFault) {
             let isThere = try link.query("SELECT pg_catalog.to_regclass($1) IS NOT NULL", [table.quoted]).value == "t"
             if isThere {
@@ -230,19 +234,14 @@ package final class RecoveryRunner {
                 try link.query("CREATE SCHEMA IF NOT EXISTS \(RecoveryQueries.identifier(schema))")
             }
             for statement in AlembicState.stamping(table, [token]) { try note(statement, link) }
-            var fault: RecoveryFault?
             do throws(RecoveryFault) { try program.requireLed(to: link, token: token, table: table) } catch {
                 fault = error
             }
             try note("DELETE FROM \(table.quoted);", link)
-            if let fault { throw fault }
-        } catch let error as RecoveryFault {
-            throw error
-        } catch let error as ServerFault {
-            throw RecoveryFault(error, connection: survey.connectionKey, doing: doing, user: link.user)
         } catch {
-            throw .migrations("\(error)")
+            throw RecoveryFault(error, connection: survey.connectionKey, doing: doing, user: link.user)
         }
+        if let fault { throw fault }
     }
 
     private func upgrade(
@@ -260,22 +259,18 @@ package final class RecoveryRunner {
                         + store.recoveryLogPath(settings.name))
             }
         }
-        let wanted = Set(targets)
         let table = stateTable()
+        let said: Set<String>
         do throws(ServerFault) {
             let rows = try link.query("SELECT version_num FROM \(table.quoted)").rows
-            let said = Set(rows.compactMap { $0.first ?? nil })
-            guard said == wanted else {
-                throw RecoveryFault.migrations(
-                    "after the migrations \(table) of database \(link.database) says \(said.sorted().joined(separator: ", ")), "
-                        + "not \(targets.joined(separator: ", ")): run them by hand")
-            }
-        } catch let error as RecoveryFault {
-            throw error
-        } catch let error as ServerFault {
-            throw RecoveryFault(error, connection: survey.connectionKey, doing: "reading \(table)", user: link.user)
+            said = Set(rows.compactMap { $0.first ?? nil })
         } catch {
-            throw .migrations("\(error)")
+            throw RecoveryFault(error, connection: survey.connectionKey, doing: "reading \(table)", user: link.user)
+        }
+        guard said == Set(targets) else {
+            throw .migrations(
+                "after the migrations \(table) of database \(link.database) says \(said.sorted().joined(separator: ", ")), "
+                    + "not \(targets.joined(separator: ", ")): run them by hand")
         }
     }
 
@@ -367,7 +362,9 @@ package final class RecoveryRunner {
             say("  nothing of it is missing any more")
             return []
         }
-        tell(.statement, "restoring definitions, then rows", statements: try restorer.statements(of: plan, database: database))
+        tell(
+            .statement, "restoring definitions, then rows",
+            statements: try restorer.statements(of: plan, database: database))
         try restorer.run(plan, database: database)
         for table in plan.made { say("  \(table.kindName) \(table.qualifiedName) is back") }
         return plan.made.map(\.qualifiedName)
@@ -421,7 +418,8 @@ package final class RecoveryRunner {
                 }
             }
         } catch {
-            throw RecoveryFault(error, connection: survey.connectionKey, doing: "checking foreign keys", user: link.user)
+            throw RecoveryFault(
+                error, connection: survey.connectionKey, doing: "checking foreign keys", user: link.user)
         }
     }
 

@@ -92,7 +92,9 @@ package struct RecoverySurvey {
         let migrations = try migrations(session, tables, baseline)
         let own = migrations?.tool == .alembic ? migrations?.table : nil
         let lost = report.missingTables.map { RecoveryTable(missing: $0, accepted: baseline?.tables ?? []) }
-            .filter { table in own.map { !($0.name == table.name && ($0.schema ?? table.schema) == table.schema) } ?? true }
+            .filter { table in
+                own.map { !($0.name == table.name && ($0.schema ?? table.schema) == table.schema) } ?? true
+            }
         let expectedCount = report.expectedTables.count
         var situation = RecoverySituation(
             watch: settings.name, database: report.database, lost: lost, expectedCount: expectedCount)
@@ -187,7 +189,11 @@ package struct RecoverySurvey {
                     continue
                 }
                 let faults = snapshots.faults(of: snapshot)
-                if faults.isEmpty { result.situation.snapshots.append(snapshot) } else { result.brokenSnapshots += faults }
+                if faults.isEmpty {
+                    result.situation.snapshots.append(snapshot)
+                } else {
+                    result.brokenSnapshots += faults
+                }
             }
         } catch {
             throw .snapshot(error)
@@ -199,7 +205,8 @@ package struct RecoverySurvey {
             let link = try ServerConnection(
                 scratchConnection, purpose: "recover", connectPatience: settings.connectTimeout)
             if try link.query(RecoveryQueries.mayMakeDatabases).value == "t" { return nil }
-            return "role \(link.user) may not make one: ALTER ROLE \(RecoveryQueries.identifier(link.user)) CREATEDB, or let "
+            return
+                "role \(link.user) may not make one: ALTER ROLE \(RecoveryQueries.identifier(link.user)) CREATEDB, or let "
                 + "scratch_connection in proxy.conf lead to a server where it may"
         } catch {
             return "\(scratchKey) does not lead to a server: \(error)"

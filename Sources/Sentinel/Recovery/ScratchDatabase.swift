@@ -53,7 +53,8 @@ struct ScratchDatabase {
         try drop(link, run)
         try run(
             "CREATE DATABASE \(quoted) TEMPLATE template0 ENCODING \(RecoveryQueries.literal(model.encoding)) LC_COLLATE "
-                + "\(RecoveryQueries.literal(model.collation)) LC_CTYPE \(RecoveryQueries.literal(model.characterType))", link)
+                + "\(RecoveryQueries.literal(model.collation)) LC_CTYPE \(RecoveryQueries.literal(model.characterType))",
+            link)
         if let path = model.searchPath { try run("ALTER DATABASE \(quoted) SET search_path TO \(path)", link) }
         let inside = try open()
         var faults: [String] = []

@@ -99,7 +99,7 @@ package struct ProgramRun: Sendable {
         } else {
             posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         }
-        if !folder.isEmpty { posix_spawn_file_actions_addchdir_np(&actions, folder) }
+        if !folder.isEmpty { _ = linux_spawn_in(&actions, folder) }
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, complaint, 2)
         var attributes = posix_spawnattr_t()

@@ -162,7 +162,8 @@ final class RestoreScript: Sendable {
     /// The text of one foreign key, which then checks new rows only. pg_dump writes ONLY where that is possible.
     static func withoutValidation(_ text: String) -> String {
         guard text.contains("ALTER TABLE ONLY "), !text.contains(" NOT VALID;"),
-            let end = text.range(of: ";\n", range: (text.range(of: "ADD CONSTRAINT ")?.upperBound ?? text.startIndex)..<text.endIndex)
+            let end = text.range(
+                of: ";\n", range: (text.range(of: "ADD CONSTRAINT ")?.upperBound ?? text.startIndex)..<text.endIndex)
         else { return text }
         return text.replacingCharacters(in: end, with: " NOT VALID;\n")
     }
