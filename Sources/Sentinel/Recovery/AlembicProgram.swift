@@ -91,6 +91,17 @@ struct AlembicProgram: Sendable {
         }
     }
 
+    /// Why it failed: what stands behind the last frame of Python's traceback, else its last words.
+    static func reason(_ end: ProgramRun.End) -> String {
+        let lines = end.complaint.split(whereSeparator: \.isNewline)
+        guard let frame = lines.lastIndex(where: { $0.hasPrefix("  File \"") }) else { return end.lastWords }
+        let words = lines[(frame + 1)...].drop { $0.hasPrefix(" ") }.filter { line in
+            !line.hasPrefix("(Background on") && line.contains { !$0.isWhitespace && $0 != "^" }
+        }
+        let text = words.prefix(5).map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " / ")
+        return text.isEmpty ? end.lastWords : String(text.prefix(800))
+    }
+
     /// As people write it.
     static func shown(_ words: [String]) -> String { words.joined(separator: " ") }
 
@@ -103,7 +114,7 @@ struct AlembicProgram: Sendable {
         guard !(end.output + end.complaint).contains(token) else { return }
         if end.code != 0 {
             throw .migrations(
-                "\(Self.shown(words + ["current"])) failed in \(folder): \(end.lastWords)")
+                "\(Self.shown(words + ["current"])) failed in \(folder): \(Self.reason(end))")
         }
         throw .migrations(
             "Alembic does not work on database \(link.database), which it was led to: the project in \(folder) takes its "

@@ -255,7 +255,7 @@ package final class RecoveryRunner {
             log("$ \(line)\n\(end.output)\(end.complaint)")
             guard end.code == 0 else {
                 throw .migrations(
-                    "\(line) failed in \(program.folder): \(end.lastWords). All that it said: "
+                    "\(line) failed in \(program.folder): \(AlembicProgram.reason(end)). All that it said: "
                         + store.recoveryLogPath(settings.name))
             }
         }
