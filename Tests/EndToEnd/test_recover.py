@@ -392,6 +392,28 @@ def test_statements_wait_for_the_trail_and_reach_it(shop: Shop, start_holdfast: 
     assert len({record["recovery"] for record in records}) == 1 and not shop.notes()
 
 
+@pytest.mark.parametrize("lost", [["notes", "invoices"], TABLES], ids=len)
+def test_through_the_proxy_every_statement_is_an_intent(
+    shop: Shop, start_holdfast: StartHoldfast, lost: list[str]
+) -> None:
+    """Under the shipped rules, on production."""
+    before = shop.schema()
+    if len(lost) == 2:
+        shop.take("notes")
+    shop.lose(*lost)
+    holdfast = start_holdfast()
+    shop.watch["recover_connection"] = holdfast.url(shop.database)
+    shop.watch["scratch_connection"] = url(shop.postgres, "postgres")
+    shop.recover("--yes")
+    assert shop.schema() == before
+    said = holdfast.trail.wait(event="intent", database=shop.database) and holdfast.trail.statements(event="intent")
+    made = [text for text in said if "CREATE TABLE" in text and "alembic_version" not in text]
+    assert len(made) == len(lost)
+    if len(lost) == 11:
+        assert 'DELETE FROM "public"."alembic_version";' in said
+    assert not holdfast.trail.records(event="refusal")
+
+
 # ---- What stands in the way ------------------------------------------------------------------------------------------
 
 

@@ -101,7 +101,11 @@ package struct RecoverySurvey {
         situation.migrations = migrations
         situation.acceptedAt = baseline?.acceptedAt
         situation.scratchName = "holdfast_scratch_" + String(String(linux_random(), radix: 16).prefix(12))
-        situation.others = report.findings.filter { !Self.isMended($0, migrations) }
+        // Checks may be about what is missing: verification tells.
+        situation.others = report.findings.filter { finding in
+            if case .check = finding.part, !lost.isEmpty { return false }
+            return !Self.isMended(finding, migrations)
+        }
         var result = Result(situation: situation, report: report)
         guard !lost.isEmpty || migrations?.isStateLost == true else { return result }
         try readSnapshots(into: &result)
