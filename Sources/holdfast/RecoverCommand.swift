@@ -3,6 +3,7 @@ import Configuration
 import Foundation
 import Sentinel
 import Snapshots
+import Synchronization
 
 /// `holdfast recover`: brings back what a watch finds missing.
 struct RecoverCommand: ParsableCommand {
@@ -95,7 +96,8 @@ struct RecoverCommand: ParsableCommand {
     ) throws {
         func runner(_ journal: RecoveryJournal) -> RecoveryRunner {
             RecoveryRunner(
-                journal, survey: survey, store: store, snapshots: snapshots, settings.snapshots
+                journal, survey: survey, store: store, snapshots: snapshots, settings.snapshots,
+                isStopped: { Self.isInterrupted.load(ordering: .relaxed) }
             ) { print(Self.shown($0)) }
         }
         if abandon || resume, standing == nil {
@@ -164,7 +166,25 @@ struct RecoverCommand: ParsableCommand {
         }
     }
 
-    private func run(_ runner: RecoveryRunner) throws {
+    private static let isInterrupted = Atomic(false)
+
+    /// SIGINT and SIGTERM end the step that runs, if it can be ended, and with it the recovery: what is run for it lives no
+    /// longer, and the journal knows.
+    private static func minded<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let sources = [SIGINT, SIGTERM].map { number in
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { isInterrupted.store(true, ordering: .relaxed) }
+            source.resume()
+            return source
+        }
+        defer { for source in sources { source.cancel() } }
+        return try body()
+    }
+
+    private func run(_ runner: RecoveryRunner) throws { try Self.minded { try runMinded(runner) } }
+
+    private func runMinded(_ runner: RecoveryRunner) throws {
         do throws(RecoveryFault) {
             try runner.run()
         } catch {

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -150,6 +151,20 @@ def test_tables_keep_default_privileges_and_owners(shop: Shop) -> None:
     shop.lose("notes")
     shop.recover("--yes")
     assert shop.schema() == before
+
+
+def test_by_a_role_that_is_no_superuser(unmade: Shop) -> None:
+    unmade.execute("GRANT CREATE ON SCHEMA public TO recover_maker")
+    owner = url(unmade.postgres, unmade.database, "recover_maker")
+    unmade.alembic("upgrade", "head", user="recover_maker")
+    unmade.accept()
+    unmade.watch["recover_connection"] = owner
+    before = unmade.schema()
+    for lost in (["leads", "notes"], [*TABLES, "alembic_version"]):
+        unmade.take("notes")
+        unmade.lose(*lost)
+        unmade.recover("--yes")
+        assert unmade.schema() == before
 
 
 # ---- The migration state ---------------------------------------------------------------------------------------------
@@ -364,11 +379,37 @@ def test_a_recovery_that_was_killed_goes_on(shop: Shop) -> None:
     assert shop.look()["status"] == "ok"
 
 
+def test_an_interrupted_recovery_ends_what_it_runs_and_goes_on_later(shop: Shop) -> None:
+    version = shop.project / "migrations/versions/0002_orders.py"
+    good = version.read_text()
+    version.write_text(good.replace("def upgrade() -> None:", "def upgrade() -> None:\n    import time; time.sleep(600)"))
+    shop.lose("notes")
+    process = subprocess.Popen(
+        [str(binary()), "recover", "shop", "--config", str(shop.configuration), "--yes"], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    eventually(lambda: any("upgrade head" in (note["statement"] or "") for note in waiting(shop)), 60)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 3 and "upgrade head was interrupted" in said
+    version.write_text(good)
+    # Nobody keeps the scratch database busy.
+    eventually(lambda: not shop.postgres.rows(SCRATCH_SESSIONS))
+    shop.recover("--yes")
+    assert shop.look()["status"] == "ok"
+
+
+def waiting(shop: Shop) -> list[dict]:
+    return [{"statement": None, **note} for note in shop.notes()] if (shop.folder / "watch").exists() else []
+
+
+SCRATCH_SESSIONS = "SELECT pid FROM pg_stat_activity WHERE datname LIKE 'holdfast_scratch%'"
+
+
 def end_sleepers(shop: Shop) -> None:
     """The migration that a killed recovery has left behind keeps its database busy."""
-    query = "SELECT pid FROM pg_stat_activity WHERE datname LIKE 'holdfast_scratch%'"
-    shop.postgres.execute(f"SELECT pg_terminate_backend(pid) FROM ({query}) s")
-    eventually(lambda: not shop.postgres.rows(query))
+    shop.postgres.execute(f"SELECT pg_terminate_backend(pid) FROM ({SCRATCH_SESSIONS}) s")
+    eventually(lambda: not shop.postgres.rows(SCRATCH_SESSIONS))
 
 
 def test_statements_wait_for_the_trail_and_reach_it(shop: Shop, start_holdfast: StartHoldfast) -> None:

@@ -55,10 +55,14 @@ struct AlembicProgram: Sendable {
 
     /// Runs Alembic to its end.
     ///
-    /// - Parameter link: leads to the database that it is to work on.
+    /// - Parameters:
+    ///   - link: leads to the database that it is to work on.
+    ///   - isStopped: asked often; true ends the program.
     /// - Returns: how it ended; an exit code other than 0 is no fault here.
     /// - Throws: it could not be started, or took too long.
-    func run(_ arguments: [String], at link: ServerConnection) throws(RecoveryFault) -> ProgramRun.End {
+    func run(
+        _ arguments: [String], at link: ServerConnection, isStopped: () -> Bool
+    ) throws(RecoveryFault) -> ProgramRun.End {
         let url = url(of: link)
         let copy =
             FileManager.default.temporaryDirectory.path
@@ -80,6 +84,7 @@ struct AlembicProgram: Sendable {
         let end = ContinuousClock.now + settings.timeout
         do throws(SnapshotFault) {
             return try run.run { () throws(SnapshotFault) in
+                if isStopped() { throw .program("\(Self.shown(words + arguments)) was interrupted") }
                 guard ContinuousClock.now < end else {
                     throw .program(
                         "\(Self.shown(words + arguments)) was not done within \(settings.timeout.components.seconds) s "
@@ -109,8 +114,10 @@ struct AlembicProgram: Sendable {
     /// `alembic current` has to say it.
     ///
     /// - Parameter token: what the table says.
-    func requireLed(to link: ServerConnection, token: String, table: TableName) throws(RecoveryFault) {
-        let end = try run(["current"], at: link)
+    func requireLed(
+        to link: ServerConnection, token: String, table: TableName, isStopped: () -> Bool
+    ) throws(RecoveryFault) {
+        let end = try run(["current"], at: link, isStopped: isStopped)
         guard !(end.output + end.complaint).contains(token) else { return }
         if end.code != 0 {
             throw .migrations(

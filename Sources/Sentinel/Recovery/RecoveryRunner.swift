@@ -13,6 +13,7 @@ package final class RecoveryRunner {
     private let notes: RecoveryNotes
     /// What happens, for whoever looks on.
     private let say: (String) -> Void
+    private let isStopped: @Sendable () -> Bool
     package private(set) var journal: RecoveryJournal
     /// What the last step, verification, saw.
     package private(set) var verification: WatchReport?
@@ -23,10 +24,12 @@ package final class RecoveryRunner {
 
     /// - Parameters:
     ///   - snapshots: the folder of snapshots; nil where none are taken.
+    ///   - isStopped: asked often; true ends the recovery where it stands, once that can be.
     ///   - say: takes lines for people.
     package init(
         _ journal: RecoveryJournal, survey: RecoverySurvey, store: StateFolder, snapshots: SnapshotFolder?,
-        _ snapshotSettings: SnapshotSettings, say: @escaping (String) -> Void
+        _ snapshotSettings: SnapshotSettings, isStopped: @escaping @Sendable () -> Bool = { false },
+        say: @escaping (String) -> Void
     ) {
         self.journal = journal
         self.survey = survey
@@ -39,6 +42,7 @@ package final class RecoveryRunner {
         self.snapshotSettings = settings
         notes = RecoveryNotes(store)
         self.say = say
+        self.isStopped = isStopped
     }
 
     // MARK: - All steps
@@ -57,6 +61,7 @@ package final class RecoveryRunner {
             say("\(journal.doneCount + 1)/\(journal.plan.steps.count) \(step.text)")
             tell(.step, step.text)
             do throws(RecoveryFault) {
+                if isStopped() { throw .unclear("it was interrupted") }
                 try run(step)
             } catch {
                 journal.fault = error.description
@@ -234,7 +239,9 @@ package final class RecoveryRunner {
                 try link.query("CREATE SCHEMA IF NOT EXISTS \(RecoveryQueries.identifier(schema))")
             }
             for statement in AlembicState.stamping(table, [token]) { try note(statement, link) }
-            do throws(RecoveryFault) { try program.requireLed(to: link, token: token, table: table) } catch {
+            do throws(RecoveryFault) {
+                try program.requireLed(to: link, token: token, table: table, isStopped: isStopped)
+            } catch {
                 fault = error
             }
             try note("DELETE FROM \(table.quoted);", link)
@@ -251,7 +258,7 @@ package final class RecoveryRunner {
         for arguments in AlembicState.runs(targets, areHeads) {
             let line = AlembicProgram.shown(program.words + arguments)
             tell(.statement, "program, in \(program.folder), on database \(link.database)", statements: [line])
-            let end = try program.run(arguments, at: link)
+            let end = try program.run(arguments, at: link, isStopped: isStopped)
             log("$ \(line)\n\(end.output)\(end.complaint)")
             guard end.code == 0 else {
                 throw .migrations(
@@ -403,7 +410,7 @@ package final class RecoveryRunner {
             let wish = SnapshotWish(
                 database: name, scope: .named(wanted.map(\.qualifiedName)),
                 cause: SnapshotManifest.Cause(kind: .command, user: NSUserName(), command: "recover \(settings.name)"))
-            guard let manifest = try taker.take(wish) else { return }
+            guard let manifest = try taker.take(wish, isStopped: isStopped) else { return }
             let choices = RestoreChoices(
                 tables: manifest.tables.filter { !$0.isFollower }.map(\.qualifiedName), existing: .keep,
                 leavesKeysUnvalidated: true, keepsDefaultPrivileges: true)

@@ -53,10 +53,10 @@ class Shop:
         self.execute(ROWS)
         self.accept()
 
-    def alembic(self, *arguments: str) -> str:
+    def alembic(self, *arguments: str, user: str = "postgres") -> str:
         return run(
             *ALEMBIC, "--config", self.project / "alembic.ini", *arguments, cwd=self.project,
-            environment={"DATABASE_URL": url(self.postgres, self.database).replace(":", "+psycopg:", 1)},
+            environment={"DATABASE_URL": url(self.postgres, self.database, user).replace(":", "+psycopg:", 1)},
         ).stdout  # fmt: skip
 
     def command(self, *arguments: str, environment: Mapping[str, str] | None = None, **options: Any):
