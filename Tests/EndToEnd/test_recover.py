@@ -140,6 +140,32 @@ def test_tables_come_back_as_far_as_the_database_had_come(unmade: Shop) -> None:
     assert unmade.schema() == before and unmade.versions() == ["0001"]
 
 
+def test_comments_on_keys_and_triggers_and_views_come_back(unmade: Shop) -> None:
+    version = unmade.project / "migrations/versions/0003_more.py"
+    version.write_text(
+        "from alembic import op\nrevision = '0003'\ndown_revision = '0002'\n"
+        "def upgrade():\n"
+        "    op.execute('COMMENT ON CONSTRAINT notes_author_id_fkey ON notes IS $$-- who; NOT VALID;$$')\n"
+        "    op.execute('ALTER TABLE notes ALTER text SET DEFAULT $$;$$')\n"
+        "    op.execute('CREATE VIEW loud AS SELECT upper(text) AS text FROM notes')\n"
+        "    op.execute('CREATE FUNCTION hum() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$')\n"
+        "    op.execute('CREATE TRIGGER hums BEFORE INSERT ON notes FOR EACH ROW EXECUTE FUNCTION hum()')\n"
+        "def downgrade():\n    pass\n"
+    )
+    unmade.make()
+    before = unmade.dump()
+    unmade.take("notes")
+    unmade.lose("notes")
+    unmade.recover("--yes")
+    assert unmade.dump() == before
+    shutil.rmtree(unmade.folder / "snapshots")
+    schema = unmade.schema()
+    unmade.lose("notes")
+    unmade.execute("DROP FUNCTION hum")
+    unmade.recover("--yes")
+    assert unmade.schema() == schema
+
+
 def test_tables_keep_default_privileges_and_owners(shop: Shop) -> None:
     shop.execute(
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO recover_owner; DROP TABLE notes;"
@@ -453,6 +479,34 @@ def test_through_the_proxy_every_statement_is_an_intent(
     if len(lost) == 11:
         assert 'DELETE FROM "public"."alembic_version";' in said
     assert not holdfast.trail.records(event="refusal")
+
+
+def test_a_server_that_goes_down_stops_it_and_it_goes_on_when_it_is_up(folder: Path) -> None:
+    server = PostgresServer()
+    try:
+        server.start()
+        server.execute("CREATE DATABASE shop")
+        shop = Shop(server, folder, "shop")
+        shop.make()
+        version = shop.project / "migrations/versions/0002_orders.py"
+        good = version.read_text()
+        version.write_text(good.replace("def upgrade() -> None:", "def upgrade() -> None:\n    op.execute('SELECT pg_sleep(600)')"))
+        shop.lose("notes")
+        process = subprocess.Popen(
+            [str(binary()), "recover", "shop", "--config", str(shop.configuration), "--yes"], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        eventually(lambda: server.rows("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600)%' AND datname LIKE 'holdfast%'"), 60)
+        server.stop("immediate")
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 3 and "upgrade head failed in" in said
+        assert "cannot be reached" in shop.recover("--yes", code=3).stderr
+        server.start()
+        version.write_text(good)
+        shop.recover("--yes")
+        assert shop.look()["missing_tables"] == []
+    finally:
+        server.remove()
 
 
 # ---- What stands in the way ------------------------------------------------------------------------------------------

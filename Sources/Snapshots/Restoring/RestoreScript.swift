@@ -77,10 +77,12 @@ final class RestoreScript: Sendable {
         let fills = plan.filled.isEmpty ? [] : ["--data-only", "--disable-triggers"]
         try restore(data, of: tables, ["--section=data"] + fills, to: output)
         for statement in plan.triggerStates { try say(statement + ";\n", to: output) }
-        let keys = plan.leavesKeysUnvalidated ? things.filter { $0.isKind("FK CONSTRAINT") } : []
-        let others = things.filter { thing in !keys.contains { $0.number == thing.number } }
-        try restore(others, of: definitions, ["--section=post-data"], to: output)
-        for key in keys { try say(Self.withoutValidation(try text(of: [key], in: definitions)), to: output) }
+        let keys = KeyEntries(things, plan)
+        try restore(keys.others, of: definitions, ["--section=post-data"], to: output)
+        for statement in Self.pieces(try text(of: keys.keys, in: definitions)) {
+            try say(Self.withoutValidation(statement) + "\n", to: output)
+        }
+        try restore(keys.attached, of: definitions, [], to: output)
         try restore(late, of: definitions, [], to: output)
         for statement in plan.statements { try say(statement + ";\n", to: output) }
         try restore(views, of: tables, [], to: output)
@@ -137,12 +139,10 @@ final class RestoreScript: Sendable {
         let things = made.filter { !$0.isKind("ACL") }
         var pieces: [String] = plan.dropped.isEmpty ? [] : [Self.drop(plan.dropped)]
         pieces += Self.pieces(try text(of: things, in: definitions, ["--section=pre-data"]))
-        let keys = plan.leavesKeysUnvalidated ? things.filter { $0.isKind("FK CONSTRAINT") } : []
-        let others = things.filter { thing in !keys.contains { $0.number == thing.number } }
-        pieces += Self.pieces(try text(of: others, in: definitions, ["--section=post-data"]))
-        for key in keys {
-            pieces += Self.pieces(Self.withoutValidation(try text(of: [key], in: definitions)))
-        }
+        let keys = KeyEntries(things, plan)
+        pieces += Self.pieces(try text(of: keys.others, in: definitions, ["--section=post-data"]))
+        pieces += Self.pieces(try text(of: keys.keys, in: definitions)).map(Self.withoutValidation)
+        pieces += Self.pieces(try text(of: keys.attached, in: definitions))
         pieces += plan.statements.map { $0 + ";" }
         return pieces + Self.pieces(try text(of: made.filter { $0.isKind("ACL") }, in: definitions))
     }
@@ -150,6 +150,8 @@ final class RestoreScript: Sendable {
     /// pg_restore's text, entry by entry, without its comments and settings.
     private static func pieces(_ text: String) -> [String] {
         text.split(separator: "\n--\n-- ").dropFirst().compactMap { piece in
+            // The last one, with psql's \unrestrict.
+            if piece.hasPrefix("PostgreSQL database dump complete") { return nil }
             var lines = piece.split(separator: "\n", omittingEmptySubsequences: false).dropFirst()
             while let first = lines.first, first.isEmpty || first == "--" || first.hasPrefix("SET ") {
                 lines = lines.dropFirst()
@@ -159,13 +161,29 @@ final class RestoreScript: Sendable {
         }
     }
 
-    /// The text of one foreign key, which then checks new rows only. pg_dump writes ONLY where that is possible.
-    static func withoutValidation(_ text: String) -> String {
-        guard text.contains("ALTER TABLE ONLY "), !text.contains(" NOT VALID;"),
-            let end = text.range(
-                of: ";\n", range: (text.range(of: "ADD CONSTRAINT ")?.upperBound ?? text.startIndex)..<text.endIndex)
-        else { return text }
-        return text.replacingCharacters(in: end, with: " NOT VALID;\n")
+    /// The statement that makes a foreign key, which then checks new rows only. pg_dump writes ONLY where that is possible.
+    static func withoutValidation(_ statement: String) -> String {
+        guard statement.hasPrefix("ALTER TABLE ONLY "), statement.hasSuffix(";"), !statement.hasSuffix(" NOT VALID;")
+        else { return statement }
+        return statement.dropLast() + " NOT VALID;"
+    }
+
+    /// Entries apart from foreign keys that are to be made without looking at the rows.
+    private struct KeyEntries {
+        var others: [ArchiveContents.Entry]
+        var keys: [ArchiveContents.Entry]
+        /// What belongs to the keys: comments.
+        var attached: [ArchiveContents.Entry]
+
+        init(_ things: [ArchiveContents.Entry], _ plan: RestorePlan) {
+            keys = plan.leavesKeysUnvalidated ? things.filter { $0.isKind("FK CONSTRAINT") } : []
+            let numbers = Set(keys.map(\.number))
+            attached = things.filter { thing in
+                ArchiveContents.isAttached(thing) && thing.dependencies.contains(where: numbers.contains)
+            }
+            let apart = numbers.union(attached.map(\.number))
+            others = things.filter { !apart.contains($0.number) }
+        }
     }
 
     private func say(_ text: String, to output: Int32) throws(SnapshotFault) {
