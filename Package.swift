@@ -35,6 +35,7 @@ let package = Package(
 
         .target(name: "CLibPQ", linkerSettings: [.linkedLibrary("pq")]),
         .target(name: "CZstd", linkerSettings: [.linkedLibrary("zstd")]),
+        .target(name: "CZlib", linkerSettings: [.linkedLibrary("z")]),
         .target(name: "COpenSSL", linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
 
         // The pure ring: no sockets, files, clocks, threads, randomness or logging.
@@ -52,8 +53,15 @@ let package = Package(
         .target(name: "TLSEngine", dependencies: ["COpenSSL"], swiftSettings: strict),
         .target(name: "Transport", dependencies: ["CLinux", "TLSEngine"], swiftSettings: strict),
         .target(name: "Telemetry", swiftSettings: strict),
-        .target(name: "Audit", dependencies: ["CLinux", "CZstd", "COpenSSL"], swiftSettings: strict),
+        .target(
+            name: "Audit", dependencies: ["CLinux", "CZstd", "CZlib", "COpenSSL", "Policy"], swiftSettings: strict),
         .target(name: "ServerLink", dependencies: ["CLibPQ"], swiftSettings: strict),
+        .target(
+            name: "AuditSinks",
+            dependencies: [
+                "Audit", "ServerLink", "TLSEngine", "CLinux", .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: strict),
         .target(name: "Unseen", dependencies: ["Audit", "ServerLink", "CLinux"], swiftSettings: strict),
         .target(name: "DatabaseGuard", dependencies: ["ServerLink"], swiftSettings: strict),
         .target(
@@ -69,17 +77,16 @@ let package = Package(
             name: "Gateway",
             dependencies: [
                 "Authentication", "Unseen", "Sentinel", "Snapshots", "ServerLink", "Session", "PostgresWire", "Policy",
-                "SQLParsing",
-                "Configuration", "Transport", "TLSEngine", "Audit", "CLinux", "Telemetry",
+                "SQLParsing", "Configuration", "Transport", "TLSEngine", "Audit", "AuditSinks", "CLinux", "Telemetry",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "holdfast",
             dependencies: [
-                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "DatabaseGuard", "Unseen", "Sentinel",
-                "Snapshots",
-                "ServerLink", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "Gateway", "Configuration", "Policy", "SQLParsing", "Audit", "AuditSinks", "DatabaseGuard", "Unseen",
+                "Sentinel", "Snapshots", "ServerLink",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
@@ -94,6 +101,9 @@ let package = Package(
                 "Transport", "TLSEngine", "CLinux", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             path: "Benchmarks/StandIn", swiftSettings: strict),
+        // A trail of millions of records, for Benchmarks/trail-search.
+        .executableTarget(
+            name: "holdfast-trailmaker", dependencies: ["Audit"], path: "Benchmarks/TrailMaker", swiftSettings: strict),
         // What our lexer sees, for the comparison with a real server (Tests/EndToEnd/test_lexer_differential.py).
         .executableTarget(
             name: "holdfast-lexdump", dependencies: ["SQLParsing"], path: "Tests/Support/LexDump",
@@ -115,7 +125,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "ConfigurationTests", dependencies: ["Configuration"], swiftSettings: strict),
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
-        .testTarget(name: "AuditTests", dependencies: ["Audit"], swiftSettings: strict),
+        .testTarget(name: "AuditTests", dependencies: ["Audit", "Policy"], swiftSettings: strict),
+        .testTarget(name: "AuditSinksTests", dependencies: ["AuditSinks", "Audit"], swiftSettings: strict),
         .testTarget(
             name: "SentinelTests", dependencies: ["Sentinel", "Snapshots", "Configuration"], swiftSettings: strict),
         .testTarget(

@@ -213,7 +213,8 @@ def storm(report: Report, count: int) -> None:
                 except AssertionError:
                     if name == "holdfast":
                         raise
-                    report.add(f"storm of {count}: until all are in", name, PATIENCE, "s, then given up")
+                    # Given up: at least that.
+                    report.add(f"storm of {count}: until all are in", name, PATIENCE, "s")
                     continue
                 assert back["sessions"] == count, back
                 report.add(f"storm of {count}: until all are in", name, back["seconds"], "s")

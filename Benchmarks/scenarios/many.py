@@ -20,7 +20,7 @@ PARTS = {
     "idle-tls": "idle sessions with TLS",
     "connect": "connecting, asking once and leaving",
     "connect-tls": "the same with TLS",
-    "storm": "all clients reconnect after the server was killed",
+    "storm": "all clients reconnect after the server was killed (60 s: given up)",
 }
 # Not in the quick form: after a restart of the server PgBouncer waits before it logs in again, and Benchmarks/connections
 # gives up before that. test_connections holds that Holdfast's clients are all back.

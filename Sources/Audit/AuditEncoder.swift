@@ -75,6 +75,13 @@ package enum AuditEncoder {
         return String(decoding: bytes.dropLast(), as: UTF8.self)
     }
 
+    /// A text as it stands in a line: quoted, escaped.
+    static func quoted(_ value: String) -> [UInt8] {
+        var bytes: [UInt8] = []
+        string(value, to: &bytes)
+        return bytes
+    }
+
     private static func append(_ statement: AuditRecord.Statement, to bytes: inout [UInt8]) {
         field("command", statement.command, to: &bytes)
         field("sql", statement.sql, to: &bytes)

@@ -13,54 +13,70 @@ package struct AuditRow: Sendable, Equatable {
     /// For an intent: how the statement and its transaction ended.
     package var outcome: AuditRecord.Outcome?
     package var state: State
+    /// When the outcome was written; nil without one.
+    package var endTime: Int64?
+    /// The lines of the trail that say so, without their ends; empty where nobody asked for them.
+    package var line: [UInt8] = []
+    package var outcomeLine: [UInt8] = []
+
+    package init(record: AuditRecord, outcome: AuditRecord.Outcome? = nil, state: State = .complete) {
+        self.record = record
+        // The end of a prepared transaction says it itself.
+        self.outcome = outcome ?? (record.event == .intent ? nil : record.outcome)
+        self.state = state
+    }
+
+    mutating func take(outcome record: AuditRecord, line: [UInt8]) {
+        outcome = record.outcome
+        endTime = record.time
+        outcomeLine = line
+        state = .complete
+    }
 }
 
-/// Joins intents and outcomes of a trail into rows. Holds a bounded number of rows: where more wait, the oldest is handed
-/// out as it is, and its outcome, when it comes, as a row of its own.
+/// Joins intents and outcomes of a trail into rows as they are written: for following one. Rows come as soon as they are
+/// complete. Holds a bounded number of intents: where more wait, the oldest is handed out as it is, and its outcome, when it
+/// comes, as a row of its own.
 package struct AuditJoiner {
+    /// How many intents wait for their outcomes at most.
+    static let maximumPendingCount = 10_000
+
     private let filter: AuditFilter
-    private let keepsOrder: Bool
-    private var selector: AuditSelector
-    /// Rows that wait for an outcome, or (in order) behind one that does, by their numbers from `first` to `next` - 1.
+    /// Rows that wait for an outcome, by their numbers from `first` to `next` - 1.
     private var rows: [Int: AuditRow] = [:]
     private var first = 0
     private var next = 0
     /// The rows' numbers by the ids of their intents.
     private var numbers: [String: Int] = [:]
 
-    /// `keepsOrder`: rows come in the order of their intents, so one that waits holds up the others (for reading a
-    /// file to its end); else as soon as they are complete (for following).
-    package init(_ filter: AuditFilter, keepsOrder: Bool) {
-        self.filter = filter
-        self.keepsOrder = keepsOrder
-        selector = AuditSelector(filter)
+    package init(_ filter: AuditFilter) { self.filter = filter }
+
+    /// An intent that was read before and waits for its outcome.
+    package mutating func wait(for row: AuditRow, _ body: (AuditRow) -> Void) {
+        numbers[row.record.id] = next
+        rows[next] = row
+        next += 1
+        if rows.count > Self.maximumPendingCount { handOutOldest(body) }
     }
 
-    /// Takes the next record of the trail, and hands out the rows that are ready.
-    package mutating func take(_ record: AuditRecord, _ body: (AuditRow) -> Void) {
+    /// Takes the next record of the trail with its line, and hands out the rows that are ready.
+    package mutating func take(_ record: AuditRecord, line: [UInt8] = [], _ body: (AuditRow) -> Void) {
         if record.event == .start { doubtPending(body) }
-        guard selector.selectsWhateverEvent(record) else { return }
-        switch record.event {
-        case .intent:
-            numbers[record.id] = next
-            append(AuditRow(record: record, outcome: nil, state: .pending), body)
-        case .outcome:
-            guard let number = numbers.removeValue(forKey: record.id), var row = rows[number] else {
-                return add(AuditRow(record: record, outcome: record.outcome, state: .complete), body)
-            }
-            row.outcome = record.outcome
-            row.state = .complete
-            if keepsOrder {
-                rows[number] = row
-                handOutSettled(body)
-            } else {
-                rows[number] = nil
-                handOut(row, body)
-            }
-        case .refusal, .sessionStart, .sessionEnd, .transactionEnd, .reload, .fault, .start, .stop, .gap, .finding,
-            .watermark, .watch, .snapshot, .recovery, .fileStart, .fileEnd, .recovered, .checkpoint, .retired:
-            add(AuditRow(record: record, outcome: nil, state: .complete), body)
+        if record.event == .outcome, let number = numbers.removeValue(forKey: record.id),
+            var row = rows.removeValue(forKey: number)
+        {
+            row.take(outcome: record, line: line)
+            return handOut(row, body)
         }
+        guard filter.accepts(record) else { return }
+        var row = AuditRow(record: record)
+        row.line = line
+        if record.event == .intent {
+            row.state = .pending
+            return wait(for: row, body)
+        }
+        if record.event == .outcome { row.endTime = record.time }
+        handOut(row, body)
     }
 
     /// Hands out the rows that still wait, at the end of the trail.
@@ -68,48 +84,23 @@ package struct AuditJoiner {
         while !rows.isEmpty { handOutOldest(body) }
     }
 
-    private mutating func add(_ row: AuditRow, _ body: (AuditRow) -> Void) {
-        // Where there is no room the order gives way, not the intents that wait.
-        let waits = keepsOrder && !rows.isEmpty && rows.count < AuditSelector.maximumPendingCount
-        if waits { append(row, body) } else { handOut(row, body) }
-    }
-
-    private mutating func append(_ row: AuditRow, _ body: (AuditRow) -> Void) {
-        rows[next] = row
-        next += 1
-        guard rows.count > AuditSelector.maximumPendingCount else { return }
-        handOutOldest(body)
-        if keepsOrder { handOutSettled(body) }
-    }
-
-    /// The rows from the first to before one that still waits.
-    private mutating func handOutSettled(_ body: (AuditRow) -> Void) {
-        while let row = rows[first], row.state != .pending {
-            rows[first] = nil
-            first += 1
-            handOut(row, body)
-        }
-    }
-
     private mutating func handOutOldest(_ body: (AuditRow) -> Void) {
         while first < next {
             let row = rows.removeValue(forKey: first)
             first += 1
             guard let row else { continue }
-            if row.state == .pending { numbers[row.record.id] = nil }
+            numbers[row.record.id] = nil
             return handOut(row, body)
         }
     }
 
     /// The proxy was started: what still waits waits in vain.
     private mutating func doubtPending(_ body: (AuditRow) -> Void) {
-        for (number, row) in rows where row.state == .pending { rows[number]?.state = .inDoubt }
-        numbers = [:]
+        for number in rows.keys { rows[number]?.state = .inDoubt }
         finish(body)
     }
 
     private func handOut(_ row: AuditRow, _ body: (AuditRow) -> Void) {
-        let isWanted = filter.accepts(row.record.event) || (row.outcome != nil && filter.accepts(.outcome))
-        if isWanted { body(row) }
+        if filter.acceptsShape(of: row), filter.acceptsTexts(of: row) { body(row) }
     }
 }

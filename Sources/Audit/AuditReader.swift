@@ -29,6 +29,7 @@ package struct AuditReader: ~Copyable {
     /// Inside a line that is too long.
     private var isSkipping = false
     private var decompressor: AuditDecompressor?
+    private var inflater: AuditInflater?
     /// The trail's number of the file, if it begins with that.
     private var fileNumber: Int64?
 
@@ -41,7 +42,50 @@ package struct AuditReader: ~Copyable {
         var first = [UInt8](repeating: 0, count: 4)
         if pread(descriptor, &first, first.count, 0) == first.count, first == AuditDecompressor.magic {
             decompressor = AuditDecompressor()
+        } else if first.starts(with: AuditInflater.magic) {
+            inflater = AuditInflater()
         }
+    }
+
+    /// Opens a file that is being written, to be read on from a place that was read up to: a line's beginning.
+    ///
+    /// - Throws: ``AuditFault`` with path, reason and remedy.
+    package static func following(_ path: String) throws(AuditFault) -> AuditReader {
+        var reader = try AuditReader(path: path)
+        try reader.skipWholeLines()
+        return reader
+    }
+
+    private mutating func skipWholeLines() throws(AuditFault) {
+        if decompressor != nil || inflater != nil {
+            throw AuditFault(description: "audit trail \(path): it is compressed, and nothing will be added to it")
+        }
+        let length = Self.length(of: descriptor)
+        let contents = AuditFileContents(of: descriptor, length: length)
+        fileNumber = contents.start?.file
+        wholeLinesEnd = length - off_t(contents.tornByteCount)
+        guard lseek(descriptor, wholeLinesEnd, SEEK_SET) == wholeLinesEnd else {
+            throw AuditFault(
+                description: "audit trail \(path): it is no file; without --follow it is read to its end"
+            )
+        }
+    }
+
+    /// Where the last whole line ended when the file was opened to be followed.
+    private(set) var wholeLinesEnd: off_t = 0
+
+    /// The trail's number of the file, where it is known.
+    var followedFileNumber: Int64? { fileNumber }
+
+    /// Device and inode of the open file.
+    var identity: (dev_t, ino_t) {
+        var opened = stat()
+        return fstat(descriptor, &opened) == 0 ? (opened.st_dev, opened.st_ino) : (0, 0)
+    }
+
+    private static func length(of descriptor: Int32) -> off_t {
+        var opened = stat()
+        return fstat(descriptor, &opened) == 0 && opened.st_mode & S_IFMT == S_IFREG ? opened.st_size : 0
     }
 
     deinit { close(descriptor) }
@@ -69,6 +113,15 @@ package struct AuditReader: ~Copyable {
     /// - Parameter body: is given the number of the line, and its bytes; nil if it is too long.
     mutating func readLines(_ body: (Int, UnsafeBufferPointer<UInt8>?) -> Void) throws(AuditFault) {
         while try fill() { handOut(body) }
+    }
+
+    /// As ``readLines(_:)``, of the next piece only; false at the end.
+    mutating func readPiece(
+        _ body: (Int, UnsafeBufferPointer<UInt8>?) -> Void
+    ) throws(AuditFault) -> Bool {
+        guard try fill() else { return false }
+        handOut(body)
+        return true
     }
 
     /// Hands out the first line, and reads no further than that takes.
@@ -156,11 +209,13 @@ package struct AuditReader: ~Copyable {
             var fault: AuditFault?
             let count = buffer.withUnsafeMutableBytes { bytes in
                 let space = UnsafeMutableRawBufferPointer(rebasing: bytes[end...])
-                guard let decompressor else { return Foundation.read(descriptor, space.baseAddress, space.count) }
+                let more = { (space: UnsafeMutableRawBufferPointer) in
+                    Foundation.read(descriptor, space.baseAddress, space.count)
+                }
                 do throws(AuditFault) {
-                    return try decompressor.read(into: space, path: path) {
-                        Foundation.read(descriptor, $0.baseAddress, $0.count)
-                    }
+                    if let decompressor { return try decompressor.read(into: space, path: path, more) }
+                    if let inflater { return try inflater.read(into: space, path: path, more) }
+                    return more(space)
                 } catch {
                     fault = error
                     return 0
@@ -207,7 +262,7 @@ package struct AuditReader: ~Copyable {
         }
     }
 
-    private static func open(_ path: String) throws(AuditFault) -> Int32 {
+    static func open(_ path: String) throws(AuditFault) -> Int32 {
         let descriptor = Foundation.open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
         guard descriptor >= 0 else {
             let remedy =

@@ -56,7 +56,9 @@ package struct AuditRecord: Sendable, Equatable {
         case rolledBackToSavepoint = "rolled_back_to_savepoint"
         /// PREPARE TRANSACTION: decided later, by anybody.
         case prepared
-        /// The connection ended before the server's answer: nobody told us.
+        /// It was open, and nothing under way, when the connection ended: the server rolls it back.
+        case lost
+        /// The connection, or the proxy, ended before the server's answer: nobody told us.
         case unknown
     }
 

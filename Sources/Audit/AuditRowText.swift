@@ -105,7 +105,7 @@ package struct AuditRowText {
         return objects.count > 4 ? "\(shown) and \(objects.count - 4) more" : shown
     }
 
-    private static func end(of row: AuditRow) -> String {
+    static func end(of row: AuditRow) -> String {
         guard let outcome = row.outcome else {
             return row.state == .inDoubt ? "in doubt: the proxy ended first" : "no outcome yet"
         }
@@ -117,11 +117,12 @@ package struct AuditRowText {
         case .rolledBack: return "rolled back"
         case .rolledBackToSavepoint: return "rolled back to a savepoint"
         case .prepared: return "prepared" + (outcome.gid.map { " as \($0)" } ?? "")
+        case .lost: return "lost with the connection: rolled back"
         case .unknown: return "in doubt: the connection was lost"
         }
     }
 
-    private static func measures(_ outcome: AuditRecord.Outcome?) -> String {
+    static func measures(_ outcome: AuditRecord.Outcome?) -> String {
         guard let outcome else { return "" }
         var parts: [String] = []
         if let rows = outcome.rows { parts.append(rows == 1 ? "1 row" : "\(rows) rows") }
@@ -152,6 +153,8 @@ package struct AuditRowText {
 
     /// Nothing that a terminal would obey or that would turn the reading direction.
     package static func shown(_ text: String) -> String {
+        // Nearly every text is: what Unicode knows of each character need not be asked.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) { return text }
         var shown = ""
         for scalar in text.unicodeScalars {
             switch scalar.properties.generalCategory {

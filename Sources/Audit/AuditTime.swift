@@ -157,3 +157,50 @@ private struct TimeScanner {
         }
     }
 }
+
+extension AuditTime {
+    /// A stretch of time before `now`: `90s`, `30m`, `2h`, `7d`, `1w`, also in words: `2 hours`, `2 hours ago`, `an hour ago`,
+    /// `1 day 12 hours`; or `now`, `today` and `yesterday` (midnight, UTC). Nil if it is none, or longer than a hundred years.
+    package static func moment(_ text: String, now: Int64) -> Int64? {
+        var words = text.lowercased().split(whereSeparator: { $0 == " " || $0 == "_" || $0 == "," }).map(Substring.init)
+        let day: Int64 = 86_400 * 1_000_000_000
+        let midnight = now - (now % day + day) % day
+        switch words {
+        case ["now"]: return now
+        case ["today"]: return midnight
+        case ["yesterday"]: return midnight - day
+        default: break
+        }
+        if words.last == "ago" { words.removeLast() }
+        guard !words.isEmpty else { return nil }
+        var seconds: Int64 = 0
+        var index = 0
+        while index < words.count {
+            let word = words[index]
+            let digits = word.prefix { $0.isASCII && $0.isNumber }
+            let isOne = word == "a" || word == "an"
+            guard let count = isOne ? 1 : Int64(digits), count <= 3_155_760_000 else { return nil }
+            var name = isOne ? "" : word.dropFirst(digits.count)
+            if name.isEmpty {
+                index += 1
+                guard index < words.count else { return nil }
+                name = words[index]
+            }
+            guard let unit = secondCount(of: name), count <= 3_155_760_000 / unit else { return nil }
+            seconds += count * unit
+            index += 1
+        }
+        return seconds <= 3_155_760_000 ? now - seconds * 1_000_000_000 : nil
+    }
+
+    private static func secondCount(of unit: Substring) -> Int64? {
+        switch unit {
+        case "s", "sec", "secs", "second", "seconds": 1
+        case "m", "min", "mins", "minute", "minutes": 60
+        case "h", "hour", "hours": 3600
+        case "d", "day", "days": 86_400
+        case "w", "week", "weeks": 604_800
+        default: nil
+        }
+    }
+}

@@ -62,24 +62,28 @@ package final class AuditWriter: Sendable {
     /// With `chain` every record is sealed, and files are closed and compressed (``AuditChainSettings``); `warn` is told what
     /// went wrong with that and does not concern any record, on any thread.
     ///
+    /// `following` is where those meet the writer who read the trail's files after it.
+    ///
     /// `healthChanged` runs on the writer's thread when writing begins to fail (with the reason) and when it works
     /// again (nil). It must only post or log.
     ///
     /// - Throws: ``AuditFault`` with path, reason and remedy: the file cannot be opened or is in use.
     package convenience init(
         path: String, durability: AuditDurability, limits: AuditLimits = AuditLimits(),
-        chain: AuditChainSettings? = nil, warn: @escaping @Sendable (String) -> Void = { _ in },
+        chain: AuditChainSettings? = nil, following: AuditFollowing? = nil,
+        warn: @escaping @Sendable (String) -> Void = { _ in },
         healthChanged: (@Sendable (AuditFault?) -> Void)? = nil
     ) throws(AuditFault) {
         try self.init(
-            path: path, durability: durability, limits: limits, chain: chain, warn: warn, flush: { fdatasync($0) },
-            healthChanged: healthChanged)
+            path: path, durability: durability, limits: limits, chain: chain, following: following, warn: warn,
+            flush: { fdatasync($0) }, healthChanged: healthChanged)
     }
 
     /// As above, with a flush of the caller's own: for tests of disks that fail.
     init(
         path: String, durability: AuditDurability, limits: AuditLimits, chain: AuditChainSettings? = nil,
-        warn: @escaping @Sendable (String) -> Void = { _ in }, flush: @escaping AuditFile.Flush,
+        following: AuditFollowing? = nil, warn: @escaping @Sendable (String) -> Void = { _ in },
+        flush: @escaping AuditFile.Flush,
         healthChanged: (@Sendable (AuditFault?) -> Void)?
     ) throws(AuditFault) {
         self.durability = durability
@@ -90,6 +94,7 @@ package final class AuditWriter: Sendable {
         if let chain, file.isRegular {
             sealing = try AuditChain(
                 livePath: path, goesOn: file.found.start != nil, chain, prepared: prepared, warn: warn)
+            sealing?.following = following
         }
         let loop = AuditWriterLoop(
             file: file, chain: sealing, queue: queue, durability: durability, limits: limits,

@@ -100,7 +100,9 @@ final class AuditWriterLoop {
             try writeBacklog()
             let recordCount = entries.reduce(0) { $0 + $1.records.count }
             if try !append(buffer, recordCount: recordCount, syncs: syncs) {
-                deferSync(entries.reduce(0) { $0 + ($1.durability == .fsync ? $1.records.count : 0) })
+                // Followers are shown only what is on the disk: for them all of it goes there, a second later at most.
+                let isFollowed = durability == .fsync && chain?.isFollowed == true
+                deferSync(entries.reduce(0) { $0 + ($1.durability == .fsync || isFollowed ? $1.records.count : 0) })
             }
             for entry in entries {
                 chain?.note(entry.records)
@@ -147,6 +149,7 @@ final class AuditWriterLoop {
             unsyncedCount = 0
             mustSync = false
         }
+        if syncs || durability != .fsync { chain?.publish() }
         queue.count {
             $0.recordsWritten += recordCount
             $0.batches += 1
@@ -205,7 +208,9 @@ final class AuditWriterLoop {
     private func checkpointIfDue(isClosing: Bool) {
         guard let chain, fault == nil, let wait = chain.untilCheckpoint, isClosing || wait == .zero else { return }
         do throws(AuditFault) {
-            _ = try append(chain.checkpoint(), recordCount: 1, syncs: isClosing)
+            // Followers are shown what is on the disk: a checkpoint is worth a flush of its own, a second later.
+            let isSynced = try append(chain.checkpoint(), recordCount: 1, syncs: isClosing)
+            if !isSynced, durability == .fsync { deferSync(1) }
         } catch {
             // The next one is due at its time.
         }
@@ -244,6 +249,7 @@ final class AuditWriterLoop {
         do throws(AuditFault) {
             try file.sync()
             unsyncedCount = 0
+            chain?.publish()
             queue.count { $0.syncs = file.syncCount }
         } catch {
             fail(error)

@@ -68,6 +68,9 @@ package struct ConfigurationReader {
             maximumStatementBytes: maximumStatementBytes,
             catalog: catalogSettings(), log: logSettings(), audit: auditSettings(audit), guardSettings: guardSettings(),
             rules: rules, limits: LimitReader(tags: tags).read(root, maximumStatementBytes: maximumStatementBytes))
+        configuration.auditSinks = AuditSinkReader(
+            listeners: listeners, trailPath: configuration.audit.path
+        ).read(audit)
         configuration.selector =
             root.word("selector", among: SelectorChoice.allCases.map(\.rawValue)).flatMap(SelectorChoice.init) ?? .auto
         configuration.busyPoll = .microseconds(root.integer("busy_poll", in: 0...1000, otherwise: 0))
@@ -163,7 +166,7 @@ package struct ConfigurationReader {
     private func auditSettings(_ section: SectionReader) -> AuditSettings {
         section.rejectKeys(besides: [
             "file", "durability", "record", "key_file", "signing_key", "rotate_size", "rotate_interval", "keep_files",
-            "checkpoints", "checkpoint_interval", "sessions", "max_text", "parameters",
+            "checkpoints", "checkpoint_interval", "sessions", "max_text", "parameters", "sink",
         ])
         var settings = AuditSettings(
             path: path("file", in: section, otherwise: "var/audit.jsonl"),

@@ -36,6 +36,8 @@ package struct ProxyConfiguration: Sendable {
     package var catalog: CatalogSettings
     package var log: LogSettings
     package var audit: AuditSettings
+    /// Where the trail goes besides its files.
+    package var auditSinks: [AuditSinkSettings] = []
     package var guardSettings: GuardSettings
     package var rules: RuleSet
     package var limits: LimitSettings

@@ -104,6 +104,13 @@ package enum ShippedConfiguration {
         max_text = "1MB"            # of a longer statement: beginning, end, length and hash
         parameters = false          # true: also the values that a recorded statement's parameters are bound to
 
+        # [[audit.sink]]                # besides the files, for each place one block; docs/audit-sinks.md
+        # name = "siem"
+        # type = "syslog"               # or "postgresql", "stdout", "file"
+        # address = "siem.internal:6514"
+        # tls = true
+        # format = "ocsf"               # or "json": the trail's own lines
+
         [guard]                     # the second wall, inside the databases ("holdfast guard install"); docs/audit.md, "Unseen DDL"
         connection = ""             # how Holdfast's own role reaches it: "host=localhost user=holdfast dbname=shop"; "" is not at all.
                                     # A password belongs into libpq's password file (~/.pgpass), not in here.

@@ -89,6 +89,7 @@ struct AuditBridge {
         case .rolledBack: .rolledBack
         case .rolledBackToSavepoint: .rolledBackToSavepoint
         case .prepared: .prepared
+        case .lost: .lost
         case .unknown: .unknown
         }
     }

@@ -1,4 +1,5 @@
 import Audit
+import AuditSinks
 import CLinux
 import Configuration
 import Foundation
@@ -13,6 +14,7 @@ import Transport
 package final class ProxyServer {
     private let logger: Logger
     private let audit: AuditWriter
+    private let sinks: SinkSet
     private let group: LoopGroup
     private let acceptor: Acceptor
     private let resolver: Resolver
@@ -60,6 +62,7 @@ package final class ProxyServer {
         if configuration.isEmbedded { standard.servers = [server] }
         let upstreams = Upstreams(
             standard: Upstream(standard), others: configuration.upstreams.map { Upstream($0) })
+        let following = AuditFollowing()
         let audit: AuditWriter
         do {
             let durability: AuditDurability =
@@ -70,7 +73,7 @@ package final class ProxyServer {
                 }
             audit = try AuditWriter(
                 path: auditPath, durability: durability, chain: Self.chain(configuration, trailPath: auditPath),
-                warn: { logger.warning("\($0)") }
+                following: following, warn: { logger.warning("\($0)") }
             ) { fault in
                 if let fault {
                     logger.critical("\(fault.description); guarded statements that must be recorded are refused")
@@ -82,6 +85,7 @@ package final class ProxyServer {
             throw ProxyError(message: error.description, remedy: "see [audit] file in proxy.conf")
         }
         self.audit = audit
+        sinks = SinkSet(livePath: auditPath, following: following, ownAddresses: addresses, logger: logger)
         let limit = linux_raise_descriptor_limit()
         let needed = UInt64(configuration.maximumClients) * 2 + 64
         if limit < needed {
@@ -166,6 +170,7 @@ package final class ProxyServer {
         }
         catalog?.start()
         probes?.start()
+        sinks.apply(SinkSettings.all(of: configuration))
         marker?.start()
         audit.append([AuditBridge.record(.start, AuditBridge.service(configuration))])
     }
@@ -240,6 +245,7 @@ package final class ProxyServer {
         limits.apply(changed)
         acceptor.apply(KeepaliveOptions(changed.tcp))
         publisher.apply(LoopSettings(changed, encryption: encryption, authentication: authentication))
+        sinks.apply(SinkSettings.all(of: changed))
         formerAuthentication?.stop(besides: authentication)
         audit.append([AuditBridge.record(.reload, AuditBridge.service(changed, former: former))])
         audit.rereadKeys()
@@ -251,10 +257,18 @@ package final class ProxyServer {
 
     /// Writes what has happened since the start into the log.
     package func logCounters() {
-        logger.notice(
-            "counters",
-            metadata: Dictionary(
-                uniqueKeysWithValues: limits.counters.nonZero.map { ($0.name, "\($0.value)") }))
+        var counters: Logger.Metadata = [:]
+        for counter in limits.counters.nonZero { counters[counter.name] = "\(counter.value)" }
+        for counter in sinks.counters { counters[counter.name] = "\(counter.value)" }
+        let trail = audit.counters
+        counters["audit_records_written"] = "\(trail.recordsWritten)"
+        counters["audit_flushes"] = "\(trail.syncs)"
+        if trail.failures > 0 {
+            counters["audit_write_failures"] = "\(trail.failures)"
+            counters["audit_records_in_backlog"] = "\(trail.recordsInBacklog)"
+            counters["audit_records_lost"] = "\(trail.recordsLost)"
+        }
+        logger.notice("counters", metadata: counters)
     }
 
     /// Stops accepting, lets running transactions end (at most `drain_timeout`; a second signal cuts that short), then
@@ -286,6 +300,7 @@ package final class ProxyServer {
         logCounters()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
+        sinks.stop()
     }
 
     /// One watch for each database whose log is compared with the trail.

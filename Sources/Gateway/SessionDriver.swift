@@ -5,6 +5,7 @@ import Logging
 import Policy
 import PostgresWire
 import Session
+import Snapshots
 import TLSEngine
 import Transport
 
@@ -106,7 +107,7 @@ final class SessionDriver {
     var awaitedOrder: UInt64?
 
     /// The intents of the message at the front, which waits for its snapshot.
-    var heldForSnapshot: [StatementNote]?
+    var heldForSnapshot: (notes: [StatementNote], ticket: SnapshotService.Ticket)?
     /// The intents whose grants are open.
     var openGrants: [String] = []
     var catalog = CatalogUse()
@@ -217,8 +218,11 @@ final class SessionDriver {
 
     /// What the message at the front may lose is in a snapshot, or the message is refused.
     func snapshotAnswered(_ answer: SnapshotAnswer) {
-        guard phase == .relaying, var notes = heldForSnapshot else { return }
-        heldForSnapshot = nil
+        guard phase == .relaying, let held = heldForSnapshot else { return }
+        var notes = held.notes
+        endSnapshot()
+        let isWanted = !held.ticket.isAbandoned && !client.isHungUp
+        let answer = isWanted ? answer : .refused(SnapshotFault.abandoned.description)
         machine?.value.snapshotAnswered(answer, now: linux_clock_monotonic)
         switch answer {
         case .taken(let id):
@@ -231,6 +235,13 @@ final class SessionDriver {
             toServer.needed = 1
             advance()
         }
+    }
+
+    /// Nothing of the session waits for a snapshot any more.
+    func endSnapshot() {
+        guard heldForSnapshot != nil else { return }
+        heldForSnapshot = nil
+        if let registeredKey { loop.context.cancels.hold(registeredKey, nil) }
     }
 
     /// The audit trail has the intents, or cannot take them.
@@ -585,6 +596,8 @@ final class SessionDriver {
 
     func close(_ reason: String) {
         guard phase != .closed else { return }
+        heldForSnapshot?.ticket.abandon()
+        endSnapshot()
         endMachine()
         phase = .closed
         client.sayEnd()

@@ -31,7 +31,10 @@ extension SessionDriver {
         relayToServer()
         if phase == .relaying || phase == .cancelling { relayToClient() }
         if let endsWith { return sayLastWords(endsWith) }
-        if toServer.isPaused { watchPausedClient() }
+        if toServer.isPaused {
+            watchPausedClient()
+            if client.isHungUp { heldForSnapshot?.ticket.abandon() }
+        }
         // An answer may have made room for requests.
         if toServer.isPaused, isWaitingForLedger, machine?.value.mayConsumeClient == true {
             isWaitingForLedger = false
@@ -341,10 +344,13 @@ extension SessionDriver {
         guard let request = machine?.value.takeSnapshotRequest(), let snapshots = loop.context.snapshots, let subject,
             let tag = machine?.value.tag
         else { return false }
-        heldForSnapshot = notes
+        let ticket = SnapshotService.Ticket()
+        heldForSnapshot = (notes, ticket)
+        if let registeredKey { loop.context.cancels.hold(registeredKey, ticket) }
         let (mailbox, owner) = (loop.mailbox, owner)
         snapshots.take(
-            request, for: SnapshotService.Client(database: subject.database, user: subject.user, tag: tag)
+            request, for: SnapshotService.Client(database: subject.database, user: subject.user, tag: tag),
+            ticket: ticket
         ) { mailbox.post(.snapshotAnswered(owner: owner, $0)) }
         return true
     }
@@ -384,7 +390,7 @@ extension SessionDriver {
                 ])
         }
         if outcomes.contains(where: {
-            $0.commandTag != nil && $0.transaction != .rolledBack && $0.transaction != .rolledBackToSavepoint
+            $0.commandTag != nil && ![.rolledBack, .rolledBackToSavepoint, .lost].contains($0.transaction)
         }) {
             catalogMayHaveChanged()
             loop.context.catalogChanged(bridge.identity.database)

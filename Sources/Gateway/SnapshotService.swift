@@ -7,6 +7,7 @@ import Logging
 import Policy
 import SQLParsing
 import Session
+import SQLParsing
 import Snapshots
 import Synchronization
 
@@ -58,12 +59,25 @@ package final class SnapshotService: Sendable {
         return settings.classes ?? SessionMachine.standardSnapshotClasses
     }
 
+    /// Who waits for a snapshot holds it, and may give up.
+    final class Ticket: Sendable {
+        private let isAbandonedNow = Atomic(false)
+
+        var isAbandoned: Bool { isAbandonedNow.load(ordering: .relaxed) }
+
+        /// Any thread.
+        func abandon() { isAbandonedNow.store(true, ordering: .relaxed) }
+    }
+
     /// Takes a snapshot.
     ///
     /// - Parameter answer: called on another thread, once.
-    func take(_ request: SnapshotRequest, for client: Client, answer: @escaping @Sendable (SnapshotAnswer) -> Void) {
+    func take(
+        _ request: SnapshotRequest, for client: Client, ticket: Ticket,
+        answer: @escaping @Sendable (SnapshotAnswer) -> Void
+    ) {
         begin {
-            answer(self.answer(to: request, for: client))
+            answer(self.answer(to: request, for: client, ticket: ticket))
             self.keeping.async { self.tidy() }
         }
     }
@@ -98,7 +112,7 @@ package final class SnapshotService: Sendable {
         _ = running.wait(timeout: .now() + .seconds(5))
     }
 
-    private func answer(to request: SnapshotRequest, for client: Client) -> SnapshotAnswer {
+    private func answer(to request: SnapshotRequest, for client: Client, ticket: Ticket) -> SnapshotAnswer {
         do throws(SnapshotFault) {
             if let reason = request.beyondReach { throw .beyondReach(reason) }
             let scope: SnapshotWish.Scope
@@ -119,7 +133,9 @@ package final class SnapshotService: Sendable {
                     kind: .statement, intent: request.auditID, user: client.user, tag: client.tag,
                     command: request.command))
             let begin = ContinuousClock.now
-            let snapshot = try taker.take(wish) { self.isStopped.load(ordering: .relaxed) }
+            let snapshot = try taker.take(wish) {
+                ticket.isAbandoned ? .abandoned : self.isStopped.load(ordering: .relaxed) ? .stopped : nil
+            }
             guard let snapshot else { return .notNeeded }
             tell(.taken, snapshot: snapshot.id, client, request, Self.words(snapshot))
             logger.notice(

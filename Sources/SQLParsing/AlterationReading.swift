@@ -311,7 +311,8 @@ extension StatementReader {
         name("COPY")
         let file = TreeName.text(copy.pointee.filename)
         if copy.pointee.is_program {
-            add(.copyProgram, ObjectName(.program, name: file))
+            // A name is shown wherever the statement is.
+            add(.copyProgram, ObjectName(.program, name: SecretRedaction.redacted(text: file)))
         } else if copy.pointee.filename != nil {
             add(.serverFile, ObjectName(.file, name: file))
         }

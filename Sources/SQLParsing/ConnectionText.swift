@@ -53,7 +53,10 @@ enum ConnectionText {
             parts.count == 1 || !(parts[1].contains("dbname") || parts[1].contains("service") || parts[1].contains("%"))
         else { return .unknown }
         let path = parts[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard path.count == 2, !path[1].isEmpty, !path[1].contains("%") else { return .unknown }
+        // An @ there: a slash in a password has cut the authority short.
+        guard path.count == 2, !path[1].isEmpty, !path[1].contains(where: { "%@".contains($0) }) else {
+            return .unknown
+        }
         return .database(Swift.String(path[1]))
     }
 

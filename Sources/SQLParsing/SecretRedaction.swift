@@ -1,253 +1,178 @@
-/// Takes passwords out of a statement's text before it is written anywhere.
+/// Takes passwords and other secrets out of a statement's text before it is written anywhere.
 ///
-/// Works on tokens, so also on statements that no grammar accepts; looks into literals, routine bodies and comments.
+/// Works on tokens, so also on statements that no grammar accepts; looks into literals, routine bodies and comments. What
+/// counts as a secret stands in ``SecretContext`` (by the tokens before it), ``SecretName`` (by its name) and ``FreeText``
+/// (within text that is no SQL). Linear in the text, never fails, and what is redacted twice stays as it is.
 package enum SecretRedaction {
     static let mark = "'***'"
     private static let depthLimit = 8
 
-    /// The text with every password in it replaced by `'***'`: behind PASSWORD and options of that name, in CREATE and
-    /// ALTER ROLE, in connection strings and URIs. Valid UTF-8 whatever the bytes; a NUL ends it.
+    /// A text without its secrets, and what they were.
+    package struct Result: Sendable {
+        /// Valid UTF-8, whatever the bytes were.
+        package var text: String
+        /// What was taken out, without quotes. Held in memory only, to find it in the server's error messages.
+        package var secrets: [String]
+    }
+
+    /// The text with every secret in it replaced by `'***'`: behind PASSWORD and options and settings of such names, in
+    /// CREATE and ALTER ROLE, in connection strings and URIs. Valid UTF-8 whatever the bytes; a NUL ends it.
     package static func redacted(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> String {
+        result(text, settings: settings).text
+    }
+
+    /// As ``redacted(_:settings:)``, with the secrets.
+    package static func result(_ text: UnsafeRawBufferPointer, settings: LexicalSettings) -> Result {
         let end = text.firstIndex(of: 0) ?? text.count
         let original = Array(text[0..<end])
-        guard mayHoldSecret(original) else { return String(decoding: original, as: UTF8.self) }
-        return String(decoding: redacted(original, settings: settings, depth: 0), as: UTF8.self)
+        guard FoldedScanner(original).mayHoldSecret else {
+            return Result(text: String(decoding: original, as: UTF8.self), secrets: [])
+        }
+        var pass = SecretPass(settings: settings)
+        let redacted = pass.redacted(original, depth: 0)
+        return Result(text: String(decoding: redacted, as: UTF8.self), secrets: pass.secrets)
     }
 
-    /// The same for text that is no SQL: a connection string, a URI.
+    /// The same for text that is no SQL: a connection string, a URI, a value that a statement is bound with.
     package static func redacted(text: String) -> String {
-        String(decoding: FreeText.redacted(Array(text.utf8)[...]), as: UTF8.self)
+        let original = Array(text.utf8)
+        guard FoldedScanner(original).mayHoldSecret else { return text }
+        var secrets = SecretPass.Found()
+        return String(decoding: FreeText.redacted(original[...], &secrets), as: UTF8.self)
     }
 
-    /// A cheap test that most statements fail: `passw`, `://`, or a word that begins a role's definition.
-    private static func mayHoldSecret(_ text: [UInt8]) -> Bool {
-        var lexer = FoldedScanner(text)
-        return lexer.contains("passw") || lexer.contains("://") || lexer.contains("role") || lexer.contains("user")
-            || lexer.contains("group")
+    /// The numbers of the parameters that stand where a secret would: `$1` in `set_config('app.token', $1, false)`.
+    package static func secretParameters(_ text: UnsafeRawBufferPointer) -> Set<Int> {
+        let original = Array(text)
+        guard FoldedScanner(original).mayHoldSecret else { return [] }
+        var pass = SecretPass(settings: LexicalSettings())
+        _ = pass.redacted(original, depth: 0)
+        return pass.parameters
     }
 
-    private static func redacted(_ original: [UInt8], settings: LexicalSettings, depth: Int) -> [UInt8] {
-        var lexable = original
-        // Lexed in a form whose characters are safe; written from the original, which has the same offsets.
-        if settings.encoding != .asciiSafe {
-            _ = lexable.withUnsafeMutableBytes { MultibyteCharacters.disarm($0, encoding: settings.encoding) }
+    /// A message of the server's about a statement, which it may quote: the statement's own secrets are taken out, too,
+    /// wherever they stand (`syntax error at or near "…"`).
+    package static func redacted(message: String, secrets: [String]) -> String {
+        var text = message
+        for secret in secrets where secret.utf8.count >= 3 && text.utf8.count <= 1 << 16 {
+            text = text.replacing(secret, with: "***")
         }
-        var result: [UInt8] = []
-        result.reserveCapacity(original.count)
-        lexable.withUnsafeBytes { bytes in
-            var lexer = Lexer(bytes, standardConformingStrings: settings.standardConformingStrings)
-            var context = RedactionContext()
-            var copied = 0
-            while true {
-                let token = lexer.nextIncludingComments()
-                if token.kind == .end { break }
-                if token.kind == .comment {
-                    result += original[copied..<token.start]
-                    result += FreeText.redacted(original[token.range])
-                    copied = token.end
-                    continue
+        return text.withUTF8 { redacted(UnsafeRawBufferPointer($0), settings: LexicalSettings()) }
+    }
+
+    /// One walk through a text and the texts in it.
+    struct SecretPass {
+        /// What was taken out, each once and not without end.
+        struct Found {
+            private(set) var secrets: [String] = []
+            private static let countLimit = 64
+
+            mutating func add(_ bytes: some Sequence<UInt8>) {
+                guard secrets.count < Self.countLimit else { return }
+                let text = String(decoding: Array(bytes), as: UTF8.self)
+                if text.utf8.count < 1 << 12, text != "***", !secrets.contains(text) { secrets.append(text) }
+            }
+
+            /// A literal with its quotes, as it stands and as the server reads it.
+            mutating func add(literal: ArraySlice<UInt8>) {
+                let text = String(decoding: literal, as: UTF8.self)
+                guard let quote = text.firstIndex(where: { "'\"$".contains($0) }) else { return add(literal) }
+                var inside = text[text.index(after: quote)...]
+                if text[quote] == "$" {
+                    // $tag$…$tag$
+                    guard let end = inside.firstIndex(of: "$") else { return add(literal) }
+                    let tag = text[quote...end]
+                    inside = text[text.index(after: end)...]
+                    if inside.hasSuffix(tag) { inside = inside.dropLast(tag.count) }
+                } else if inside.last == text[quote] {
+                    inside = inside.dropLast()
                 }
-                let word = token.kind == .word ? Keyword(token, bytes) : .none
-                if context.isSecret(token, word) {
-                    result += original[copied..<token.start]
-                    result += Array(mark.utf8)
-                    copied = token.end
-                } else if token.isString || token.kind == .quotedName || token.kind == .unicodeName {
-                    result += original[copied..<token.start]
-                    result += inner(original[token.range], token, settings, depth)
-                    copied = token.end
+                add(inside.utf8)
+                let doubled = String(repeating: text[quote], count: 2)
+                if inside.contains(doubled) { add(inside.replacing(doubled, with: String(text[quote])).utf8) }
+            }
+        }
+
+        let settings: LexicalSettings
+        var found = Found()
+        var parameters: Set<Int> = []
+        var secrets: [String] { found.secrets }
+
+        init(settings: LexicalSettings) { self.settings = settings }
+
+        mutating func redacted(_ original: [UInt8], depth: Int) -> [UInt8] {
+            var lexable = original
+            // Lexed in a form whose characters are safe; written from the original, which has the same offsets.
+            if settings.encoding != .asciiSafe {
+                _ = lexable.withUnsafeMutableBytes { MultibyteCharacters.disarm($0, encoding: settings.encoding) }
+            }
+            var result: [UInt8] = []
+            result.reserveCapacity(original.count)
+            lexable.withUnsafeBytes { bytes in
+                var lexer = Lexer(bytes, standardConformingStrings: settings.standardConformingStrings)
+                var context = SecretContext(
+                    assemblesPasswords: FoldedScanner(original).assemblesPasswords, isBody: depth > 0)
+                var copied = 0
+                // Where the last literal stands in the result.
+                var literal: Range<Int>?
+                while true {
+                    let token = lexer.nextIncludingComments()
+                    if token.kind == .end { break }
+                    let slice = original[token.range]
+                    if token.kind == .comment {
+                        result += original[copied..<token.start]
+                        result += FreeText.redacted(slice, &found)
+                        copied = token.end
+                        continue
+                    }
+                    let word = token.kind == .word ? Keyword(token, bytes) : .none
+                    if context.isSecret(token, word) {
+                        if token.kind == .parameter {
+                            if let number = Int(String(decoding: slice.dropFirst(), as: UTF8.self)) {
+                                parameters.insert(number)
+                            }
+                        } else if !Self.isEmptyLiteral(slice) {
+                            found.add(literal: slice)
+                            result += original[copied..<token.start]
+                            // N'…' is a name and a literal: one mark for both, or they would read as a quote that was doubled.
+                            let mark = Array(SecretRedaction.mark.utf8)
+                            if token.start > copied || !result.suffix(mark.count).elementsEqual(mark) { result += mark }
+                            copied = token.end
+                        }
+                    } else if token.isString || token.kind == .quotedName || token.kind == .unicodeName {
+                        result += original[copied..<token.start]
+                        let start = result.count
+                        result += inner(slice, token, depth)
+                        if token.isString { literal = start..<result.count }
+                        copied = token.end
+                    } else if context.namesLiteralBefore(slice, token), let before = literal {
+                        // 'secret' AS password
+                        found.add(literal: result[before])
+                        result.replaceSubrange(before, with: Array(SecretRedaction.mark.utf8))
+                        literal = nil
+                    }
+                    context.take(token, word, slice)
                 }
-                context.take(token, word, isPasswordName: isPasswordName(original[token.range]))
+                result += original[copied..<original.count]
             }
-            result += original[copied..<original.count]
+            return result
         }
-        return result
-    }
 
-    /// A literal's inside: a routine's body is SQL again, anything else is free text.
-    private static func inner(
-        _ literal: ArraySlice<UInt8>, _ token: Token, _ settings: LexicalSettings, _ depth: Int
-    ) -> [UInt8] {
-        guard token.kind == .dollarString, !token.isUnterminated, depth < depthLimit,
-            let tagEnd = literal.dropFirst().firstIndex(of: UInt8(ascii: "$"))
-        else { return FreeText.redacted(literal) }
-        let tag = literal[literal.startIndex...tagEnd]
-        guard literal.count >= 2 * tag.count else { return FreeText.redacted(literal) }
-        let body = Array(literal[(tagEnd + 1)..<(literal.endIndex - tag.count)])
-        return Array(tag) + redacted(body, settings: settings, depth: depth + 1) + Array(tag)
-    }
+        private static func isEmptyLiteral(_ literal: ArraySlice<UInt8>) -> Bool { literal.elementsEqual("''".utf8) }
 
-    private static func isPasswordName(_ token: ArraySlice<UInt8>) -> Bool {
-        guard token.count <= 24 else { return false }
-        var scanner = FoldedScanner(Array(token))
-        return scanner.contains("passw")
-    }
-}
-
-/// What of a statement has been read, as far as it tells whether the next token is a secret.
-private struct RedactionContext {
-    private var wordsSeen = 0
-    private var first = Keyword.none
-    private var isRole = false
-    private var followsPassword = false
-    private var followsUntil = false
-
-    func isSecret(_ token: Token, _ word: Keyword) -> Bool {
-        let isLiteral = token.isString || token.kind == .bitString
-        if followsPassword {
-            if isLiteral { return true }
-            // Forgotten or wrong quotes: still what somebody meant to be the password.
-            return isRole && word != "null" && word != "password"
-                && [.word, .quotedName, .unicodeName, .number].contains(token.kind)
+        /// A literal's inside: a routine's body is SQL again, anything else is free text. A body without its end is one, too.
+        private mutating func inner(_ literal: ArraySlice<UInt8>, _ token: Token, _ depth: Int) -> [UInt8] {
+            guard token.kind == .dollarString, depth < SecretRedaction.depthLimit,
+                let tagEnd = literal.dropFirst().firstIndex(of: UInt8(ascii: "$"))
+            else { return FreeText.redacted(literal, &found) }
+            let tag = literal[literal.startIndex...tagEnd]
+            let closing = token.isUnterminated ? [] : tag
+            guard literal.count >= tag.count + closing.count else { return FreeText.redacted(literal, &found) }
+            let body = literal[(tagEnd + 1)..<(literal.endIndex - closing.count)]
+            var inside = redacted(Array(body), depth: depth + 1)
+            // Without a semicolon it may as well be a connection string.
+            if !body.contains(UInt8(ascii: ";")) { inside = FreeText.redacted(inside[...], &found) }
+            return Array(tag) + inside + Array(closing)
         }
-        return isRole && isLiteral && !followsUntil
-    }
-
-    mutating func take(_ token: Token, _ word: Keyword, isPasswordName: Bool) {
-        if token.kind == .semicolon {
-            self = RedactionContext()
-            return
-        }
-        // password = 'x', password => 'x' keep what came before.
-        if token.kind == .operator, followsPassword { return }
-        followsPassword = isPasswordName && (token.kind == .word || token.kind == .quotedName)
-        followsUntil = word == "until"
-        guard token.kind == .word, wordsSeen < 3 else { return }
-        if wordsSeen == 0 { first = word }
-        if wordsSeen == 1, first == "create" || first == "alter" {
-            isRole = word == "role" || word == "user" || word == "group"
-        }
-        if wordsSeen == 2, word == "mapping" { isRole = false }
-        wordsSeen += 1
-    }
-}
-
-/// Finds ASCII words in bytes whatever their case.
-private struct FoldedScanner {
-    private let bytes: [UInt8]
-
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-    mutating func contains(_ word: StaticString) -> Bool {
-        word.withUTF8Buffer { word in
-            guard let first = word.first, bytes.count >= word.count else { return false }
-            for start in 0...(bytes.count - word.count) where Keyword.folded(bytes[start]) == first {
-                if matches(word, at: start) { return true }
-            }
-            return false
-        }
-    }
-
-    func matches(_ word: UnsafeBufferPointer<UInt8>, at start: Int) -> Bool {
-        guard start >= 0, start + word.count <= bytes.count else { return false }
-        for offset in word.indices where Keyword.folded(bytes[start + offset]) != word[offset] { return false }
-        return true
-    }
-}
-
-/// Text that is no SQL, or SQL with quotes doubled: connection strings, URIs, literals within literals, comments.
-private enum FreeText {
-    private static let mark = Array("***".utf8)
-
-    static func redacted(_ slice: ArraySlice<UInt8>) -> [UInt8] {
-        let text = Array(slice)
-        let scanner = FoldedScanner(text)
-        var result: [UInt8] = []
-        var at = 0
-        while at < text.count {
-            if startsPassword(scanner, at) {
-                let (value, end) = value(text, from: at)
-                result += text[at..<value.lowerBound]
-                if !value.isEmpty { result += mark }
-                at = max(value.upperBound, end)
-            } else if text[at] == UInt8(ascii: ":"), startsAuthority(text, at) {
-                let secret = secretOfAuthority(text, from: at + 3)
-                result += text[at..<secret.lowerBound]
-                if !secret.isEmpty { result += mark }
-                at = secret.upperBound
-            } else {
-                result.append(text[at])
-                at += 1
-            }
-        }
-        return result
-    }
-
-    private static func startsPassword(_ scanner: FoldedScanner, _ at: Int) -> Bool {
-        let word: StaticString = "passw"
-        return word.withUTF8Buffer { scanner.matches($0, at: at) }
-    }
-
-    /// The value behind `password`, `password =`, `"password": `…; empty where none is.
-    private static func value(_ text: [UInt8], from start: Int) -> (value: Range<Int>, end: Int) {
-        var at = start
-        while at < text.count, Lexer.isNamePart(text[at]) { at += 1 }
-        // The closing quote of a name: "password", ''password''.
-        let nameEnd = at
-        if at < text.count, text[at] == UInt8(ascii: "\"") { at += 1 }
-        var hasSeparator = false
-        while at < text.count {
-            let byte = text[at]
-            if byte == UInt8(ascii: "=") || byte == UInt8(ascii: ":") || byte == UInt8(ascii: ">") {
-                hasSeparator = true
-            } else if !Lexer.isSpace(byte) {
-                break
-            }
-            at += 1
-        }
-        guard at < text.count else { return (nameEnd..<nameEnd, nameEnd) }
-        let first = text[at]
-        if first == UInt8(ascii: "\\"), at + 1 < text.count { at += 1 }
-        let quote = text[at]
-        if quote == UInt8(ascii: "'") || (quote == UInt8(ascii: "\"") && hasSeparator) {
-            var opening = 0
-            while at < text.count, text[at] == quote {
-                opening += 1
-                at += 1
-            }
-            return (at..<endOfQuoted(text, from: at, quote: quote, length: opening), nameEnd)
-        }
-        guard hasSeparator else { return (nameEnd..<nameEnd, nameEnd) }
-        let valueStart = at
-        while at < text.count, !Lexer.isSpace(text[at]), !stops.contains(text[at]) { at += 1 }
-        return (valueStart..<at, nameEnd)
-    }
-
-    private static let stops: Set<UInt8> = Set("'\"&;,)".utf8)
-
-    /// Where a value in quotes ends: at a run of quotes that is not twice the opening one.
-    private static func endOfQuoted(_ text: [UInt8], from start: Int, quote: UInt8, length: Int) -> Int {
-        var at = start
-        while at < text.count {
-            guard text[at] == quote else {
-                at += 1
-                continue
-            }
-            var run = 0
-            while at + run < text.count, text[at + run] == quote { run += 1 }
-            guard run % (2 * length) == 0 else { return at }
-            at += run
-        }
-        return at
-    }
-
-    private static func startsAuthority(_ text: [UInt8], _ at: Int) -> Bool {
-        at + 2 < text.count && text[at + 1] == UInt8(ascii: "/") && text[at + 2] == UInt8(ascii: "/")
-    }
-
-    /// What stands between `user:` and `@` in a URI.
-    private static func secretOfAuthority(_ text: [UInt8], from start: Int) -> Range<Int> {
-        var colon: Int?
-        var host: Int?
-        var at = start
-        while at < text.count, !Lexer.isSpace(text[at]), text[at] != UInt8(ascii: "/"), text[at] != UInt8(ascii: "'"),
-            text[at] != UInt8(ascii: "\"")
-        {
-            if text[at] == UInt8(ascii: ":"), colon == nil { colon = at }
-            if text[at] == UInt8(ascii: "@") { host = at }
-            at += 1
-        }
-        guard let colon, let host, colon < host else { return start..<start }
-        return (colon + 1)..<host
     }
 }

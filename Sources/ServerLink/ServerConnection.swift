@@ -135,6 +135,43 @@ package final class ServerConnection {
         try rows(of: PQexec(connection, script))
     }
 
+    /// The connection's socket, for asking the kernel where it leads; -1 if there is none.
+    package var socket: Int32 { PQsocket(connection) }
+
+    /// Runs `COPY … FROM STDIN` with its whole data, in COPY's text format.
+    ///
+    /// - Throws: the server's error, or that the connection broke.
+    package func copy(_ sql: String, _ data: [UInt8]) throws(ServerFault) {
+        let started = PQexec(connection, sql)
+        guard PQresultStatus(started) == PGRES_COPY_IN else {
+            // A statement that succeeds and is no COPY is our own mistake; else this is the server's error.
+            _ = try rows(of: started)
+            throw .refused(sqlState: "XX000", message: "not a COPY FROM STDIN", detail: nil, hint: nil)
+        }
+        PQclear(started)
+        let pieceByteCount = 1 << 20
+        var isSent = true
+        data.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while isSent, !rest.isEmpty {
+                let piece = UnsafeRawBufferPointer(rebasing: rest.prefix(pieceByteCount))
+                isSent =
+                    PQputCopyData(
+                        connection, piece.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(piece.count)) == 1
+                rest = rest.dropFirst(piece.count)
+            }
+        }
+        guard isSent, PQputCopyEnd(connection, nil) == 1 else {
+            throw .unreachable(Self.text(PQerrorMessage(connection)))
+        }
+        var fault: ServerFault?
+        // The last of a statement's results is none.
+        while let result = PQgetResult(connection) {
+            do throws(ServerFault) { _ = try rows(of: result) } catch { fault = error }
+        }
+        if let fault { throw fault }
+    }
+
     /// The first value that a statement answers, if it comes in time; a connection that has failed to bring it is of no more
     /// use.
     ///

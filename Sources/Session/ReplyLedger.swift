@@ -44,6 +44,8 @@ package struct ReplyLedger: ~Copyable {
 
     package var count: Int { owed.count }
     package var isEmpty: Bool { owed.isEmpty }
+    /// Nothing is owed, and never was there a doubt about that.
+    var isSettled: Bool { owed.isEmpty && !hasLostTrack }
     /// About how many bytes are held.
     var byteCount: Int { owed.byteCount }
     package var isFull: Bool { owed.count >= Self.capacity }

@@ -39,8 +39,11 @@ final class AuditedStatement {
     var commandTag: String?
     var sqlState: String?
     var message: String?
+    /// What was taken out of its text; never written anywhere, but looked for in the server's error.
+    let secrets: [String]
 
-    init(id: String, startedAt: Int64) {
+    init(id: String, startedAt: Int64, secrets: [String] = []) {
+        self.secrets = secrets
         self.id = id
         self.startedAt = startedAt
     }
@@ -51,6 +54,8 @@ final class RememberedStatement {
     let facts: TextFacts
     /// The text, secrets redacted.
     let sql: String
+    /// What was taken out of it.
+    let secrets: [String]
     /// The text as it came, where what it does depends on its parameters' values; several where it is not known which of
     /// several statements is meant.
     let parameterized: [ParameterizedText]
@@ -64,23 +69,25 @@ final class RememberedStatement {
     let byteCount: Int
 
     init(
-        facts: TextFacts, sql: String, parameterized: [ParameterizedText] = [], hasOneReading: Bool = false,
-        readsCertainly: Bool = false
+        facts: TextFacts, sql: String, secrets: [String] = [], parameterized: [ParameterizedText] = [],
+        hasOneReading: Bool = false, readsCertainly: Bool = false
     ) {
+        self.secrets = secrets
         self.hasOneReading = hasOneReading
         self.readsCertainly = readsCertainly
         self.facts = facts
         self.sql = sql
         self.parameterized = parameterized
         byteCount =
-            sql.utf8.count + parameterized.reduce(256) { $0 + $1.text.count + 96 }
+            sql.utf8.count + secrets.reduce(0) { $0 + 16 + $1.utf8.count }
+            + parameterized.reduce(256) { $0 + $1.text.count + 96 }
             + facts.statements.reduce(0) { $0 + 256 + $1.effects.count * 224 }
     }
 
     /// The same statement in a portal.
     func bound(to parameters: [String?]) -> RememberedStatement {
         let bound = RememberedStatement(
-            facts: facts, sql: sql, parameterized: parameterized, hasOneReading: hasOneReading,
+            facts: facts, sql: sql, secrets: secrets, parameterized: parameterized, hasOneReading: hasOneReading,
             readsCertainly: readsCertainly)
         bound.parameters = parameters
         return bound
@@ -96,7 +103,7 @@ final class RememberedStatement {
         }
         return RememberedStatement(
             facts: TextFacts(classes: classes, statements: statements),
-            sql: records.map(\.sql).joined(separator: "\n-- or --\n"),
+            sql: records.map(\.sql).joined(separator: "\n-- or --\n"), secrets: records.flatMap(\.secrets),
             parameterized: records.flatMap(\.parameterized), hasOneReading: records.allSatisfy(\.hasOneReading),
             readsCertainly: records.allSatisfy(\.readsCertainly))
     }

@@ -95,7 +95,8 @@ extension SessionMachine {
                 }
                 if final.facts != asked.facts {
                     record = RememberedStatement(
-                        facts: final.facts, sql: asked.sql, hasOneReading: asked.hasOneReading,
+                        facts: final.facts, sql: asked.sql, secrets: asked.secrets,
+                        hasOneReading: asked.hasOneReading,
                         readsCertainly: asked.readsCertainly)
                 }
             }
@@ -131,32 +132,37 @@ extension SessionMachine {
         return facts == record.facts
             ? record
             : RememberedStatement(
-                facts: facts, sql: record.sql, hasOneReading: record.hasOneReading,
+                facts: facts, sql: record.sql, secrets: record.secrets, hasOneReading: record.hasOneReading,
                 readsCertainly: record.readsCertainly)
     }
 
     /// So many bytes of a parameter's value are recorded.
     private static let recordedValueBytes = 1024
 
-    /// The parameters' values as the trail takes them: binary ones in hexadecimal digits, long ones cut, those of a statement
-    /// that has secrets in it not at all.
+    /// The parameters' values as the trail takes them: binary ones that are no text in hexadecimal digits, long ones cut,
+    /// those that stand where a secret would, and all of a statement that has secrets in it, not at all.
     private func recorded(_ message: BindMessage, of statement: RememberedStatement) -> [String?]? {
-        let hidesAll = statement.sql.contains("***")
-        return message.values?.map { value in
+        let hidesAll = !statement.secrets.isEmpty
+        var sql = statement.sql
+        let secrets = sql.withUTF8 { SecretRedaction.secretParameters(UnsafeRawBufferPointer($0)) }
+        return message.values?.enumerated().map { index, value in
             guard let bytes = value.bytes else { return nil }
-            if hidesAll { return "***" }
-            let isCut = bytes.count > Self.recordedValueBytes
-            let shown = UnsafeRawBufferPointer(rebasing: bytes.prefix(Self.recordedValueBytes))
-            let text: String
-            if value.isBinary {
-                text = shown.reduce(into: "\\x") { digits, byte in
-                    digits += byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16)
-                }
-            } else {
-                text = SecretRedaction.redacted(text: String(decoding: shown, as: UTF8.self))
-            }
-            return isCut ? "\(text)… (\(bytes.count) bytes)" : text
+            return hidesAll || secrets.contains(index + 1) ? "***" : Self.recorded(bytes, isBinary: value.isBinary)
         }
+    }
+
+    private static func recorded(_ bytes: UnsafeRawBufferPointer, isBinary: Bool) -> String {
+        let isText = !isBinary || bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        guard isText, let text = String(validating: bytes, as: UTF8.self) else {
+            let digits = bytes.prefix(recordedValueBytes).reduce(into: "\\x") { digits, byte in
+                digits += byte < 16 ? "0" + String(byte, radix: 16) : String(byte, radix: 16)
+            }
+            return bytes.count > recordedValueBytes ? "\(digits)… (\(bytes.count) bytes)" : digits
+        }
+        // Redacted whole: what is cut first may not be known for a secret.
+        let shown = SecretRedaction.redacted(text: text)
+        guard shown.utf8.count > recordedValueBytes else { return shown }
+        return "\(String(decoding: shown.utf8.prefix(recordedValueBytes), as: UTF8.self))… (\(bytes.count) bytes)"
     }
 
     /// The warning that the values call for; what the text alone calls for was said at Parse.

@@ -70,7 +70,7 @@ extension SessionMachine {
             return nil
         }
         let intents = recordIntents(
-            judgement, text: text, parameters: remembered?.parameters, note: note, startedAt: now())
+            judgement, text: text, remembered: remembered, note: note, startedAt: now())
         if opensGrants, let backendProcessID, let auditID = intents.first?.id,
             !judgement.facts.classes.isDisjoint(with: Self.grantedClasses)
         {
@@ -92,26 +92,30 @@ extension SessionMachine {
 
     /// One intent for each statement that belongs in the trail.
     mutating func recordIntents(
-        _ judgement: Judgement, text: UnsafeRawBufferPointer, parameters: [String?]?, note: ReplyNote,
+        _ judgement: Judgement, text: UnsafeRawBufferPointer, remembered: RememberedStatement?, note: ReplyNote,
         startedAt: Int64
     ) -> [StatementNote] {
         var intents: [StatementNote] = []
+        // The server's error about one statement of a text that does not parse can quote any other.
+        let ofOthers = judgement.facts.statements.count > 1 ? withoutSecrets(text).secrets : []
         for (index, statement) in judgement.facts.statements.enumerated() {
             let alone = TextFacts(classes: statement.classes, statements: [statement])
             let verdict = rules.verdict(on: alone)
             guard rules.isAudited(alone, verdict: verdict) else { continue }
             let id = nextID()
-            note.audited.append((index, AuditedStatement(id: id, startedAt: startedAt)))
             // A lone statement is recorded with the comments around it.
             let range = statement.range.clamped(to: 0..<text.count)
             let isAlone = judgement.facts.statements.count == 1 || range.isEmpty
             let part = isAlone ? text : UnsafeRawBufferPointer(rebasing: text[range])
+            let shown = withoutSecrets(part)
+            let secrets = shown.secrets + ofOthers + (remembered?.secrets ?? [])
+            note.audited.append((index, AuditedStatement(id: id, startedAt: startedAt, secrets: secrets)))
             intents.append(
                 StatementNote(
-                    event: .intent, id: id, command: statement.command, sql: redacted(part),
+                    event: .intent, id: id, command: statement.command, sql: shown.text,
                     classes: statement.classes.names, objects: statement.objects, action: verdict.action,
                     rule: verdict.rule, remarks: statement.remarks, losses: statement.losses,
-                    parameters: parameters))
+                    parameters: remembered?.parameters))
         }
         return intents
     }
@@ -178,13 +182,27 @@ extension SessionMachine {
         _ facts: TextFacts, _ text: UnsafeRawBufferPointer, _ parameterized: ParameterizedText? = nil,
         _ names: Names? = nil
     ) -> RememberedStatement {
-        RememberedStatement(
-            facts: facts, sql: redacted(text), parameterized: parameterized.map { [$0] } ?? [],
+        let shown = withoutSecrets(text)
+        return RememberedStatement(
+            facts: facts, sql: shown.text, secrets: shown.secrets, parameterized: parameterized.map { [$0] } ?? [],
             hasOneReading: names != nil, readsCertainly: names?.areCertain ?? false)
     }
 
-    func redacted(_ text: UnsafeRawBufferPointer) -> String {
-        SecretRedaction.redacted(text, settings: settings.readings(of: text).settings.first ?? LexicalSettings())
+    /// The text without its secrets, whichever way the server reads it.
+    func redacted(_ text: UnsafeRawBufferPointer) -> String { withoutSecrets(text).text }
+
+    private func withoutSecrets(_ text: UnsafeRawBufferPointer) -> SecretRedaction.Result {
+        let readings = settings.readings(of: text).settings
+        var result = SecretRedaction.result(text, settings: readings.first ?? LexicalSettings())
+        for reading in readings.dropFirst() {
+            // It is UTF-8 by now.
+            let next = LexicalSettings(standardConformingStrings: reading.standardConformingStrings)
+            var once = result.text
+            let again = once.withUTF8 { SecretRedaction.result(UnsafeRawBufferPointer($0), settings: next) }
+            result.text = again.text
+            result.secrets += again.secrets
+        }
+        return result
     }
 }
 

@@ -295,7 +295,7 @@ extension SessionMachine {
             let statement = audited.statement
             if audited.index == note.completedCount {
                 statement.sqlState = fields.sqlState
-                statement.message = redacted(fields.message)
+                statement.message = SecretRedaction.redacted(message: fields.message, secrets: statement.secrets)
                 statement.finishedAt = now()
                 transactions.finished(statement)
             } else {
@@ -303,14 +303,6 @@ extension SessionMachine {
             }
         }
         note.audited.removeAll { $0.statement.finishedAt == nil }
-    }
-
-    /// Error messages quote statements.
-    private func redacted(_ message: String) -> String {
-        var text = message
-        return text.withUTF8 {
-            SecretRedaction.redacted(UnsafeRawBufferPointer($0), settings: LexicalSettings())
-        }
     }
 
     /// The server throws the message away unread.

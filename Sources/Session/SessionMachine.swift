@@ -162,12 +162,13 @@ package struct SessionMachine: ~Copyable {
         facts.settle()
         clientState = .boundary
         clientRemaining = 0
+        let isAnswerOwed = !ledger.isSettled
         for note in ledger.drain() {
             for audited in note.audited where audited.statement.finishedAt == nil {
                 outcomes.append(audited.statement.outcome(.unknown))
             }
         }
-        outcomes += transactions.lost()
+        outcomes += transactions.connectionEnded(isAnswerOwed: isAnswerOwed)
     }
 
     /// With the step ``RelayStep/Next/record(_:)``: what must be granted before ``trailAnswered(_:)``, if anything.

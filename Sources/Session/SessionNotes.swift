@@ -72,7 +72,10 @@ package struct GrantRequest: Sendable, Equatable {
 
 /// What became of an audited statement.
 package struct OutcomeNote: Sendable, Equatable {
-    package enum TransactionEnd: Sendable { case committed, rolledBack, rolledBackToSavepoint, prepared, unknown }
+    /// `lost`: open and idle when the connection ended, so the server rolls it back. `unknown`: an answer was owed.
+    package enum TransactionEnd: Sendable {
+        case committed, rolledBack, rolledBackToSavepoint, prepared, lost, unknown
+    }
     package var id: String
     package var commandTag: String?
     package var sqlState: String?

@@ -6,11 +6,14 @@ import SQLParsing
 struct TestRunSuspicion {
     private var refusedDrops = 0
     private var isDropAll = false
-    private let namesTestRunner: Bool
+    private let applicationName: String
 
-    init(subject: Subject) {
-        let name = subject.applicationName.lowercased()
-        namesTestRunner = ["pytest", "unittest", "jest", "rspec", "test"].contains { name.contains($0) }
+    init(subject: Subject) { applicationName = subject.applicationName }
+
+    /// Looked at when something was refused, not for each connection.
+    private var namesTestRunner: Bool {
+        let name = applicationName.lowercased()
+        return ["test", "jest", "rspec"].contains { name.contains($0) }
     }
 
     /// A text was refused.

@@ -54,8 +54,9 @@ struct TransactionLog: ~Copyable {
     /// The server is ready inside a transaction, or nothing is open.
     mutating func ready() { hasFailed = false }
 
-    /// The connection ended.
-    mutating func lost() -> [OutcomeNote] { end(.unknown) }
+    /// The connection ended. Where the server owed no answer, nothing can have committed what is open: it is rolled back
+    /// with the connection (`AbortOutOfAnyTransaction` in PostgreSQL's `ShutdownPostgres`, utils/init/postinit.c).
+    mutating func connectionEnded(isAnswerOwed: Bool) -> [OutcomeNote] { end(isAnswerOwed ? .unknown : .lost) }
 
     private mutating func rollBack(to name: String) -> [OutcomeNote] {
         guard let index = savepoints.lastIndex(where: { $0.name == name }) else { return [] }

@@ -22,6 +22,8 @@ package enum SnapshotFault: Error, Sendable, Equatable, CustomStringConvertible 
     case file(String)
     /// Holdfast is shutting down.
     case stopped
+    /// Whoever waited for it waits no longer.
+    case abandoned
 
     package var description: String {
         switch self {
@@ -43,6 +45,7 @@ package enum SnapshotFault: Error, Sendable, Equatable, CustomStringConvertible 
         case .program(let reason): reason
         case .file(let reason): reason
         case .stopped: "Holdfast is shutting down"
+        case .abandoned: "the statement was cancelled, or its client left, before it was done"
         }
     }
 
@@ -50,7 +53,20 @@ package enum SnapshotFault: Error, Sendable, Equatable, CustomStringConvertible 
     var isBeyondLimits: Bool {
         switch self {
         case .late, .large: true
-        case .server, .lockedByClient, .lockTimeout, .unknownLoss, .vanished, .beyondReach, .program, .file, .stopped:
+        case .server, .lockedByClient, .lockTimeout, .unknownLoss, .vanished, .beyondReach, .program, .file, .stopped,
+            .abandoned:
+            false
+        }
+    }
+
+    /// Something that the exported snapshot shows was dropped by another session before it could be read: a snapshot of now
+    /// will not show it.
+    var isRace: Bool {
+        switch self {
+        case .server(let reason), .program(let reason):
+            ["does not exist", "could not open relation", "cache lookup failed"].contains { reason.contains($0) }
+        case .lockedByClient, .lockTimeout, .late, .large, .unknownLoss, .vanished, .beyondReach, .file, .stopped,
+            .abandoned:
             false
         }
     }

@@ -66,12 +66,15 @@ package final class TLSContext: @unchecked Sendable {
         package var keyPath: String?
         package var minimumVersion: TLSVersion
         package var usesKernel: Bool
+        /// Whether ALPN names PostgreSQL's protocol; false for servers of others.
+        package var namesProtocol: Bool
 
         package init(
             verifiesServer: Bool, authorityPath: String? = nil, revocationPath: String? = nil,
             certificatePath: String? = nil, keyPath: String? = nil, minimumVersion: TLSVersion = .tls12,
-            usesKernel: Bool = false
+            usesKernel: Bool = false, namesProtocol: Bool = true
         ) {
+            self.namesProtocol = namesProtocol
             self.verifiesServer = verifiesServer
             self.authorityPath = authorityPath
             self.revocationPath = revocationPath
@@ -135,6 +138,7 @@ package final class TLSContext: @unchecked Sendable {
             SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nil)
             if let path = settings.revocationPath { try checkRevocation(path) }
         }
+        guard settings.namesProtocol else { return }
         let wanted = [UInt8(Self.applicationProtocol.utf8.count)] + Array(Self.applicationProtocol.utf8)
         // 0 is success here, unlike everywhere else (SSL_CTX_set_alpn_protos(3)).
         guard SSL_CTX_set_alpn_protos(context, wanted, UInt32(wanted.count)) == 0 else {

@@ -47,7 +47,7 @@ package struct TrailStatement: Sendable, Equatable {
         switch outcome.transaction {
         case .committed: end = .committed
         case .prepared: end = .prepared
-        case .rolledBack, .rolledBackToSavepoint: end = .undone
+        case .rolledBack, .rolledBackToSavepoint, .lost: end = .undone
         case .unknown: end = .inDoubt
         }
     }

@@ -15,7 +15,9 @@ struct AuditVerifyCommand: ParsableCommand {
             cannot be checked.
 
             With --checkpoints it is also proven that nothing was cut off the end: they are the lines that Holdfast \
-            appended to a file of "checkpoints" under [audit] in proxy.conf, kept where who can change the trail cannot.
+            appended to a file of "checkpoints" under [audit] in proxy.conf, or that a sink has (lines of a syslog \
+            server's file, the column "line" of a table; other lines in it, and other trails', are passed over), kept \
+            where who can change the trail cannot.
 
             Examples:
               holdfast audit verify
@@ -74,6 +76,7 @@ struct AuditVerifyCommand: ParsableCommand {
         let paths = files.isEmpty ? place.map { AuditFiles(livePath: $0.path).members().map(\.path) } ?? [] : files
         guard !paths.isEmpty else { throw AuditFault(description: "there is no trail at \(place?.path ?? "")") }
         var verifier = AuditVerifier(keys: keys, publicKey: publicKey?.lowercased())
+        if let first = paths.first { verifier.expect(trailOf: first) }
         for path in checkpoints { try verifier.expect(checkpointsIn: path) }
         for path in paths { verifier.take(path) }
         return verifier.finish()

@@ -74,6 +74,7 @@ struct ConfigurationSummary {
             "tls         " + encryption,
             "passwords   " + authentication,
             "audit       " + audit,
+            "sinks       " + sinks,
             "catalog     " + catalogText,
             "guard       " + guardText,
             "watches     " + watchText,
@@ -137,6 +138,15 @@ struct ConfigurationSummary {
             case .async: "in memory before forwarding: lost if Holdfast is killed"
             }
         return "\(configuration.resolve(configuration.audit.path)), \(words)"
+    }
+
+    /// Connection strings are not shown: a password may stand in them.
+    private var sinks: String {
+        guard !configuration.auditSinks.isEmpty else { return "none" }
+        return Self.list(
+            configuration.auditSinks.map { sink in
+                "\(sink.name) (\(sink.kind.name)" + (sink.format == .ocsf ? ", OCSF)" : ")")
+            })
     }
 
     /// The connection strings are not shown: a password may stand in them.

@@ -57,7 +57,12 @@ struct ServeCommand: ParsableCommand {
         }
         let proxy = try ProxyServer(
             configuration: settings, server: server, auditPath: settings.resolve(settings.audit.path), logger: logger)
-        announce(proxy.addresses, isEmbedded: embedded != nil)
+        if settings.auditSinks.contains(where: { $0.kind == .stdout }) {
+            // Standard output belongs to the records.
+            for address in proxy.addresses { logger.notice("listening on \(address)") }
+        } else {
+            announce(proxy.addresses, isEmbedded: embedded != nil)
+        }
         logger.info(
             "serving",
             metadata: ["config": "\(path)", "server": "\(settings.isEmbedded ? server.text : settings.upstream.text)"])

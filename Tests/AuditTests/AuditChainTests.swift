@@ -14,6 +14,8 @@ struct AuditChainTests {
         init() throws {
             folder = try TemporaryFolder()
             settings = AuditChainSettings(beside: folder.file("audit.jsonl"))
+            // None by the clock: on a busy machine a test may take minutes.
+            settings.checkpointInterval = .seconds(86_400)
         }
 
         var livePath: String { folder.file("audit.jsonl") }

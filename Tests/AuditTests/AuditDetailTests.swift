@@ -12,7 +12,8 @@ import Testing
         var full = Self.statement("DELETE FROM t WHERE id = $1")
         full.fingerprint = "0123456789abcdef"
         full.parameters = ["1", nil, "\\x00ff", "a \"b\"\n"]
-        full.blastRadius = AuditRecord.BlastRadius(objectCount: 3, tableCount: 2, rowCount: 0, byteCount: nil, isCut: true)
+        full.blastRadius = AuditRecord.BlastRadius(
+            objectCount: 3, tableCount: 2, rowCount: 0, byteCount: nil, isCut: true)
         full.excerpt = AuditRecord.Excerpt(byteCount: 9, hash: String(repeating: "a", count: 64), tail: "é")
         let records = [
             AuditRecord(event: .intent, time: 1_000, id: "1", session: .nobody, statement: full),

@@ -29,10 +29,13 @@ import Testing
         Case(
             testDescription: "a rule that comes", old: "",
             new: "[[rule]]\nname = \"a b\"\naction = \"allow\"",
-            changes: ["rule \"a b\": - -> [[rule]]", "rule \"a b\".action: - -> \"allow\"", "rule \"a b\".name: - -> \"a b\""]),
+            changes: [
+                "rule \"a b\": - -> [[rule]]", "rule \"a b\".action: - -> \"allow\"", "rule \"a b\".name: - -> \"a b\"",
+            ]),
         Case(
             testDescription: "the order of rules",
-            old: "[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"", new: "[[rule]]\nname = \"b\"\n[[rule]]\nname = \"a\"",
+            old: "[[rule]]\nname = \"a\"\n[[rule]]\nname = \"b\"",
+            new: "[[rule]]\nname = \"b\"\n[[rule]]\nname = \"a\"",
             changes: ["rule order: \"a\", \"b\" -> \"b\", \"a\""]),
         Case(
             testDescription: "blocks without names, by number", old: "[[limit]]\nclients = 5",

@@ -32,7 +32,7 @@ import Testing
     @Test func `names every key`() throws {
         let text = try #require(Self.text)
         for key in TagReader.keys + RuleReader.keys + LimitReader.sectionKeys + LimitReader.keys
-            + AuthenticationReader.keys + TransportReader.proxyKeys + TransportReader.tcpKeys
+            + AuditSinkReader.keys + AuthenticationReader.keys + TransportReader.proxyKeys + TransportReader.tcpKeys
             + SnapshotReader.keys
             + WatchReader.keys + WatchReader.checkKeys + WatchReader.watchingKeys + MarkerSettings.keys
             + ["auth", "send_proxy", "selector", "busy_poll", "sessions", "max_text", "parameters"]

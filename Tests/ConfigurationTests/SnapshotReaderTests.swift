@@ -61,7 +61,9 @@ import Testing
     }
 
     static let mistakes = [
-        Mistake(text: "[snapshots]\nfolder = \"s\"", line: 2, says: "no connection takes the snapshots"),
+        Mistake(
+            text: "server = \"db:5432\"\n[snapshots]\nfolder = \"s\"", line: 3,
+            says: "no connection takes the snapshots"),
         Mistake(text: "[snapshots]\nfolder = \"~/s\"\nconnection = \"host=a\"", line: 2, says: "\"~\" is not expanded"),
         Mistake(text: "[snapshots]\nfoldr = \"s\"", line: 2, says: "unknown key"),
         Mistake(text: "[snapshots]\nbeyond = \"ignore\"", line: 2, says: "no value of \"beyond\""),

@@ -162,7 +162,7 @@ def assert_nothing_is_called_committed(holdfast: Holdfast) -> None:
     assert intents
     for intent in intents:
         (outcome,) = holdfast.trail.wait(event="outcome", id=intent["id"])
-        assert outcome["transaction"] in ("unknown", "rolled_back")
+        assert outcome["transaction"] in ("unknown", "lost", "rolled_back")
 
 
 CLIENT_FAULTS: dict[str, Callable[[WireClient], None]] = {

@@ -56,7 +56,7 @@ def test_a_loop_told_to_look_longer_looks_before_it_sleeps_and_sleeps_once_it_is
     with holdfast.connect(production, autocommit=True) as connection:
         with counted_system_calls(holdfast.pid, tmp_path) as busy:
             for _ in range(50):
-                connection.execute("SELECT 1")
+                connection.execute("SELECT pg_sleep(0.0005)")
         # Two waits each at least, and the looks in vain before them.
         assert busy["epoll_pwait"] > 200, busy
         with counted_system_calls(holdfast.pid, tmp_path) as idle:

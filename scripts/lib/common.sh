@@ -2,12 +2,14 @@
 # working directory, never run.
 
 # The libraries and headers that Package.swift names, and the server behind `server = "embedded"`.
-readonly build_packages=(libpq-dev libssl-dev libzstd-dev libpg-query-dev postgresql-server-dev-15)
+readonly build_packages=(libpq-dev libssl-dev libzstd-dev zlib1g-dev libpg-query-dev postgresql-server-dev-15)
 readonly server_packages=(postgresql zstd)
 # Other procedural languages and contrib modules that cases of Tests/Corpus use.
 readonly corpus_packages=(
     openssl postgresql-contrib postgresql-plperl-15 postgresql-plpython3-15 postgresql-pltcl-15
 )
+# The syslog server of Tests/EndToEnd/test_audit_sinks.py.
+readonly syslog_packages=(rsyslog rsyslog-openssl)
 # What counts instructions for Tests/EndToEnd/test_budgets.py.
 readonly counting_packages=(valgrind binutils)
 # The newest PostgreSQL that is tested, beside Debian's.

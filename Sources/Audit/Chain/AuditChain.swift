@@ -37,7 +37,11 @@ final class AuditChain {
     private var newestClosed: String?
     /// Closed files that the last run has not compressed; once the first record is written, this one does.
     private var leftPlain: [String] = []
+    /// The newest closed file, if it may lack its index: it is compressed.
+    private var leftUnindexed: String?
     let warn: @Sendable (String) -> Void
+    /// Those who read the files after the writer.
+    var following: AuditFollowing?
     private let compressing = DispatchQueue(label: "holdfast-audit-compress", qos: .utility)
 
     /// Reads, or makes, the keys, and looks where the trail that is there ends.
@@ -63,6 +67,7 @@ final class AuditChain {
         instance = AuditHash.hex(try AuditHash.random(8))
         let closed = files.members().filter { $0.number != nil }
         leftPlain = closed.map(\.path).filter { !$0.hasSuffix(AuditFiles.compressedEnding) }
+        leftUnindexed = closed.last { $0.path.hasSuffix(AuditFiles.compressedEnding) }?.path
         if !goesOn, let last = closed.last { try goOn(from: last) }
     }
 
@@ -212,6 +217,7 @@ final class AuditChain {
     func commit(_ pending: Pending, file: borrowing AuditFile) {
         if generation != pending.generation {
             generation = pending.generation
+            following?.begin(after: sequence)
             if file.found.start == nil {
                 fileNumber += 1
                 fileStartTime = linux_clock_realtime()
@@ -222,9 +228,25 @@ final class AuditChain {
         compressLeft()
     }
 
+    /// Whether records that nobody waits for are waited for by a follower.
+    var isFollowed: Bool { following?.isFollowed ?? false }
+
+    /// What is written so far may be read by those who follow.
+    func publish() { following?.publish(sequence) }
+
     private func compressLeft() {
         for path in leftPlain { compress(path) }
         leftPlain = []
+        guard let path = leftUnindexed else { return }
+        leftUnindexed = nil
+        compressing.async { [warn] in
+            guard access(SearchIndex.path(of: path), F_OK) != 0 else { return }
+            do throws(AuditFault) {
+                _ = try SearchIndexes.make(for: path, checks: false)
+            } catch {
+                warn("a closed file of the audit trail has no index; searches take longer: \(error.description)")
+            }
+        }
     }
 
     /// Records that are in the file now.
@@ -268,10 +290,17 @@ final class AuditChain {
     /// A closed file is made small, on another thread.
     func compress(_ path: String) {
         compressing.async { [warn] in
+            var index = SearchIndexBuilder()
             do throws(AuditFault) {
-                try AuditCompressor.compress(path)
+                try AuditCompressor.compress(path) { index.take(offset: $0, byteCount: $1, lines: $2) }
             } catch {
-                warn("a closed file of the audit trail stays uncompressed: \(error.description)")
+                return warn("a closed file of the audit trail stays uncompressed: \(error.description)")
+            }
+            do throws(AuditFault) {
+                let compressed = path + AuditFiles.compressedEnding
+                try index.finish(path: compressed).write(for: compressed)
+            } catch {
+                warn("a closed file of the audit trail has no index; searches take longer: \(error.description)")
             }
         }
     }
@@ -290,12 +319,22 @@ final class AuditChain {
         let closed = files.members().filter { $0.number != nil }
         var lines: [UInt8] = []
         for (member, next) in zip(closed, closed.dropFirst()).prefix(max(0, closed.count - settings.keptFileCount)) {
+            if let number = member.number, let name = following?.whoNeeds(number) {
+                let count = closed.count - settings.keptFileCount - lines.count(where: { $0 == UInt8(ascii: "\n") })
+                following?.countHeld(count)
+                warn(
+                    "\(count) closed file\(count == 1 ? "" : "s") of the audit trail beyond keep_files = "
+                        + "\(settings.keptFileCount) stay until the sink \"\(name)\" has read them, from \(member.path) on"
+                )
+                return lines
+            }
             // Where the file ended stands at the beginning of the next one.
             guard let start = try? AuditFileContents.start(of: next.path), unlink(member.path) == 0
             else {
                 warn("an old file of the audit trail is not deleted: \(member.path)")
                 break
             }
+            _ = unlink(SearchIndex.path(of: member.path))
             var mark = AuditRecord.Mark()
             mark.file = member.number
             mark.headSequence = start.headSequence
@@ -303,6 +342,7 @@ final class AuditChain {
             mark.reason = "keep_files = \(settings.keptFileCount)"
             AuditEncoder.append(.mark(.retired, mark, time: linux_clock_realtime()), to: &lines)
         }
+        following?.countHeld(0)
         return lines
     }
 

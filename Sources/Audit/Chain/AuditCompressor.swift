@@ -10,10 +10,12 @@ package enum AuditCompressor {
     /// Makes `path.zst` of `path` and then removes `path`. The new file is on the disk, whole, before it has its name, and has
     /// its name before the old one goes: a crash leaves one whole file of the two, or both.
     ///
-    /// - Parameter frame: is told of each frame: where it begins in the compressed file, its length there, its lines.
+    /// - Parameters:
+    ///   - frameByteCount: how much a frame holds at most, but for one longer line.
+    ///   - frame: is told of each frame: where it begins in the compressed file, its length there, its lines.
     /// - Throws: ``AuditFault``: the plain file is still there.
     package static func compress(
-        _ path: String,
+        _ path: String, frameByteCount: Int = frameByteCount,
         frame: (_ offset: Int, _ byteCount: Int, _ lines: UnsafeBufferPointer<UInt8>) -> Void = { _, _, _ in }
     ) throws(AuditFault) {
         let source = open(path, O_RDONLY | O_CLOEXEC)

@@ -73,6 +73,8 @@ package struct AuditVerifier {
     private var sequence: Int64?
     private var fileNumber: Int64?
     private var tornLine: (hash: String, count: Int, finding: Finding)?
+    /// Which trail the files are, if their first one says so.
+    private var expectedInstance: String?
     /// Codes of records that checkpoints name, as the trail has them.
     private var wanted: [Int64: [AuditCheckpoint]] = [:]
 
@@ -84,32 +86,57 @@ package struct AuditVerifier {
         self.publicKey = publicKey
     }
 
+    /// Which trail is verified: checkpoints of others are passed over. Before them.
+    package mutating func expect(trailOf path: String) {
+        expectedInstance = ((try? AuditFileContents.start(of: path)) ?? nil)?.instance
+    }
+
     /// Checkpoints that were kept elsewhere. Before the files.
     ///
-    /// - Throws: ``AuditFault``: the file cannot be read, or a line of it is no checkpoint.
+    /// They are the lines of a file of `checkpoints`, or what a sink has: lines of a syslog server's file or of a table, with
+    /// whatever stands around the record, among other records, and of other trails (``AuditLineExtract``).
+    ///
+    /// - Throws: ``AuditFault``: the file cannot be read, a checkpoint in it is damaged or signed by somebody else, or there
+    ///   is none of this trail.
     package mutating func expect(checkpointsIn path: String) throws(AuditFault) {
         var reader = try AuditReader(path: path)
         var fault: AuditFault?
         var latest: [AuditCheckpoint] = []
         let publicKey = publicKey
-        try reader.read { line in
-            guard fault == nil else { return }
-            guard case .success(let record) = line.content, record.event == .checkpoint,
+        let expectedInstance = expectedInstance
+        var otherCount = 0
+        func take(_ number: Int, _ bytes: UnsafeBufferPointer<UInt8>?) {
+            guard fault == nil, let bytes, let line = AuditLineExtract.checkpoint(in: bytes) else { return }
+            let record = line.withUnsafeBufferPointer { try? AuditDecoder.decode($0) }
+            guard let record, record.event == .checkpoint,
                 let checkpoint = Self.checkpoint(record), let signature = record.mark?.signature
             else {
-                fault = AuditFault(description: "\(path), line \(line.number): not a checkpoint")
+                fault = AuditFault(description: "\(path), line \(number): a checkpoint that is damaged")
+                return
+            }
+            if let expectedInstance, checkpoint.instance != expectedInstance {
+                otherCount += 1
                 return
             }
             if let publicKey,
                 !AuditSigner.verifies(checkpoint, signature: signature, publicKey: publicKey)
             {
                 fault = AuditFault(
-                    description: "\(path), line \(line.number): not signed by that key: somebody else's, or changed")
+                    description: "\(path), line \(number): not signed by that key: somebody else's, or changed")
                 return
             }
             latest.append(checkpoint)
         }
+        try reader.readLines { take($0, $1) }
+        if let rest = reader.takeRest() { rest.withUnsafeBufferPointer { take(-1, $0) } }
         if let fault { throw fault }
+        if latest.isEmpty {
+            throw AuditFault(
+                description: otherCount > 0
+                    ? "\(path): all \(otherCount) checkpoints in it are of other trails, none of this one (instance "
+                        + "\(expectedInstance ?? ""))"
+                    : "\(path): there is no checkpoint in it")
+        }
         for checkpoint in latest { wanted[checkpoint.sequence, default: []].append(checkpoint) }
     }
 

@@ -122,6 +122,7 @@ extension SessionDriver {
         toServer.buffer.drop(toServer.buffer.count)
         isCancel = true
         let key = Array(packet.dropFirst(8))
+        loop.context.cancels.abandonSnapshot(key)
         let routes: [CancelTable.Route]
         if let route = loop.context.cancels.route(of: key) {
             routes = [route]

@@ -89,7 +89,7 @@ struct RestoreTarget {
         do throws(ServerFault) {
             let parameters = [here.map { _ in "1259" }, here.map(String.init)].map(SnapshotReading.array)
             let rows = try link.query(SnapshotQueries.dependents, parameters).rows
-            for row in rows where row.count == 10 && row[6] == "t" {
+            for row in rows where row.count == 10 {
                 let key = SnapshotManifest.Thing.key(row[2] ?? "", row[3] ?? "", row[4] ?? "")
                 let text = row[5] ?? ""
                 let oid = row[1].flatMap { UInt32($0) } ?? 0
@@ -98,6 +98,8 @@ struct RestoreTarget {
                     continue
                 }
                 guard held.contains(key) else {
+                    // What comes with its table again.
+                    if row[6] != "t" { continue }
                     throw ServerFault.unreachable(
                         "dropping what is there would take \(text), which the snapshot does not hold")
                 }

@@ -164,7 +164,8 @@ package struct SnapshotRestorer: Sendable {
         plan.others = contents.entries.compactMap { tables.contains($0.number) ? nil : wanted[$0.number] }
         let absent = Set(contents.entries.filter { blocked[$0.number] != nil }.map(\.oid))
         for thing in manifest.dependents {
-            guard let statement = thing.statement, target.missing.contains(thing.key),
+            guard let statement = thing.statement,
+                target.missing.contains(thing.key) || going.keys.contains(thing.key),
                 contents.number(catalog: thing.catalog, oid: thing.oid) == nil
             else { continue }
             if absent.isDisjoint(with: thing.refers ?? []) {

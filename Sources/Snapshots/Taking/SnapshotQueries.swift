@@ -17,7 +17,10 @@ enum SnapshotQueries {
             JOIN pg_inherits i ON i.inhparent = t.oid)
         SELECT DISTINCT ON (c.oid) c.oid, n.nspname, c.relname, format('%I.%I', n.nspname, c.relname), c.relkind,
                greatest(c.reltuples::int8, 0),
-               CASE WHEN c.relkind IN ('r', 'm') THEN pg_table_size(c.oid) ELSE 0 END,
+               CASE WHEN c.relkind IN ('r', 'm') THEN (
+                   -- pg_table_size would wait for whoever has the table locked.
+                   SELECT sum(greatest(p.relpages, 0)::int8) * current_setting('block_size')::int8
+                   FROM pg_class p WHERE p.oid IN (c.oid, c.reltoastrelid)) ELSE 0 END,
                t.given,
                EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
                        AND d.deptype = 'e')
@@ -125,7 +128,7 @@ enum SnapshotQueries {
         FROM pg_attrdef f JOIN pg_attribute b ON b.attrelid = f.adrelid AND b.attnum = f.adnum
         WHERE t.c = 'pg_catalog.pg_attrdef'::regclass AND f.oid = t.o AND b.attgenerated = ''
         UNION ALL
-        SELECT k.conrelid, format('ALTER %s ADD CONSTRAINT %I %s',
+        SELECT CASE WHEN k.contypid <> 0 THEN k.contypid ELSE k.conrelid END, format('ALTER %s ADD CONSTRAINT %I %s',
                                   CASE WHEN k.contypid <> 0 THEN 'DOMAIN ' || format_type(k.contypid, NULL)
                                        ELSE 'TABLE ' || k.conrelid::regclass END, k.conname, pg_get_constraintdef(k.oid))
         FROM pg_constraint k

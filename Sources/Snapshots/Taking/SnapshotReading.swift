@@ -118,11 +118,15 @@ struct SnapshotReading {
         let held = Set(relations.map(\.oid))
         locked = relations.filter { lockedOIDs.contains($0.oid) }.map(\.qualifiedName)
 
+        let goingTypes = Set(all.filter { $0.catalog == Self.typeCatalog }.map(\.oid))
         dependents = all.compactMap { thing in
             if thing.catalog == Self.relationCatalog, held.contains(thing.oid) { return nil }
             var thing = thing
-            // Part of a table that is held as a whole.
-            if let owner = owners[thing.oid], held.contains(owner) { (thing.statement, thing.refers) = (nil, nil) }
+            // Part of a table that is held as a whole, or of a domain that is made anew.
+            let isOfDomain = thing.statement?.hasPrefix("ALTER DOMAIN") == true
+            if let owner = owners[thing.oid], (isOfDomain ? goingTypes : held).contains(owner) {
+                (thing.statement, thing.refers) = (nil, nil)
+            }
             return thing
         }
         let given = roots + dependents.map { (catalog: Int($0.catalog), oid: $0.oid) }

@@ -24,19 +24,35 @@ package struct SnapshotTaker: Sendable {
 
     /// Takes it.
     ///
-    /// - Parameter isStopped: asked often; true ends the attempt.
+    /// - Parameter interruption: asked often; a reason ends the attempt.
     /// - Returns: nil if nothing of it is visible from outside: it was made in a transaction that has not ended, and nothing
     ///   committed is lost with it.
     /// - Throws: why there is no snapshot. Nothing is left of it then.
     package func take(
-        _ wish: SnapshotWish, isStopped: @escaping @Sendable () -> Bool = { false }
+        _ wish: SnapshotWish, interruption: @escaping @Sendable () -> SnapshotFault? = { nil }
     ) throws(SnapshotFault) -> SnapshotManifest? {
-        let watch = SnapshotWatch(settings, backend: wish.backend, isStopped: isStopped)
+        let watch = SnapshotWatch(settings, backend: wish.backend, interruption: interruption)
+        for _ in 1..<Self.attempts {
+            do throws(SnapshotFault) {
+                return try attempt(wish, watch)
+            } catch {
+                guard error.isRace else { throw error }
+                try watch.look()
+            }
+        }
+        return try attempt(wish, watch)
+    }
+
+    /// While others drop tables all the time.
+    private static let attempts = 10
+
+    private func attempt(_ wish: SnapshotWish, _ watch: SnapshotWatch) throws(SnapshotFault) -> SnapshotManifest? {
+        watch.reset()
         let link: ServerConnection
         let reading: SnapshotReading
         do throws(ServerFault) {
             link = try ServerConnection(connection, database: wish.database, purpose: "snapshots")
-            try link.run(script: SnapshotQueries.begin, within: settings.timeout)
+            try link.run(script: SnapshotQueries.begin, within: watch.left)
         } catch {
             throw .server(error.description)
         }

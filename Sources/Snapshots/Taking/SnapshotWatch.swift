@@ -7,7 +7,7 @@ import ServerLink
 final class SnapshotWatch {
     private let settings: SnapshotSettings
     private let backend: Int32?
-    private let isStopped: @Sendable () -> Bool
+    private let interruption: @Sendable () -> SnapshotFault?
     private let end: ContinuousClock.Instant
     private var link: ServerConnection?
     private var application = ""
@@ -15,15 +15,24 @@ final class SnapshotWatch {
     private var askAt = ContinuousClock.now
     private var waitingSince: ContinuousClock.Instant?
 
-    init(_ settings: SnapshotSettings, backend: Int32?, isStopped: @escaping @Sendable () -> Bool) {
+    init(
+        _ settings: SnapshotSettings, backend: Int32?, interruption: @escaping @Sendable () -> SnapshotFault?
+    ) {
         self.settings = settings
         self.backend = backend
-        self.isStopped = isStopped
+        self.interruption = interruption
         end = .now + settings.timeout
     }
 
     /// What is left of the time.
     var left: Duration { max(.milliseconds(1), end - .now) }
+
+    /// Nothing is dumped yet, or any more.
+    func reset() {
+        link = nil
+        folder = ""
+        waitingSince = nil
+    }
 
     /// From here on the server is asked who keeps the dump waiting.
     func begin(_ link: ServerConnection, application: String, folder: String) {
@@ -34,7 +43,7 @@ final class SnapshotWatch {
 
     /// - Throws: a limit has been reached.
     func look() throws(SnapshotFault) {
-        if isStopped() { throw .stopped }
+        if let reason = interruption() { throw reason }
         let now = ContinuousClock.now
         guard now < end else { throw .late(milliseconds: settings.timeout.milliseconds) }
         if !folder.isEmpty, byteCount > settings.maximumByteCount { throw .large(limit: settings.maximumByteCount) }

@@ -50,6 +50,7 @@ class ProxySettings:
     server: str | list[str]
     listen: list[str] = field(default_factory=lambda: ["127.0.0.1:0"])
     top: dict[str, Any] = field(default_factory=dict)
+    log: dict[str, Any] = field(default_factory=dict)
     audit: dict[str, Any] = field(default_factory=lambda: {"file": "audit.jsonl"})
     embedded: dict[str, Any] = field(default_factory=dict)
     guard: dict[str, Any] = field(default_factory=dict)
@@ -77,7 +78,7 @@ class ProxySettings:
         top = {"listen": self.listen, "server": self.server, **chosen_selector(), **self.top}
         lines = [f"{key} = {toml(value)}" for key, value in top.items()]
         tables = [
-            ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
+            ("[log]", self.log), ("[audit]", self.audit), ("[embedded]", self.embedded), ("[catalog]", self.catalog), ("[guard]", self.guard),
             ("[users]", self.users), ("[client_tls]", self.client_tls), ("[server_tls]", self.server_tls),
             ("[limits]", self.limits), ("[proxy_protocol]", self.proxy_protocol), ("[tcp]", self.tcp),
         ]  # fmt: skip

@@ -13,15 +13,13 @@ from .postgres import PostgresServer
 from .programs import program, run
 from .proxy import RULES, Holdfast, command
 
-# The migration user may lose everything; everybody else is under the shipped rules.
-ALLOWED = {
-    "name": "migrations may", "tags": ["production"], "classes": ["table_loss", "data_loss"], "action": "allow",
-    "users": ["postgres"],
-}  # fmt: skip
+# All of these sessions may lose tables and rows; what else is refused stays so.
+ALLOWED = {"name": "losses pass", "tags": ["production"], "classes": ["table_loss", "data_loss"], "action": "allow"}
 
 
-def rules(action: str = "allow") -> list[dict[str, Any]]:
-    return [{**ALLOWED, "action": action}, *(dict(rule) for rule in RULES)]
+def rules(action: str = "allow", objects: list[str] | None = None) -> list[dict[str, Any]]:
+    allowed = {**ALLOWED, "action": action, **({"objects": objects} if objects else {})}
+    return [allowed, *(dict(rule) for rule in RULES)]
 
 
 def connection(postgres: PostgresServer, user: str = "postgres") -> str:
