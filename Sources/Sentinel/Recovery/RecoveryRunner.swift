@@ -410,7 +410,10 @@ package final class RecoveryRunner {
             let wish = SnapshotWish(
                 database: name, scope: .named(wanted.map(\.qualifiedName)),
                 cause: SnapshotManifest.Cause(kind: .command, user: NSUserName(), command: "recover \(settings.name)"))
-            guard let manifest = try taker.take(wish, isStopped: isStopped) else { return }
+            let interruption: @Sendable () -> SnapshotFault? = { [isStopped] in
+                isStopped() ? .beyondReach("it was interrupted") : nil
+            }
+            guard let manifest = try taker.take(wish, interruption: interruption) else { return }
             let choices = RestoreChoices(
                 tables: manifest.tables.filter { !$0.isFollower }.map(\.qualifiedName), existing: .keep,
                 leavesKeysUnvalidated: true, keepsDefaultPrivileges: true)
