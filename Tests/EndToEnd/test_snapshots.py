@@ -109,6 +109,41 @@ def test_a_dropped_schema_comes_back(loser: Loser) -> None:
     assert loser.dump() == before
 
 
+@pytest.mark.parametrize(
+    ("setup", "statement"),
+    [
+        ("CREATE TABLE t (id serial PRIMARY KEY, a int UNIQUE, v text); INSERT INTO t (a, v) VALUES (1, 'a'), (2, 'b')",
+         "ALTER TABLE t DROP COLUMN a"),
+        ("CREATE TABLE t (id serial PRIMARY KEY, v text); CREATE TABLE child (id int REFERENCES t); CREATE VIEW v AS SELECT id FROM t;"
+         "INSERT INTO t (v) VALUES ('a'); INSERT INTO child VALUES (1)",
+         "ALTER TABLE t DROP COLUMN id CASCADE"),
+        ("CREATE TABLE t (id int, a int) PARTITION BY RANGE (id); CREATE TABLE t_1 PARTITION OF t FOR VALUES FROM (1) TO (9);"
+         "INSERT INTO t VALUES (1, 2)", "ALTER TABLE t DROP COLUMN a"),
+        ("CREATE EXTENSION hstore; CREATE TABLE t (id int, h hstore); INSERT INTO t VALUES (1, 'a=>b')",
+         "DROP EXTENSION hstore CASCADE"),
+    ],
+    ids=["a column", "a key's column", "a column of partitions", "an extension's type"],
+)  # fmt: skip
+def test_columns_come_back_with_their_tables(loser: Loser, setup: str, statement: str) -> None:
+    loser.execute(setup)
+    before = loser.dump()
+    loser.lose(statement)
+    assert loser.dump() != before
+    loser.run("restore", loser.snapshots()[0]["id"], "--existing", "replace")
+    assert loser.dump() == before
+
+
+def test_what_a_role_owned_comes_back(loser: Loser) -> None:
+    loser.execute(
+        "CREATE TABLE t (id serial PRIMARY KEY); ALTER TABLE t OWNER TO snap_owner; CREATE TABLE kept (id int REFERENCES t);"
+        "CREATE MATERIALIZED VIEW m AS SELECT id FROM t; ALTER MATERIALIZED VIEW m OWNER TO snap_owner; INSERT INTO t DEFAULT VALUES"
+    )
+    before = loser.dump()
+    loser.lose("DROP OWNED BY snap_owner CASCADE")
+    loser.run("restore", loser.snapshots()[0]["id"])
+    assert loser.dump() == before
+
+
 @pytest.mark.parametrize("statement", ["TRUNCATE t", "TRUNCATE t RESTART IDENTITY", "TRUNCATE t CASCADE"])
 def test_rows_come_back_after_truncate(loser: Loser, statement: str) -> None:
     loser.execute(
