@@ -67,7 +67,7 @@ let package = Package(
         .target(
             name: "Sentinel",
             dependencies: [
-                "Configuration", "ServerLink", "CLinux", .product(name: "Logging", package: "swift-log"),
+                "Configuration", "ServerLink", "Snapshots", "CLinux", .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),
         .target(
@@ -127,7 +127,8 @@ let package = Package(
         .testTarget(name: "TelemetryTests", dependencies: ["Telemetry"], swiftSettings: strict),
         .testTarget(name: "AuditTests", dependencies: ["Audit", "Policy"], swiftSettings: strict),
         .testTarget(name: "AuditSinksTests", dependencies: ["AuditSinks", "Audit"], swiftSettings: strict),
-        .testTarget(name: "SentinelTests", dependencies: ["Sentinel", "Configuration"], swiftSettings: strict),
+        .testTarget(
+            name: "SentinelTests", dependencies: ["Sentinel", "Snapshots", "Configuration"], swiftSettings: strict),
         .testTarget(
             name: "SnapshotsTests", dependencies: ["Snapshots", "Configuration"], swiftSettings: strict),
         .testTarget(name: "UnseenTests", dependencies: ["Unseen", "Audit"], swiftSettings: strict),

@@ -93,6 +93,9 @@ private struct Fields {
     var watch: String?
     var action: String?
     var snapshot: String?
+    var recovery: String?
+    var step: Int64?
+    var recoveryStatement: String?
     var check: String?
     var subject: String?
     var state: String?
@@ -163,6 +166,9 @@ private struct Fields {
         case "watch": watch = try scanner.string()
         case "action": action = try scanner.string()
         case "snapshot": snapshot = try scanner.string()
+        case "recovery": recovery = try scanner.string()
+        case "step": step = try scanner.integer()
+        case "statement": recoveryStatement = try scanner.string()
         case "check": check = try scanner.string()
         case "subject": subject = try scanner.string()
         case "state": state = try scanner.string()
@@ -212,10 +218,15 @@ private struct Fields {
             fault: fault.flatMap(AuditRecord.Fault.Kind.init).map {
                 AuditRecord.Fault($0, isOver: isOver, text: text ?? "")
             })
-        record.watched = try watchedThing()
+        if knownEvent == .watch { record.watched = try watchedThing() }
         if knownEvent == .snapshot, let known = action.flatMap(AuditRecord.SnapshotEvent.Action.init) {
             record.snapshot = AuditRecord.SnapshotEvent(
                 action: known, snapshot: snapshot, intent: intent, text: text ?? "")
+        }
+        if knownEvent == .recovery, let known = action.flatMap(AuditRecord.RecoveryStep.Action.init) {
+            record.recovery = AuditRecord.RecoveryStep(
+                action: known, watch: watch ?? "", recovery: recovery ?? "", step: step ?? 0,
+                statement: recoveryStatement, text: text ?? "")
         }
         return record
     }

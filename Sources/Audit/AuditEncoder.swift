@@ -48,6 +48,14 @@ package enum AuditEncoder {
             if let id = event.intent { field("intent", id, to: &bytes) }
             field("text", event.text, to: &bytes)
         }
+        if let step = record.recovery {
+            field("action", step.action.rawValue, to: &bytes)
+            field("watch", step.watch, to: &bytes)
+            field("recovery", step.recovery, to: &bytes)
+            if step.step > 0 { field("step", step.step, to: &bytes) }
+            if let statement = step.statement { field("statement", statement, to: &bytes) }
+            field("text", step.text, to: &bytes)
+        }
         if let mark = record.mark { append(mark, to: &bytes) }
         if let connection = record.connection { append(connection, to: &bytes) }
         if let service = record.service { append(service, to: &bytes) }

@@ -35,6 +35,8 @@ package struct AuditRecord: Sendable, Equatable {
         case watch
         /// A snapshot was taken, restored, removed, or could not be taken (``SnapshotEvent``).
         case snapshot
+        /// A recovery did something (``RecoveryStep``).
+        case recovery
         /// Written by the writer itself, of the trail (``Mark``): a file begins, ends.
         case fileStart = "file_start"
         case fileEnd = "file_end"
@@ -82,6 +84,7 @@ package struct AuditRecord: Sendable, Equatable {
     package var watermark: Watermark?
     package var watched: WatchedThing?
     package var snapshot: SnapshotEvent?
+    package var recovery: RecoveryStep?
     package var mark: Mark?
     package var connection: Connection?
     package var service: Service?

@@ -56,6 +56,8 @@ package struct AuditRowText {
             return [record.watched.map { "\($0.state.rawValue): \($0.text)" } ?? ""]
         case .snapshot:
             return [record.snapshot.map { "\($0.action.rawValue) \($0.snapshot ?? ""): \($0.text)" } ?? ""]
+        case .recovery:
+            return record.recovery.map(Self.text) ?? []
         case .watermark:
             return [record.watermark.map { "compared up to \(Self.time($0.time))" } ?? ""]
         case .fileStart:
@@ -89,6 +91,12 @@ package struct AuditRowText {
         case (let old?, nil): "\(change.key): was \(old)"
         case (nil, nil): change.key
         }
+    }
+
+    private static func text(_ step: AuditRecord.RecoveryStep) -> [String] {
+        let place = step.step > 0 ? ", step \(step.step)" : ""
+        let start = "\(step.action.rawValue): recovery \(step.recovery) of \(step.watch)\(place)"
+        return [start, step.text] + (step.statement.map { [$0] } ?? [])
     }
 
     private static func objects(_ statement: AuditRecord.Statement?) -> String {

@@ -143,6 +143,8 @@ package struct SyslogMessage {
         case "intent": line.text("verdict") == "warn" ? .warning : .notice
         case "outcome":
             line.text("sqlstate") == nil && line.text("transaction") == "committed" ? .informational : .notice
+        case "watch": line.text("state") == "raised" ? .warning : .notice
+        case "snapshot", "recovery": line.text("action") == "failed" ? .warning : .notice
         case "start", "stop", "reload", "retired": .notice
         default: .informational
         }

@@ -134,3 +134,7 @@ uint64_t linux_raise_descriptor_limit(void) {
 }
 
 int linux_open_reserve(void) { return result(open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+int linux_spawn_in(posix_spawn_file_actions_t *actions, const char *folder) {
+    return -posix_spawn_file_actions_addchdir_np(actions, folder);
+}

@@ -167,6 +167,7 @@ package enum ShippedConfiguration {
         # name = "shop"
         # connection = "host=localhost user=holdfast dbname=shop"
         # migrations_folder = "/srv/shop/migrations"
+        # recover_connection = "host=localhost user=shop_owner dbname=shop"    # for "holdfast recover": docs/recover.md
         #
         # Databases that say themselves that they are production ("holdfast mark production"): docs/marker.md.
         # [marker]

@@ -4,7 +4,9 @@ import Policy
 enum WatchReader {
     static let keys = [
         "name", "connection", "tables", "from", "ignore", "unexpected", "migrations", "migrations_table",
-        "migrations_folder", "heads", "check", "interval", "statement_timeout", "lock_timeout", "connect_timeout",
+        "migrations_folder", "migrations_command", "migrations_variable", "migrations_scheme", "migrations_timeout",
+        "recover_connection", "scratch_connection", "heads", "check", "interval", "statement_timeout", "lock_timeout",
+        "connect_timeout",
     ]
     static let checkKeys = ["name", "table", "min_rows", "max_fall", "query"]
     static let watchingKeys = [
@@ -52,6 +54,7 @@ enum WatchReader {
         watch.ignored = block.listIsEmpty("ignore") ? [] : patterns("ignore", in: block)
         watch.reportsUnexpected = block.boolean("unexpected") ?? watch.usesBaseline
         watch.migrations = migrations(block)
+        watch.recovery = recovery(block)
         watch.checks = checks(block)
         watch.interval =
             block.text("interval") == "off"
@@ -121,6 +124,62 @@ enum WatchReader {
                     at: entry.path, "whose table that is cannot be told", "write the tool: migrations = \"alembic\"")
             }
         }
+        return settings
+    }
+
+    private static func recovery(_ block: SectionReader) -> RecoverySettings {
+        var settings = RecoverySettings()
+        settings.connection =
+            block.string("recover_connection", example: "host=db.internal user=shop_owner dbname=shop")?.text ?? ""
+        settings.scratchConnection =
+            block.string("scratch_connection", example: "host=db.internal user=shop_owner dbname=postgres")?.text ?? ""
+        if !block.listIsEmpty("migrations_command"),
+            let words = block.strings("migrations_command", example: "/srv/shop/.venv/bin/alembic")
+        {
+            if let program = words.first,
+                program.text.isEmpty || program.text.contains("/") && !program.text.hasPrefix("/")
+            {
+                block.log.error(
+                    at: program.path,
+                    "\"\(SectionReader.shown(program.text))\" is neither a program's name nor an absolute path",
+                    "write the program and its first arguments, each a text: "
+                        + "migrations_command = [\"/srv/shop/.venv/bin/alembic\"]")
+            }
+            settings.command = words.map(\.text)
+        }
+        if let entry = block.string("migrations_variable", example: settings.variable) {
+            settings.variable = entry.text
+            let isFit = entry.text.utf8.enumerated().allSatisfy { place, byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"):
+                    true
+                case UInt8(ascii: "0")...UInt8(ascii: "9"): place > 0
+                default: false
+                }
+            }
+            if !isFit || entry.text.isEmpty {
+                block.log.error(
+                    at: entry.path, "\"\(SectionReader.shown(entry.text))\" is no name of an environment variable",
+                    "write migrations_variable = \"DATABASE_URL\"")
+            }
+        }
+        if let entry = block.string("migrations_scheme", example: "postgresql+psycopg") {
+            settings.scheme = entry.text
+            let isFit = entry.text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"),
+                    UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }
+            if !isFit || !entry.text.hasPrefix("postgres") {
+                block.log.error(
+                    at: entry.path, "\"\(SectionReader.shown(entry.text))\" is no beginning of a URL of PostgreSQL's",
+                    "write what stands before :// in the project's URL: migrations_scheme = \"postgresql+psycopg\"")
+            }
+        }
+        settings.timeout = block.duration("migrations_timeout", in: second...24 * hour, otherwise: 30 * minute)
         return settings
     }
 

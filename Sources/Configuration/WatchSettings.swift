@@ -15,6 +15,7 @@ package struct WatchSettings: Sendable, Hashable {
     /// Whether tables that nobody expects are reported.
     package var reportsUnexpected = true
     package var migrations = MigrationSettings()
+    package var recovery = RecoverySettings()
     package var checks: [DataCheck] = []
     /// From one round to the next under `holdfast serve`; nil if only the command line looks.
     package var interval: Duration? = .seconds(60)
@@ -49,6 +50,24 @@ package struct MigrationSettings: Sendable, Hashable {
     package var folder = ""
     /// How many heads are meant to be (Alembic).
     package var headCount = 1
+
+    package init() {}
+}
+
+/// How `holdfast recover` gets at a database and runs its migrations.
+package struct RecoverySettings: Sendable, Hashable {
+    /// libpq connection string of a role that may make the tables; empty: the watch's own.
+    package var connection = ""
+    /// libpq connection string that leads to where a scratch database may be made; empty: ``connection``.
+    package var scratchConnection = ""
+    /// The migration tool's program and its first arguments; empty: looked for.
+    package var command: [String] = []
+    /// The environment variable that tells the project its database.
+    package var variable = "DATABASE_URL"
+    /// What the URL in it begins with: `postgresql+asyncpg`; empty: as the project's own settings have it.
+    package var scheme = ""
+    /// How long one run of the program may take.
+    package var timeout: Duration = .seconds(1800)
 
     package init() {}
 }

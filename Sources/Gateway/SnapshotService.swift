@@ -5,6 +5,7 @@ import Dispatch
 import Foundation
 import Logging
 import Policy
+import SQLParsing
 import Session
 import SQLParsing
 import Snapshots

@@ -1,4 +1,5 @@
 import Audit
+import CLinux
 import Configuration
 import Logging
 import Sentinel
@@ -11,18 +12,29 @@ enum WatchBridge {
     static func start(
         _ configuration: ProxyConfiguration, audit: AuditWriter, logger: Logger
     ) throws(ProxyError) -> WatchService? {
+        guard !configuration.watches.isEmpty else { return nil }
+        let notes = RecoveryNotes(StateFolder(configuration.resolve(configuration.watching.statePath)))
+        audit.append(notes.take().map(record(of:)), durability: .write)
         guard configuration.watches.contains(where: { $0.interval != nil }) else { return nil }
         do throws(StateFolder.Fault) {
             let service = try WatchService(
-                configuration.watches, configuration.watching, resolve: configuration.resolve, logger: logger
-            ) { notice in
-                audit.append(records(of: notice), durability: .write)
-            }
+                configuration.watches, configuration.watching, resolve: configuration.resolve, logger: logger,
+                recovered: { events in audit.append(events.map(record(of:)), durability: .write) },
+                told: { notice in audit.append(records(of: notice), durability: .write) })
             service.start()
             return service
         } catch {
             throw ProxyError(message: error.description, remedy: "see [watching] state in proxy.conf")
         }
+    }
+
+    static func record(of event: RecoveryEvent) -> AuditRecord {
+        AuditRecord.recovery(
+            AuditRecord.RecoveryStep(
+                action: AuditRecord.RecoveryStep.Action(rawValue: event.action.rawValue) ?? .statement,
+                watch: event.watch, recovery: event.recovery, step: Int64(event.step), statement: event.statement,
+                text: event.text),
+            database: event.database, user: event.user, time: event.time, id: String(linux_random(), radix: 16))
     }
 
     static func records(of notice: WatchNotice) -> [AuditRecord] {

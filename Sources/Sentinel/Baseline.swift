@@ -15,12 +15,14 @@ package struct Baseline: Sendable, Codable, Equatable {
     /// The migration tool whose state was there, and the table that it was in.
     package var tool: MigrationSettings.Tool?
     package var toolTable: String?
+    /// What Alembic's table said; nil for other tools, and where it was not read.
+    package var revisions: [String]?
     /// Rows of the tables that checks count, by the check's name.
     package var counts: [String: Int64]
 
     package init(
         id: String, acceptedAt: String, database: String, server: ServerIdentity, tables: [TableShape],
-        tool: MigrationSettings.Tool?, toolTable: String?, counts: [String: Int64]
+        tool: MigrationSettings.Tool?, toolTable: String?, revisions: [String]? = nil, counts: [String: Int64]
     ) {
         self.id = id
         self.acceptedAt = acceptedAt
@@ -29,6 +31,7 @@ package struct Baseline: Sendable, Codable, Equatable {
         self.tables = tables
         self.tool = tool
         self.toolTable = toolTable
+        self.revisions = revisions
         self.counts = counts
     }
 }

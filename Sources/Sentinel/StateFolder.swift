@@ -77,10 +77,12 @@ package struct StateFolder: Sendable {
     }
 
     /// The lock; nil if another process has it.
-    package func lock() throws(Fault) -> Lock? {
-        let descriptor = open("\(path)/lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    package func lock() throws(Fault) -> Lock? { try lock(file: "\(path)/lock") }
+
+    func lock(file: String) throws(Fault) -> Lock? {
+        let descriptor = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw Fault(description: "\(path)/lock cannot be opened: \(String(cString: strerror(errno)))")
+            throw Fault(description: "\(file) cannot be opened: \(String(cString: strerror(errno)))")
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
@@ -91,7 +93,7 @@ package struct StateFolder: Sendable {
 
     // MARK: - Files
 
-    private func read<Value: Decodable>(_ path: String) throws(Fault) -> Value? {
+    func read<Value: Decodable>(_ path: String) throws(Fault) -> Value? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
             if errno == ENOENT { return nil }
@@ -116,7 +118,7 @@ package struct StateFolder: Sendable {
         }
     }
 
-    private func write(_ value: some Encodable, to path: String) throws(Fault) {
+    func write(_ value: some Encodable, to path: String) throws(Fault) {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         let data: Data

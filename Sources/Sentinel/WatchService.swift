@@ -32,6 +32,8 @@ package final class WatchService: Sendable {
     private let workerCount: Int
     private let deliveries: DeliveryThread
     private let told: @Sendable (WatchNotice) -> Void
+    private let recovered: @Sendable ([RecoveryEvent]) -> Void
+    private let notes: RecoveryNotes
     private let logger: Logger
 
     /// DDL comes in bursts: a round waits until there has been none for this long …
@@ -41,10 +43,12 @@ package final class WatchService: Sendable {
 
     /// - Parameters:
     ///   - resolve: makes a path of proxy.conf absolute.
+    ///   - recovered: takes what recoveries have done, for the trail. Called on the service's threads.
     ///   - told: takes what each round raises and clears, for the trail. Called on the service's threads.
     /// - Throws: the folder of what is remembered cannot be made, or another process watches with it.
     package init(
         _ watches: [WatchSettings], _ watching: WatchingSettings, resolve: (String) -> String, logger: Logger,
+        recovered: @escaping @Sendable ([RecoveryEvent]) -> Void = { _ in },
         told: @escaping @Sendable (WatchNotice) -> Void
     ) throws(StateFolder.Fault) {
         let store = StateFolder(resolve(watching.statePath))
@@ -65,6 +69,8 @@ package final class WatchService: Sendable {
         workerCount = min(watching.workerCount, max(1, running.count))
         deliveries = DeliveryThread(watching, logger: logger)
         self.told = told
+        self.recovered = recovered
+        notes = RecoveryNotes(store)
         self.logger = logger
     }
 
@@ -145,6 +151,8 @@ package final class WatchService: Sendable {
                 let nanoseconds = min(duration.milliseconds, 60_000) * 1_000_000 + 1_000_000
                 _ = wake.wait(timeout: .now() + .nanoseconds(Int(nanoseconds)))
             case .round(let index, let runner):
+                let events = notes.take()
+                if !events.isEmpty { recovered(events) }
                 let outcome = runner.look(records: true, channels: deliveries.channels)
                 tell(outcome, of: runner)
                 end(index, of: runner, database: outcome.report.database)

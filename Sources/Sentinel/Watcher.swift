@@ -91,7 +91,19 @@ package struct Watcher {
         }
         return Baseline(
             id: id, acceptedAt: time, database: reading.database, server: reading.server, tables: tables,
-            tool: tool?.tool, toolTable: tool?.table.description, counts: counts)
+            tool: tool?.tool, toolTable: tool?.table.description, revisions: try revisions(tool, session),
+            counts: counts)
+    }
+
+    /// What Alembic's table says. A role that may not read it accepts the tables without: rounds say what is amiss.
+    private func revisions(_ found: MigrationTable?, _ session: WatchSession) throws(ServerFault) -> [String]? {
+        guard let found, found.tool == .alembic else { return nil }
+        do throws(ServerFault) {
+            return try session.migrations(found).entries.compactMap(\.version)
+        } catch {
+            guard case .refused = error else { throw error }
+            return nil
+        }
     }
 
     /// Nothing more could be looked at; what has been found before stands.

@@ -89,6 +89,11 @@ package final class ServerConnection {
     /// The role that the connection logged in as.
     package var user: String { Self.text(PQuser(connection)) }
 
+    /// The server of the connection string that answered: a host or the folder of a Unix-domain socket, and the port.
+    package var place: (host: String, port: String) {
+        (Self.text(PQhost(connection)), Self.text(PQport(connection)))
+    }
+
     /// Where this connection goes, as libpq's environment variables: for a program of PostgreSQL's. Parameters that have no
     /// variable (`sslpassword`, keepalives) are not in it. The password is, if the connection string gave one.
     package var environment: [String: String] {

@@ -42,7 +42,8 @@ package struct TrailIndex: Sendable {
         case .gap:
             missingCount += record.gap?.recordCount ?? 0
             return
-        case .stop, .reload, .fault, .transactionEnd, .watch, .snapshot, .fileStart, .fileEnd, .recovered, .checkpoint,
+        case .stop, .reload, .fault, .transactionEnd, .watch, .snapshot, .recovery, .fileStart, .fileEnd, .recovered,
+            .checkpoint,
             .retired:
             return
         case .intent, .outcome, .refusal, .sessionStart, .sessionEnd, .finding, .watermark: break
@@ -65,7 +66,7 @@ package struct TrailIndex: Sendable {
             sessions[place.session]?.statements[place.index].ended(outcome, at: record.time)
         case .intent, .refusal, .sessionStart, .sessionEnd:
             takeOfSession(record)
-        case .start, .stop, .reload, .fault, .transactionEnd, .gap, .watch, .snapshot, .fileStart, .fileEnd,
+        case .start, .stop, .reload, .fault, .transactionEnd, .gap, .watch, .snapshot, .recovery, .fileStart, .fileEnd,
             .recovered, .checkpoint, .retired:
             break
         }

@@ -10,6 +10,6 @@ struct Holdfast: ParsableCommand {
         version: ProgramVersion.text,
         subcommands: [
             ServeCommand.self, CheckCommand.self, ClassifyCommand.self, AuditCommand.self, GuardCommand.self,
-            WatchCommand.self, MarkCommand.self, SnapshotCommand.self,
+            WatchCommand.self, RecoverCommand.self, MarkCommand.self, SnapshotCommand.self,
         ])
 }

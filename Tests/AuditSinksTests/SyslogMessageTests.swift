@@ -33,6 +33,10 @@ import Testing
         Priority(event: "outcome", members: #""transaction":"committed""#, number: 134),
         Priority(event: "outcome", members: #""transaction":"rolled_back""#, number: 133),
         Priority(event: "outcome", members: #""transaction":"committed","sqlstate":"42P01""#, number: 133),
+        Priority(event: "watch", members: #""state":"raised""#, number: 132),
+        Priority(event: "watch", members: #""state":"cleared""#, number: 133),
+        Priority(event: "snapshot", members: #""action":"failed""#, number: 132),
+        Priority(event: "recovery", members: #""action":"done""#, number: 133),
         Priority(event: "checkpoint", members: "", number: 134),
         Priority(event: "an_event_of_tomorrow", members: "", number: 134),
     ]) func `has the severity that fits the event`(_ row: Priority) {

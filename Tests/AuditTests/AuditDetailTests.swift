@@ -36,6 +36,14 @@ import Testing
             AuditRecord(
                 event: .fault, time: 1_000, id: "x", session: .nobody,
                 fault: AuditRecord.Fault(.catalog, isOver: true, text: "again")),
+            AuditRecord.recovery(
+                AuditRecord.RecoveryStep(
+                    action: .statement, watch: "shop", recovery: "1f", step: 2, statement: "CREATE TABLE \"a\" ()", text: "x"),
+                database: "shop", user: "root", time: 1_000, id: "y"),
+            AuditRecord.recovery(
+                AuditRecord.RecoveryStep(
+                    action: .begun, watch: "shop", recovery: "1f", step: 0, statement: nil, text: "plan"),
+                database: "shop", user: "root", time: 1_000, id: "z"),
         ]
         for record in records { #expect(try AuditDecoder.decode(AuditEncoder.line(record)) == record) }
     }

@@ -30,6 +30,12 @@ import Testing
             migrations_table = "audit.alembic_version"
             migrations_folder = "migrations"
             heads = 2
+            migrations_command = ["/srv/shop/.venv/bin/alembic", "-x", "a=b"]
+            migrations_variable = "SHOP_DB"
+            migrations_scheme = "postgresql+asyncpg"
+            migrations_timeout = "5m"
+            recover_connection = "service=owner"
+            scratch_connection = "service=scratch"
             interval = "5m"
             statement_timeout = "1s"
             lock_timeout = "100ms"
@@ -61,6 +67,10 @@ import Testing
         #expect(!watch.tables[2].matches(schema: "odd.schema", name: "table") && !watch.reportsUnexpected)
         #expect(watch.migrations.choice == .tool(.alembic) && watch.migrations.headCount == 2)
         #expect(watch.migrations.table == TableName(schema: "audit", name: "alembic_version"))
+        #expect(watch.recovery.command == ["/srv/shop/.venv/bin/alembic", "-x", "a=b"])
+        #expect(watch.recovery.variable == "SHOP_DB" && watch.recovery.scheme == "postgresql+asyncpg")
+        #expect(watch.recovery.connection == "service=owner" && watch.recovery.scratchConnection == "service=scratch")
+        #expect(watch.recovery.timeout == .seconds(300))
         #expect(watch.interval == .seconds(300) && watch.connectTimeout == .seconds(2))
         #expect(
             watch.checks == [
@@ -70,6 +80,7 @@ import Testing
                 DataCheck(name: "sum", test: .query("SELECT true")),
             ])
         let other = configuration.watches[1]
+        #expect(other.recovery == RecoverySettings() && other.recovery.variable == "DATABASE_URL")
         #expect(other.interval == nil && other.usesBaseline && other.reportsUnexpected && other.tables.isEmpty)
     }
 
@@ -95,6 +106,10 @@ import Testing
         Mistake(text: block + "migrations = \"alembik\"", line: 4, says: "no value of \"migrations\""),
         Mistake(text: block + "migrations_table = \"t\"", line: 4, says: "whose table that is"),
         Mistake(text: block + "migrations_folder = \"~/x\"", line: 4, says: "\"~\" is not expanded"),
+        Mistake(text: block + "migrations_command = [\"bin/alembic\"]", line: 4, says: "nor an absolute path"),
+        Mistake(text: block + "migrations_variable = \"1X\"", line: 4, says: "no name of an environment variable"),
+        Mistake(text: block + "migrations_scheme = \"mysql\"", line: 4, says: "no beginning of a URL"),
+        Mistake(text: block + "migrations_timeout = \"1ms\"", line: 4, says: "out of range"),
         Mistake(text: block + "interval = \"10ms\"", line: 4, says: "out of range"),
         Mistake(text: block + "nonsense = 1", line: 4, says: "unknown key"),
         Mistake(text: block + "[[watch.check]]\ntable = \"t\"\nmin_rows = 1", line: 4, says: "has no name"),

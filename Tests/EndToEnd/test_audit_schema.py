@@ -201,6 +201,22 @@ def of_a_snapshot(start: StartHoldfast, postgres: PostgresServer, production: st
     return all_records(holdfast.folder)
 
 
+def of_a_recovery(start: StartHoldfast, postgres: PostgresServer, production: str) -> list[Record]:
+    """A table that is lost past the proxy, and comes back from a snapshot."""
+    connection = f"host={postgres.host} port={postgres.port} user=postgres dbname={production}"
+    watch = {"name": "shop", "connection": connection, "tables": ["lost"], "interval": "1s"}
+    holdfast = start(
+        snapshots={"folder": "snapshots", "connection": connection}, watch=[watch], watching={"state": "watch"},
+    )  # fmt: skip
+    postgres.execute("CREATE TABLE lost (id int)", production)
+    command("snapshot", "take", "--config", holdfast.configuration, "--database", production)
+    postgres.execute("DROP TABLE lost", production)
+    command("recover", "shop", "--config", holdfast.configuration, "--yes")
+    holdfast.trail.wait(event="recovery", action="finished")
+    holdfast.stop()
+    return all_records(holdfast.folder)
+
+
 def of_a_full_disk(start: StartHoldfast, production: str, disk: Path) -> list[Record]:
     """Records that are lost, and said to be."""
     holdfast = start(audit={"file": str(disk / "audit.jsonl"), "rotate_size": "1GB"})
@@ -227,7 +243,8 @@ def test_every_kind_and_field_is_written_as_the_schema_says(
     seen = of_statements(start_holdfast, certificates, postgres, production, test_database, socket_folder)
     for records in (
         of_findings(start_holdfast, postgres, test_database), of_a_watch(start_holdfast, postgres, test_database),
-        of_a_snapshot(start_holdfast, postgres, production), of_a_full_disk(start_holdfast, production, disk),
+        of_a_snapshot(start_holdfast, postgres, production), of_a_recovery(start_holdfast, postgres, production),
+        of_a_full_disk(start_holdfast, production, disk),
     ):  # fmt: skip
         assert not (faults := invalid(records)), "\n".join(faults[:20])
         seen += records

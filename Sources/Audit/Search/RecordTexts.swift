@@ -5,7 +5,7 @@ enum RecordTexts {
         "v", "seq", "time", "event", "id", "session", "client", "tag", "mac", "head_mac", "instance", "key",
         "torn_sha256", "signature", "verdict", "transaction", "executed_at", "until", "open_intents", "classes", "kind",
         "xid", "until_xid", "intent", "sql_sha256", "config_sha256", "fingerprint", "tls", "since", "version",
-        "sessions", "listener", "server", "open_prepared",
+        "sessions", "listener", "server", "open_prepared", "recovery",
     ]
 
     /// Whether one of the line's texts holds that text. False for a line that is no JSON object.

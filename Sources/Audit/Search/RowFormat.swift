@@ -133,9 +133,10 @@ enum RowCSV {
             case .inDoubt: "in_doubt"
             }
         let objects = statement?.objects ?? record.finding?.objects ?? []
-        let others = [record.finding?.text, record.gap?.reason, record.mark?.reason, record.fault?.text].compactMap {
-            $0
-        }
+        let others = [
+            record.finding?.text, record.gap?.reason, record.mark?.reason, record.fault?.text, record.watched?.text,
+            record.snapshot?.text, record.recovery?.text,
+        ].compactMap(\.self)
         let remarks = statement?.remarks ?? others
         return [
             AuditTime.text(record.time), record.event.rawValue, record.id, session.session, session.client,
@@ -145,7 +146,8 @@ enum RowCSV {
             objects.map { "\($0.kind) \($0.name)" }.joined(separator: "; "), state, outcome?.transaction.rawValue ?? "",
             outcome?.commandTag ?? "", outcome?.sqlState ?? "", outcome?.message ?? "",
             outcome?.rows.map(String.init) ?? "", outcome?.durationMicroseconds.map(String.init) ?? "",
-            row.endTime.map { AuditTime.text($0) } ?? "", remarks.joined(separator: "; "), statement?.sql ?? "",
+            row.endTime.map { AuditTime.text($0) } ?? "", remarks.joined(separator: "; "),
+            statement?.sql ?? record.recovery?.statement ?? "",
         ]
     }
 

@@ -2,6 +2,7 @@
 #ifndef CLINUX_H
 #define CLINUX_H
 
+#include <spawn.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -68,5 +69,8 @@ uint64_t linux_raise_descriptor_limit(void);
 
 // A descriptor of /dev/null, kept to be closed when no other is left.
 int linux_open_reserve(void);
+
+// posix_spawn_file_actions_addchdir_np(3): where a child begins.
+int linux_spawn_in(posix_spawn_file_actions_t *actions, const char *folder);
 
 #endif

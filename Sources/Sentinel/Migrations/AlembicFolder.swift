@@ -32,6 +32,17 @@ struct AlembicFolder: Sendable, Equatable {
         checkLinks()
     }
 
+    /// The scripts' texts; what cannot be read is left out.
+    static func texts(folder: String) -> [String] {
+        var locations = AlembicLocations()
+        guard (try? locations.find(from: folder)) != nil else { return [] }
+        let isRecursive = locations.isRecursive
+        return locations.folders.flatMap { location -> [String] in
+            let files = (try? ScriptFolder.files(in: location, isRecursive: isRecursive) { $0.hasSuffix(".py") }) ?? []
+            return files.compactMap { (try? ScriptFolder.read(location, $0))?.text }
+        }
+    }
+
     /// From texts, for tests and for what was read already.
     init(scripts: [(file: String, text: String)]) {
         for script in scripts { take(ScriptFolder.Script(path: script.file, text: script.text)) }

@@ -1,29 +1,44 @@
 import CLinux
 import Foundation
 
-/// A program of PostgreSQL's that is run to its end: an argument list, no shell, in a process group of its own, with
+/// A program (PostgreSQL's, a migration tool) that is run to its end: an argument list, no shell, in a process group of its own, with
 /// default signals. Blocks; any thread, not for event loops.
-struct ProgramRun: Sendable {
+package struct ProgramRun: Sendable {
     /// The program's path, then its arguments.
-    var words: [String]
+    package var words: [String]
     /// `NAME=value`.
-    var environment: [String]
+    package var environment: [String]
     /// Becomes standard input; -1 means `/dev/null`.
     var input: Int32 = -1
     /// Becomes standard output; -1: what it says is returned.
     var output: Int32 = -1
+    /// Where it is run; empty: where Holdfast was.
+    package var folder = ""
+
+    init(words: [String], environment: [String], input: Int32 = -1, output: Int32 = -1) {
+        self.words = words
+        self.environment = environment
+        self.input = input
+        self.output = output
+    }
+
+    /// - Parameter folder: where it is run.
+    package init(words: [String], environment: [String], folder: String) {
+        self.init(words: words, environment: environment)
+        self.folder = folder
+    }
 
     /// What it said.
-    struct End: Sendable {
+    package struct End: Sendable {
         /// 0 if it went well.
-        var code: Int32
+        package var code: Int32
         /// The signal that ended it; 0 if none did.
-        var signal: Int32
-        var output: String
-        var complaint: String
+        package var signal: Int32
+        package var output: String
+        package var complaint: String
 
         /// Its last words on one line.
-        var lastWords: String {
+        package var lastWords: String {
             let lines = complaint.split(whereSeparator: \.isNewline).suffix(4).joined(separator: " / ")
             let text = lines.count > 600 ? "…" + lines.suffix(600) : lines
             if !text.isEmpty { return text }
@@ -35,7 +50,7 @@ struct ProgramRun: Sendable {
     ///
     /// - Parameter look: called about fifty times a second while it runs; what it throws ends the program (SIGTERM, which has
     ///   PostgreSQL's programs cancel what they run on the server, two seconds later SIGKILL), and is thrown on.
-    func run(look: () throws(SnapshotFault) -> Void = {}) throws(SnapshotFault) -> End {
+    package func run(look: () throws(SnapshotFault) -> Void = {}) throws(SnapshotFault) -> End {
         let name = words.first ?? ""
         let said = linux_memory_file("holdfast-output")
         let complained = linux_memory_file("holdfast-complaint")
@@ -84,6 +99,7 @@ struct ProgramRun: Sendable {
         } else {
             posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
         }
+        if !folder.isEmpty { _ = linux_spawn_in(&actions, folder) }
         posix_spawn_file_actions_adddup2(&actions, output, 1)
         posix_spawn_file_actions_adddup2(&actions, complaint, 2)
         var attributes = posix_spawnattr_t()

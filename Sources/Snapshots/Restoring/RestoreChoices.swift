@@ -17,10 +17,20 @@ package struct RestoreChoices: Sendable {
     package var existing: Existing
     /// Without rows.
     package var definitionsOnly: Bool
+    /// Foreign keys are made NOT VALID, where they can be (not on partitioned tables): rows that point to what is lost for
+    /// good keep nothing from coming back.
+    package var leavesKeysUnvalidated: Bool
+    /// New tables keep the default privileges that the database gives them: the snapshot is of another database.
+    package var keepsDefaultPrivileges: Bool
 
-    package init(tables: [String] = [], existing: Existing = .refuse, definitionsOnly: Bool = false) {
+    package init(
+        tables: [String] = [], existing: Existing = .refuse, definitionsOnly: Bool = false,
+        leavesKeysUnvalidated: Bool = false, keepsDefaultPrivileges: Bool = false
+    ) {
         self.tables = tables
         self.existing = existing
         self.definitionsOnly = definitionsOnly
+        self.leavesKeysUnvalidated = leavesKeysUnvalidated
+        self.keepsDefaultPrivileges = keepsDefaultPrivileges
     }
 }

@@ -25,6 +25,8 @@ package struct RestorePlan: Sendable {
     var relations: [SnapshotManifest.Table] = []
     /// New tables would get default privileges that they did not have.
     var hasDefaultPrivileges = false
+    /// Foreign keys are made NOT VALID.
+    var leavesKeysUnvalidated = false
 
     /// Nothing is to be done.
     package var isEmpty: Bool { made.isEmpty && filled.isEmpty && others.isEmpty }

@@ -77,7 +77,12 @@ final class RestoreScript: Sendable {
         let fills = plan.filled.isEmpty ? [] : ["--data-only", "--disable-triggers"]
         try restore(data, of: tables, ["--section=data"] + fills, to: output)
         for statement in plan.triggerStates { try say(statement + ";\n", to: output) }
-        try restore(things, of: definitions, ["--section=post-data"], to: output)
+        let keys = KeyEntries(things, plan)
+        try restore(keys.others, of: definitions, ["--section=post-data"], to: output)
+        for statement in Self.pieces(try text(of: keys.keys, in: definitions)) {
+            try say(Self.withoutValidation(statement) + "\n", to: output)
+        }
+        try restore(keys.attached, of: definitions, [], to: output)
         try restore(late, of: definitions, [], to: output)
         for statement in plan.statements { try say(statement + ";\n", to: output) }
         try restore(views, of: tables, [], to: output)
@@ -96,6 +101,20 @@ final class RestoreScript: Sendable {
         _ entries: [ArchiveContents.Entry], of archive: String, _ options: [String], to output: Int32
     ) throws(SnapshotFault) {
         guard !entries.isEmpty else { return }
+        try run(entries, of: archive, options, output: output)
+    }
+
+    /// What pg_restore would write.
+    private func text(
+        of entries: [ArchiveContents.Entry], in archive: String, _ options: [String] = []
+    ) throws(SnapshotFault) -> String {
+        entries.isEmpty ? "" : try run(entries, of: archive, options, output: -1).output
+    }
+
+    @discardableResult
+    private func run(
+        _ entries: [ArchiveContents.Entry], of archive: String, _ options: [String], output: Int32
+    ) throws(SnapshotFault) -> ProgramRun.End {
         let list =
             FileManager.default.temporaryDirectory.path + "/holdfast-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         let text = entries.map { $0.line + "\n" }.joined()
@@ -109,6 +128,62 @@ final class RestoreScript: Sendable {
             environment: DumpPrograms.environment, output: output
         ).run()
         guard end.code == 0 else { throw .program("pg_restore cannot read \(archive): \(end.lastWords)") }
+        return end
+    }
+
+    /// The statements of a plan without those that bring rows, as ``write(_:to:)`` orders them.
+    func statements(_ plan: RestorePlan) throws(SnapshotFault) -> [String] {
+        let definitions = "\(folder)/\(SnapshotManifest.definitions)"
+        let made = try SnapshotTaker.contents(of: definitions, programs).entries
+            .filter { plan.definitions.contains($0.number) }
+        let things = made.filter { !$0.isKind("ACL") }
+        var pieces: [String] = plan.dropped.isEmpty ? [] : [Self.drop(plan.dropped)]
+        pieces += Self.pieces(try text(of: things, in: definitions, ["--section=pre-data"]))
+        let keys = KeyEntries(things, plan)
+        pieces += Self.pieces(try text(of: keys.others, in: definitions, ["--section=post-data"]))
+        pieces += Self.pieces(try text(of: keys.keys, in: definitions)).map(Self.withoutValidation)
+        pieces += Self.pieces(try text(of: keys.attached, in: definitions))
+        pieces += plan.statements.map { $0 + ";" }
+        return pieces + Self.pieces(try text(of: made.filter { $0.isKind("ACL") }, in: definitions))
+    }
+
+    /// pg_restore's text, entry by entry, without its comments and settings.
+    private static func pieces(_ text: String) -> [String] {
+        text.split(separator: "\n--\n-- ").dropFirst().compactMap { piece in
+            // The last one, with psql's \unrestrict.
+            if piece.hasPrefix("PostgreSQL database dump complete") { return nil }
+            var lines = piece.split(separator: "\n", omittingEmptySubsequences: false).dropFirst()
+            while let first = lines.first, first.isEmpty || first == "--" || first.hasPrefix("SET ") {
+                lines = lines.dropFirst()
+            }
+            let statement = lines.joined(separator: "\n").trimmingCharacters(in: .whitespacesAndNewlines)
+            return statement.isEmpty ? nil : statement
+        }
+    }
+
+    /// The statement that makes a foreign key, which then checks new rows only. pg_dump writes ONLY where that is possible.
+    static func withoutValidation(_ statement: String) -> String {
+        guard statement.hasPrefix("ALTER TABLE ONLY "), statement.hasSuffix(";"), !statement.hasSuffix(" NOT VALID;")
+        else { return statement }
+        return statement.dropLast() + " NOT VALID;"
+    }
+
+    /// Entries apart from foreign keys that are to be made without looking at the rows.
+    private struct KeyEntries {
+        var others: [ArchiveContents.Entry]
+        var keys: [ArchiveContents.Entry]
+        /// What belongs to the keys: comments.
+        var attached: [ArchiveContents.Entry]
+
+        init(_ things: [ArchiveContents.Entry], _ plan: RestorePlan) {
+            keys = plan.leavesKeysUnvalidated ? things.filter { $0.isKind("FK CONSTRAINT") } : []
+            let numbers = Set(keys.map(\.number))
+            attached = things.filter { thing in
+                ArchiveContents.isAttached(thing) && thing.dependencies.contains(where: numbers.contains)
+            }
+            let apart = numbers.union(attached.map(\.number))
+            others = things.filter { !apart.contains($0.number) }
+        }
     }
 
     private func say(_ text: String, to output: Int32) throws(SnapshotFault) {

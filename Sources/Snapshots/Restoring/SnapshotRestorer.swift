@@ -36,7 +36,8 @@ package struct SnapshotRestorer: Sendable {
         }
         var plan = RestorePlan(manifest: manifest)
         plan.hasRows = manifest.withoutRows == nil && !choices.definitionsOnly
-        plan.hasDefaultPrivileges = target.hasDefaultPrivileges
+        plan.hasDefaultPrivileges = target.hasDefaultPrivileges && !choices.keepsDefaultPrivileges
+        plan.leavesKeysUnvalidated = choices.leavesKeysUnvalidated
         let chosen = try chosen(manifest, choices.tables, contents)
         let existing = chosen.filter { target.existing[$0.oid] != nil && !$0.isFollower }
         var going = RestoreTarget.Going()
@@ -214,6 +215,13 @@ package struct SnapshotRestorer: Sendable {
         let script = RestoreScript(
             programs, folder: folder.path(of: plan.manifest.id), environment: environment)
         try script.run(plan)
+    }
+
+    /// The statements that ``run(_:database:)`` will have psql run, without those that bring rows.
+    package func statements(of plan: RestorePlan, database: String?) throws(SnapshotFault) -> [String] {
+        let link = try open(plan.manifest, database)
+        let programs = try DumpPrograms(configured: settings.dumpProgram, serverVersion: link.serverVersion)
+        return try RestoreScript(programs, folder: folder.path(of: plan.manifest.id), environment: []).statements(plan)
     }
 
     private func open(_ manifest: SnapshotManifest, _ database: String?) throws(SnapshotFault) -> ServerConnection {
