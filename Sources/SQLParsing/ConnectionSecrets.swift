@@ -8,8 +8,9 @@ enum ConnectionSecrets {
     static func redacted(_ text: [UInt8], _ found: inout SecretRedaction.SecretPass.Found) -> [UInt8]? {
         guard text.count <= 1 << 16 else { return nil }
         let scanner = FoldedScanner(text)
-        for scheme: StaticString in ["postgres://", "postgresql://"] where scanner.matches(scheme, at: 0) {
-            return uri(text, from: scheme.utf8CodeUnitCount, &found)
+        let start = text.firstIndex { !Lexer.isSpace($0) } ?? 0
+        for scheme: StaticString in ["postgres://", "postgresql://"] where scanner.matches(scheme, at: start) {
+            return uri(text, from: start + scheme.utf8CodeUnitCount, &found)
         }
         return pairs(text, &found)
     }

@@ -3,7 +3,7 @@
 struct ReadLiteral {
     private let backslashes: Bool
     private let unicode: Bool
-    private let meaning: [UInt8]
+    let meaning: [UInt8]
     /// Nothing but its quotes stands between the literal and its meaning.
     private let isPlain: Bool
 
@@ -16,6 +16,18 @@ struct ReadLiteral {
         self.unicode = unicode
         self.meaning = meaning
         self.isPlain = isPlain
+    }
+
+    /// There are literals in it, or what looks like some.
+    var mayBeBody: Bool {
+        var hasQuote = false
+        var hasSpace = false
+        for byte in meaning {
+            if byte == UInt8(ascii: "'") || byte == UInt8(ascii: "$") { hasQuote = true }
+            if Lexer.isSpace(byte) { hasSpace = true }
+            if hasQuote, hasSpace { return true }
+        }
+        return false
     }
 
     /// The literal without its secrets, in plain quotes, if it is a connection string that has some.
@@ -35,7 +47,7 @@ struct ReadLiteral {
         return redacted == meaning ? nil : Self.quoted(redacted)
     }
 
-    private static func quoted(_ text: [UInt8]) -> [UInt8] {
+    static func quoted(_ text: [UInt8]) -> [UInt8] {
         var result: [UInt8] = [UInt8(ascii: "'")]
         for byte in text {
             if byte == UInt8(ascii: "'") { result.append(byte) }

@@ -41,6 +41,9 @@ struct SecretContext {
     /// SET app.password = …: all that comes may be it.
     private var settingIsOpen = false
     private var followsCast = false
+    /// OPTIONS (…) is open, at this depth: a value in it is a literal, or was meant to be one.
+    private var optionsDepth: Int?
+    private var awaitsOptions = false
     private var followsAs = false
     private var followsLiteralAs = false
     private var followsLiteral = false
@@ -71,6 +74,7 @@ struct SecretContext {
             guard isBare, word != "null", word != "password", word != "default", word != "to" else { return false }
             if isBody, followsAssignment, token.kind == .quotedName { return true }
             return (isRole && followsPasswordWord) || followsIdentified || (isSetting && followsAssignment)
+                || optionsDepth != nil
         }
         if settingIsOpen { return isLiteral || [.word, .quotedName, .unicodeName, .number].contains(token.kind) }
         guard isLiteral else { return false }
@@ -93,7 +97,9 @@ struct SecretContext {
     ///
     /// - Parameter next: the byte right behind it.
     func endsNowhere(_ token: Token, next: UInt8?) -> Bool {
-        guard followsName, isRole || followsIdentified, !settingIsOpen, !isSetting else { return false }
+        guard followsName, isRole || followsIdentified || optionsDepth != nil, !settingIsOpen, !isSetting else {
+            return false
+        }
         guard token.isString || token.kind == .bitString else { return token.kind != .parameter }
         // 'it's
         return next.map { Lexer.isNamePart($0) || $0 == UInt8(ascii: "'") || $0 == UInt8(ascii: "\"") } ?? false
@@ -120,6 +126,7 @@ struct SecretContext {
         followsDefault = word == "default"
         followsColonEquals = isAssignment && slice.elementsEqual(":=".utf8)
         awaitsConfig = token.kind == .word && SecretName.takesNames(slice)
+        awaitsOptions = word == "options"
         takeColumnValue(word, isAssignment: isAssignment)
         followsUntil = word == "until"
         followsSecret = wasSecret && isLiteral
@@ -188,10 +195,12 @@ struct SecretContext {
         case .openParen:
             if awaitsCall, hiddenDepth == nil { hiddenDepth = depth }
             if awaitsConfig { configDepth = depth }
+            if awaitsOptions, optionsDepth == nil { optionsDepth = depth }
             depth += 1
         case .closeParen:
             depth -= 1
             if let hidden = hiddenDepth, depth <= hidden { hiddenDepth = nil }
+            if let options = optionsDepth, depth <= options { optionsDepth = nil }
             if let config = configDepth, depth <= config { configDepth = nil }
             if let column = secretColumnDepth, depth < column { secretColumnDepth = nil }
         case .comma:

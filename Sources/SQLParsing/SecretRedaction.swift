@@ -73,6 +73,15 @@ package enum SecretRedaction {
                 if text.utf8.count < 1 << 12, text != "***", !secrets.contains(text) { secrets.append(text) }
             }
 
+            /// Everything up to the text's end, as the server's message may quote it: words, tokens, names in small letters.
+            mutating func add(rest: ArraySlice<UInt8>) {
+                for piece in rest.split(whereSeparator: Lexer.isSpace) { add(literal: piece) }
+                for piece in rest.split(whereSeparator: { !Lexer.isNamePart($0) }) where piece.count >= 3 {
+                    add(piece)
+                    add(piece.map(Keyword.folded))
+                }
+            }
+
             /// A literal with its quotes, as it stands and as the server reads it.
             mutating func add(literal: ArraySlice<UInt8>) {
                 let text = String(decoding: literal, as: UTF8.self)
@@ -136,13 +145,7 @@ package enum SecretRedaction {
                         context.endsNowhere(token, next: token.end < original.count ? original[token.end] : nil)
                     {
                         result += original[copied..<token.start]
-                        let rest = original[token.start...]
-                        for piece in rest.split(whereSeparator: Lexer.isSpace) { found.add(literal: piece) }
-                        // As the server's message may quote them: a token of it, a name in small letters.
-                        for piece in rest.split(whereSeparator: { !Lexer.isNamePart($0) }) where piece.count >= 3 {
-                            found.add(piece)
-                            found.add(piece.map(Keyword.folded))
-                        }
+                        found.add(rest: original[token.start...])
                         result += Array(SecretRedaction.mark.utf8)
                         copied = original.count
                         break
@@ -168,7 +171,18 @@ package enum SecretRedaction {
                     } else if token.isString || token.kind == .quotedName || token.kind == .unicodeName {
                         result += original[copied..<token.start]
                         let start = result.count
-                        result += inner(slice, token, depth)
+                        let shown = inner(slice, token, depth)
+                        result += shown
+                        // A quote that was not doubled has ended the literal within a secret.
+                        let isBroken =
+                            token.isQuotedLiteral && token.end < original.count
+                            && Lexer.isNamePart(original[token.end]) && !shown.elementsEqual(slice)
+                        if isBroken {
+                            found.add(rest: original[token.end...])
+                            result += Array(" ***".utf8)
+                            copied = original.count
+                            break
+                        }
                         if token.isString { literal = start..<result.count }
                         copied = token.end
                     }
@@ -191,6 +205,11 @@ package enum SecretRedaction {
                     literal, backslashes: token.kind == .escapeString, unicode: token.kind == .unicodeString)
                 if let connection = reading?.redactedConnection(&found) { return connection }
                 let shown = FreeText.redacted(literal, &found)
+                // A body in quotes is SQL as well as one in dollars.
+                if let reading, reading.mayBeBody, depth < SecretRedaction.depthLimit {
+                    let body = redacted(reading.meaning, depth: depth + 1)
+                    if body != reading.meaning { return ReadLiteral.quoted(FreeText.redacted(body[...], &found)) }
+                }
                 return reading?.redactedMeaning(of: shown, &found) ?? shown
             }
             let tag = literal[literal.startIndex...tagEnd]

@@ -35,9 +35,19 @@ struct TrailOptions: ParsableArguments {
             return trails
         }
         let path = try livePath()
-        let paths = AuditFiles(livePath: path).members().map(\.path)
-        // Without any file: what opening it says is what is wrong.
-        return [try Trail(name: path, paths: paths.isEmpty ? [path] : paths, usesIndex: !noIndex)]
+        let files = AuditFiles(livePath: path)
+        var members = files.members()
+        var repetitions = 0
+        while true {
+            // Without any file: what opening it says is what is wrong.
+            let paths = members.isEmpty ? [path] : members.map(\.path)
+            let opened = Result { () throws(AuditFault) in try Trail(name: path, paths: paths, usesIndex: !noIndex) }
+            // A running Holdfast may have closed, compressed or deleted a file meanwhile: then one is missing here.
+            let now = files.members()
+            repetitions += 1
+            if now == members || repetitions == 50 { return [try opened.get()] }
+            members = now
+        }
     }
 
     /// The file that proxy.conf names.

@@ -78,7 +78,11 @@ struct AuditVerifyCommand: ParsableCommand {
         var verifier = AuditVerifier(keys: keys, publicKey: publicKey?.lowercased())
         if let first = paths.first { verifier.expect(trailOf: first) }
         for path in checkpoints { try verifier.expect(checkpointsIn: path) }
-        for path in paths { verifier.take(path) }
+        if files.isEmpty, let place {
+            take(AuditFiles(livePath: place.path), &verifier)
+        } else {
+            for path in paths { verifier.take(path) }
+        }
         let result = verifier.finish(isAll: files.isEmpty)
         // Emptied files prove nothing.
         guard result.records > 0 || result.unsealed > 0 || !result.isWhole else {
@@ -87,6 +91,57 @@ struct AuditVerifyCommand: ParsableCommand {
                     + "checkpoints tell (--checkpoints)")
         }
         return result
+    }
+
+    /// All files of a trail. A running Holdfast closes, compresses and deletes some meanwhile, and may be in the middle of a
+    /// line: what was found while a file changed is looked at again.
+    private func take(_ trail: AuditFiles, _ verifier: inout AuditVerifier) {
+        let untouched = verifier
+        var last: Int64 = 0
+        var repetitions = 0
+        func repeats() -> Bool {
+            repetitions += 1
+            usleep(20_000)
+            return repetitions < 100
+        }
+        while true {
+            let members = trail.members()
+            guard let next = members.first(where: { $0.number ?? .max > last }) else { return }
+            // keep_files has overtaken us.
+            if last > 0, !members.contains(where: { $0.number == last }), repeats() {
+                verifier = untouched
+                last = 0
+                continue
+            }
+            let before = FileState(next.path)
+            var attempt = verifier
+            attempt.take(next.path)
+            if attempt.findingCount > verifier.findingCount, FileState(next.path) != before || before == nil, repeats()
+            {
+                continue
+            }
+            // What was written when the files were listed has been closed since, and something else is written now.
+            if next.number == nil, trail.members().contains(where: { $0.number ?? 0 > last }), repeats() { continue }
+            verifier = attempt
+            guard let number = next.number else { return }
+            last = number
+        }
+    }
+
+    /// Which file a path names, and how long it is.
+    private struct FileState: Equatable {
+        var device: dev_t
+        var inode: ino_t
+        var byteCount: off_t
+
+        /// Nil if there is none.
+        init?(_ path: String) {
+            var information = stat()
+            guard stat(path, &information) == 0 else { return nil }
+            device = information.st_dev
+            inode = information.st_ino
+            byteCount = information.st_size
+        }
     }
 
     private func printText(_ result: AuditVerifier.Result) {

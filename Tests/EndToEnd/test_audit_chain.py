@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -238,6 +239,31 @@ def test_an_end_that_is_cut_off_is_named_by_a_checkpoint(copy: Path) -> None:
     ).stdout.strip()
     code, findings = verified(copy, "--checkpoints", str(copy / "heads.jsonl"), "--public-key", key)
     assert code == 1 and findings[0]["kind"] == "checkpoint" and "cut off" in str(findings[0]["text"])
+
+
+def test_a_trail_that_is_being_written_is_whole_all_the_time(start_holdfast: StartHoldfast, test_database: str) -> None:
+    holdfast = start_holdfast(audit={"file": "audit.jsonl", "rotate_size": "64kB", "keep_files": 3, "durability": "write"})
+    done = threading.Event()
+
+    def work(number: int) -> None:
+        with holdfast.connect(test_database) as connection:
+            while not done.is_set():
+                connection.execute(f"CREATE TABLE busy{number} (text text DEFAULT '{'x' * 9000}')")  # type: ignore[call-overload]
+                connection.execute(f"DROP TABLE busy{number}")  # type: ignore[call-overload]
+
+    workers = [threading.Thread(target=work, args=(number,)) for number in range(3)]
+    for worker in workers:
+        worker.start()
+    try:
+        results = [audit(holdfast, "verify") for _ in range(25)]
+        searches = [audit(holdfast, "--limit", "3") for _ in range(10)]
+    finally:
+        done.set()
+        for worker in workers:
+            worker.join()
+    assert not [result.stdout + result.stderr for result in results if result.returncode != 0]
+    assert not [result.stderr for result in searches if result.returncode != 0]
+    assert any("deleted by keep_files" in result.stdout for result in results)
 
 
 def test_a_trail_that_was_emptied_is_not_called_whole(copy: Path) -> None:

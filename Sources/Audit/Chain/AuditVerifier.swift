@@ -161,6 +161,9 @@ package struct AuditVerifier {
         settleTorn()
     }
 
+    /// How much is wrong so far.
+    package var findingCount: Int { result.findingCount }
+
     /// All files have been taken.
     ///
     /// - Parameter isAll: they are all that there are: of older ones a record must say that `keep_files` deleted them.
