@@ -110,7 +110,8 @@ package struct AuditRowText {
             return row.state == .inDoubt ? "in doubt: the proxy ended first" : "no outcome yet"
         }
         if let sqlState = outcome.sqlState {
-            return "failed \(sqlState)" + (outcome.message.map { ": \($0)" } ?? "")
+            let failed = "failed \(sqlState)" + (outcome.message.map { ": \($0)" } ?? "")
+            return outcome.transaction == .unknown ? failed + ", in doubt: it may have committed before" : failed
         }
         switch outcome.transaction {
         case .committed: return "committed"
@@ -118,7 +119,7 @@ package struct AuditRowText {
         case .rolledBackToSavepoint: return "rolled back to a savepoint"
         case .prepared: return "prepared" + (outcome.gid.map { " as \($0)" } ?? "")
         case .lost: return "lost with the connection: rolled back"
-        case .unknown: return "in doubt: the connection was lost"
+        case .unknown: return "in doubt: " + (outcome.message ?? "the connection was lost")
         }
     }
 

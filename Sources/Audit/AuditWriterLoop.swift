@@ -196,7 +196,9 @@ final class AuditWriterLoop {
             _ = try append(chain.end(reason: reason), recordCount: 1, syncs: true)
             let path = chain.closedPath
             try file.rotate(to: path)
-            _ = try append(chain.retire(), recordCount: 0, syncs: true)
+            let retired = chain.retire()
+            _ = try append(retired.lines, recordCount: 0, syncs: true)
+            chain.delete(retired.paths)
             chain.compress(path)
         } catch {
             // What was to be written has been. Each attempt leaves a record that the file ends: not with every record.

@@ -261,13 +261,10 @@ package final class ProxyServer {
         for counter in limits.counters.nonZero { counters[counter.name] = "\(counter.value)" }
         for counter in sinks.counters { counters[counter.name] = "\(counter.value)" }
         let trail = audit.counters
-        counters["audit_records_written"] = "\(trail.recordsWritten)"
-        counters["audit_flushes"] = "\(trail.syncs)"
-        if trail.failures > 0 {
-            counters["audit_write_failures"] = "\(trail.failures)"
-            counters["audit_records_in_backlog"] = "\(trail.recordsInBacklog)"
-            counters["audit_records_lost"] = "\(trail.recordsLost)"
-        }
+        for (name, value) in [
+            ("audit_failures", trail.failures), ("audit_records_waiting", trail.recordsInBacklog),
+            ("audit_records_lost", trail.recordsLost),
+        ] where value > 0 { counters[name] = "\(value)" }
         logger.notice("counters", metadata: counters)
     }
 
@@ -300,6 +297,10 @@ package final class ProxyServer {
         logCounters()
         audit.append([AuditBridge.record(.stop)])
         audit.close()
+        let lost = audit.counters.recordsLost
+        if lost > 0 {
+            logger.critical("\(lost) records of the audit trail are lost: it could not be written")
+        }
         sinks.stop()
     }
 

@@ -4,6 +4,7 @@ import Glibc
 import Logging
 import Policy
 import PostgresWire
+import SQLParsing
 import Session
 import Snapshots
 import TLSEngine
@@ -447,7 +448,7 @@ final class SessionDriver {
             "session opened",
             metadata: [
                 "session": "\(id)", "client": "\(peer.text)", "user": "\(subject.user)",
-                "database": "\(subject.database)", "tag": "\(rules.tag)",
+                "database": "\(SecretRedaction.redacted(text: subject.database))", "tag": "\(rules.tag)",
             ])
         phase = .connecting
         upstream = loop.context.upstreams.upstream(for: subject.database)
@@ -466,7 +467,9 @@ final class SessionDriver {
         return AuditBridge(
             identity: AuditRecord.SessionIdentity(
                 session: id, client: peer.text, user: subject.user, database: subject.database,
-                applicationName: subject.applicationName, tag: machine.value.tag, backendProcessID: knownProcess,
+                // Whatever the client calls itself: some put their connection string there.
+                applicationName: SecretRedaction.redacted(text: subject.applicationName), tag: machine.value.tag,
+                backendProcessID: knownProcess,
                 osUser: subject.osUser),
             maximumTextBytes: loop.context.maximumTextBytes)
     }

@@ -14,6 +14,7 @@ extension StatementReader {
             worklist.add(alter.def)
         case T_AlterSystemStmt:
             name("ALTER SYSTEM")
+            draft.mustRunAlone = true
             decideStoredSetting(node.node(AlterSystemStmt.self).pointee.setstmt, of: nil)
         case T_AlterRoleSetStmt:
             name("ALTER ROLE")

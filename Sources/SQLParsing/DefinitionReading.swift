@@ -37,6 +37,7 @@ extension StatementReader {
             let index = node.node(IndexStmt.self).pointee
             name("CREATE INDEX")
             noteCondition(index.if_not_exists)
+            if index.concurrent { draft.mustRunAlone = true }
             var object = TreeName.object(.index, index.relation)
             object.part = index.idxname.map { Swift.String(cString: $0) }
             add(.create, object)
@@ -122,6 +123,7 @@ extension StatementReader {
         default:
             guard let (command, object) = Self.plainDefinition(node) else { return false }
             name(command)
+            if node.tag == T_CreatedbStmt || node.tag == T_CreateTableSpaceStmt { draft.mustRunAlone = true }
             add(.create, object)
             noteNamedFunctions(in: node)
         }
@@ -228,6 +230,9 @@ extension StatementReader {
             default: break
             }
         }
+        // COMMIT, plpy.commit(), or a procedure that does it. EXECUTE takes no COMMIT (exec_stmt_dynexecute, pl_exec.c).
+        let text = FoldedScanner(Array((TreeName.text(of: body) ?? "").utf8))
+        draft.mayCommit = text.contains("commit") || text.contains("call")
         noteBody(language: language, body: body, place: "in a DO body")
     }
 

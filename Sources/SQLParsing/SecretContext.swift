@@ -29,11 +29,18 @@ struct SecretContext {
     private var literalIsOpen = false
     /// One that is a pattern for such a text, 'ALTER ROLE %I PASSWORD %L'.
     private var literalIsFormat = false
+    /// One that ends with the quote that opens the password: concat('ALTER ROLE a PASSWORD ''', …).
+    private var literalIsText = false
     /// A password is being put together: every literal up to the statement's end may be one.
     private var isTainted = false
     /// A column of such a name is being defined, at this depth: its default is one.
     private var secretColumnDepth: Int?
     private var followsDefault = false
+    /// DEFAULT, or what a column is made from, and the value may be an expression.
+    private var valueIsOpen = false
+    /// SET app.password = …: all that comes may be it.
+    private var settingIsOpen = false
+    private var followsCast = false
     private var followsAs = false
     private var followsLiteralAs = false
     private var followsLiteral = false
@@ -50,20 +57,27 @@ struct SecretContext {
         self.isBody = isBody
     }
 
-    func isSecret(_ token: Token, _ word: Keyword) -> Bool {
+    /// - Parameter isAssignmentSign: the token is one.
+    func isSecret(_ token: Token, _ word: Keyword, isAssignmentSign: Bool = false) -> Bool {
         let isLiteral = token.isString || token.kind == .bitString || token.kind == .parameter
         if followsName {
             if isLiteral { return true }
             // Forgotten or wrong quotes: still what somebody meant to be the password.
             let isBare = [.word, .quotedName, .unicodeName, .number].contains(token.kind)
+            if token.kind == .operator || token.kind == .stray {
+                // PASSWORD `x`, PASSWORD @x
+                return isRole && followsPasswordWord && !followsAssignment && !isAssignmentSign
+            }
             guard isBare, word != "null", word != "password", word != "default", word != "to" else { return false }
             if isBody, followsAssignment, token.kind == .quotedName { return true }
             return (isRole && followsPasswordWord) || followsIdentified || (isSetting && followsAssignment)
         }
+        if settingIsOpen { return isLiteral || [.word, .quotedName, .unicodeName, .number].contains(token.kind) }
         guard isLiteral else { return false }
         if followsSecret || setsPassword || isTainted { return true }
         if let hiddenDepth, depth > hiddenDepth { return true }
         if secretColumnDepth == depth, followsDefault || (isBody && followsColonEquals) { return true }
+        if valueIsOpen { return true }
         if assemblesPasswords, followsDeclaration { return true }
         if insert.isSecret { return true }
         return isRole && !followsUntil
@@ -71,11 +85,23 @@ struct SecretContext {
 
     /// Whether the token names the literal before the AS before it as a secret.
     func namesLiteralBefore(_ name: ArraySlice<UInt8>, _ token: Token) -> Bool {
-        followsLiteralAs && token.kind == .word && SecretName.isOne(name)
+        followsLiteralAs && (token.kind == .word || token.kind == .quotedName) && SecretName.isOne(name)
+    }
+
+    /// Whether a secret that is not in its quotes leaves nobody sure where it ends: the statement cannot be run, and all
+    /// that follows may belong to it. Asked before the secret is taken.
+    ///
+    /// - Parameter next: the byte right behind it.
+    func endsNowhere(_ token: Token, next: UInt8?) -> Bool {
+        guard followsName, isRole || followsIdentified, !settingIsOpen, !isSetting else { return false }
+        guard token.isString || token.kind == .bitString else { return token.kind != .parameter }
+        // 'it's
+        return next.map { Lexer.isNamePart($0) || $0 == UInt8(ascii: "'") || $0 == UInt8(ascii: "\"") } ?? false
     }
 
     mutating func take(_ token: Token, _ word: Keyword, _ slice: ArraySlice<UInt8>) {
-        let wasSecret = isSecret(token, word)
+        let isAssignment = Self.isAssignment(token, slice)
+        let wasSecret = isSecret(token, word, isAssignmentSign: isAssignment)
         if token.kind == .semicolon {
             self = SecretContext(assemblesPasswords: assemblesPasswords, isBody: isBody)
             return
@@ -84,13 +110,17 @@ struct SecretContext {
         takeDynamic(token, word, slice, isLiteral: isLiteral)
         takeNesting(token)
         insert.take(token, word, slice)
-        let isAssignment = Self.isAssignment(token, slice)
         followsLiteralAs = word == "as" && followsLiteral
-        followsLiteral = isLiteral
+        // 'x'::text, md5('x')
+        let isCast = token.kind == .operator && slice.elementsEqual("::".utf8)
+        followsLiteral =
+            isLiteral || followsLiteral && (isCast || token.kind == .closeParen || (followsCast && token.kind == .word))
+        followsCast = isCast
         followsDeclaration = isAssignment || (word == "default" && assemblesPasswords)
         followsDefault = word == "default"
         followsColonEquals = isAssignment && slice.elementsEqual(":=".utf8)
-        awaitsConfig = word == "set_config"
+        awaitsConfig = token.kind == .word && SecretName.takesNames(slice)
+        takeColumnValue(word, isAssignment: isAssignment)
         followsUntil = word == "until"
         followsSecret = wasSecret && isLiteral
         takeName(token, word, slice, isAssignment: isAssignment)
@@ -113,11 +143,24 @@ struct SecretContext {
         if followsName, isAssignment || token.kind == .openParen || word == "to" {
             // password = 'x', password => 'x', PASSWORD('x'), SET app.password TO 'x' keep what came before.
             followsAssignment = followsAssignment || isAssignment || word == "to"
+            if isSetting, followsAssignment { settingIsOpen = true }
             return
         }
         awaitsCall = token.kind == .word && (SecretName.isFunction(slice) || (followsName && followsAssignment))
         followsIdentified = word == "identified" || (followsIdentified && word == "by")
         followsName = followsIdentified && word == "by"
+    }
+
+    /// What a column of such a name is made from: `DEFAULT ('x'::text)`, `USING 'x'`, `GENERATED ALWAYS AS ('x')`.
+    private mutating func takeColumnValue(_ word: Keyword, isAssignment: Bool) {
+        guard secretColumnDepth == depth else {
+            if secretColumnDepth == nil { valueIsOpen = false }
+            return
+        }
+        guard first == "create" || first == "alter" else { return }
+        if word == "default" || word == "generated" || (word == "using" && first == "alter") { valueIsOpen = true }
+        // A parameter's default: f(api_key text = 'x')
+        if isAssignment, depth > 0, first == "create" { valueIsOpen = true }
     }
 
     private mutating func takeCommand(_ word: Keyword) {
@@ -165,24 +208,26 @@ struct SecretContext {
             literalNames = SecretName.isOne(slice)
             literalIsOpen = FreeText.endsOpen(slice)
             literalIsFormat = literalIsOpen && slice.contains(UInt8(ascii: "%"))
+            literalIsText = literalIsOpen && slice.contains(0x20) && slice.dropLast().last == UInt8(ascii: "'")
             return
         }
         if literalNames, token.kind == .comma, let configDepth, hiddenDepth == nil { hiddenDepth = configDepth }
-        let continues = token.kind == .comma && depth > 0 && literalIsFormat
+        let continues = token.kind == .comma && depth > 0 && (literalIsFormat || literalIsText)
         if literalIsOpen, continues || token.kind == .operator || word == "using" { isTainted = true }
         literalNames = false
         literalIsOpen = false
     }
 
     /// `=`, `=>`, `:=` and what a lexer makes of a part of it.
-    private static func isAssignment(_ token: Token, _ slice: ArraySlice<UInt8>) -> Bool {
+    static func isAssignment(_ token: Token, _ slice: ArraySlice<UInt8>) -> Bool {
         guard token.kind == .operator || token.kind == .colon, slice.count <= 2 else { return false }
         return slice.allSatisfy { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: ":") || $0 == UInt8(ascii: ">") }
             && !slice.elementsEqual(">".utf8) && !slice.elementsEqual(">=".utf8) && !slice.elementsEqual("::".utf8)
     }
 }
 
-/// INSERT INTO users (name, password) VALUES ('a', 'secret'): which values are secrets.
+/// INSERT INTO users (name, password) VALUES ('a', 'secret'), SET (name, password) = ('a', 'secret'): which values are
+/// secrets.
 private struct InsertedColumns {
     private enum Place { case none, into, named, columns, behindColumns, values }
 
@@ -200,8 +245,14 @@ private struct InsertedColumns {
             place = .into
             return
         }
+        if word == "set" {
+            self = InsertedColumns()
+            place = .named
+            return
+        }
         guard place != .none else { return }
         switch token.kind {
+        case .operator where place == .behindColumns && slice.elementsEqual("=".utf8): place = .values
         case .openParen:
             if place == .named { place = .columns }
             if depth == 0 { index = 0 }

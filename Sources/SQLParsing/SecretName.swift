@@ -3,7 +3,8 @@ enum SecretName {
     /// What such a name ends with, in lower case; a name that has `passw` anywhere is one as well.
     private static let endings: [StaticString] = [
         "secret", "token", "pwd", "passphrase", "passcode", "apikey", "api_key", "secretkey", "secret_key", "accesskey",
-        "access_key", "privatekey", "private_key", "encryption_key", "credential", "credentials", "_pass",
+        "access_key", "privatekey", "private_key", "encryption_key", "credential", "credentials", "_pass", "_pw",
+        "auth_key", "signing_key", "hmac_key",
     ]
 
     /// What is said about passwords rather than being one.
@@ -18,19 +19,34 @@ enum SecretName {
     static func isOne(_ name: ArraySlice<UInt8>) -> Bool {
         var name = name
         if name.first == UInt8(ascii: "\"") || name.first == UInt8(ascii: "'") { name = name.dropFirst().dropLast() }
-        guard (3...64).contains(name.count), let last = name.last else { return false }
+        // token2, api_key_1
+        while let last = name.last, Lexer.isDigit(last) { name = name.dropLast() }
+        if name.last == UInt8(ascii: "_") { name = name.dropLast() }
+        guard (2...64).contains(name.count), let last = name.last else { return false }
         let scanner = FoldedScanner(name)
         if scanner.contains("passw") { return !harmless.contains(where: scanner.ends) }
         switch Keyword.folded(last) {
         case UInt8(ascii: "d"), UInt8(ascii: "e"), UInt8(ascii: "l"), UInt8(ascii: "n"), UInt8(ascii: "s"),
             UInt8(ascii: "t"), UInt8(ascii: "y"):
             return endings.contains(where: scanner.ends) || scanner.isWhole("pass")
+        case UInt8(ascii: "w"): return scanner.isWhole("pw") || scanner.ends("_pw")
         default: return false
         }
     }
 
     /// A name written with escapes (`U&"p\0061ss"`): nobody hides a harmless one like that.
     static func isHidden(_ name: ArraySlice<UInt8>) -> Bool { name.contains(UInt8(ascii: "\\")) }
+
+    /// Functions in which a literal may be the name of the next one.
+    static func takesNames(_ name: ArraySlice<UInt8>) -> Bool {
+        guard (6...18).contains(name.count) else { return false }
+        let scanner = FoldedScanner(name)
+        return namingFunctions.contains(where: scanner.isWhole)
+    }
+
+    private static let namingFunctions: [StaticString] = [
+        "set_config", "jsonb_build_object", "json_build_object", "json_object", "hstore",
+    ]
 
     /// Functions whose arguments are keys or passwords.
     static func isFunction(_ name: ArraySlice<UInt8>) -> Bool {
@@ -89,7 +105,7 @@ struct FoldedScanner {
             switch Keyword.folded(byte) {
             case UInt8(ascii: "p"):
                 if matches("passw", at: at) || matches("pass", at: at) || matches("pwd", at: at) { return true }
-                if matches("pgp_", at: at) { return true }
+                if matches("pgp_", at: at) || matches("pw", at: at) { return true }
             case UInt8(ascii: ":"): if matches("://", at: at) { return true }
             case UInt8(ascii: "r"): if matches("role", at: at) { return true }
             case UInt8(ascii: "u"): if matches("user", at: at) || matches("u&\"", at: at) { return true }
@@ -98,14 +114,22 @@ struct FoldedScanner {
             case UInt8(ascii: "t"): if matches("token", at: at) { return true }
             case UInt8(ascii: "k"): if matches("key", at: at) { return true }
             case UInt8(ascii: "m"): if matches("md5", at: at) { return true }
+            case UInt8(ascii: "a"): if matches("authorization", at: at) { return true }
+            case UInt8(ascii: "\\"): if at + 1 < bytes.count { return true }
             case UInt8(ascii: "i"): if matches("identified", at: at) { return true }
             case UInt8(ascii: "b"): if matches("bearer", at: at) { return true }
-            case UInt8(ascii: "c"): if matches("crypt", at: at) || matches("credential", at: at) { return true }
+            case UInt8(ascii: "c"):
+                if matches("curl", at: at) || matches("crypt", at: at) || matches("credential", at: at) { return true }
             case UInt8(ascii: "h"): if matches("hmac", at: at) { return true }
             default: break
             }
         }
         return false
+    }
+
+    /// A routine in another language than the server's own, where any kind of text may stand.
+    var isForeignRoutine: Bool {
+        contains("language") && (contains("plpy") || contains("plperl") || contains("plv8") || contains("pltcl"))
     }
 
     /// A text that puts statements about passwords together: what it assigns to variables may be one.

@@ -98,6 +98,9 @@ package enum SecretRedaction {
         var parameters: Set<Int> = []
         var secrets: [String] { found.secrets }
 
+        /// The routine is in no SQL.
+        private var isForeign = false
+
         init(settings: LexicalSettings) { self.settings = settings }
 
         mutating func redacted(_ original: [UInt8], depth: Int) -> [UInt8] {
@@ -108,6 +111,7 @@ package enum SecretRedaction {
             }
             var result: [UInt8] = []
             result.reserveCapacity(original.count)
+            if depth == 0 { isForeign = FoldedScanner(original).isForeignRoutine }
             lexable.withUnsafeBytes { bytes in
                 var lexer = Lexer(bytes, standardConformingStrings: settings.standardConformingStrings)
                 var context = SecretContext(
@@ -126,7 +130,24 @@ package enum SecretRedaction {
                         continue
                     }
                     let word = token.kind == .word ? Keyword(token, bytes) : .none
-                    if context.isSecret(token, word) {
+                    let isSecret = context.isSecret(
+                        token, word, isAssignmentSign: SecretContext.isAssignment(token, slice))
+                    if isSecret,
+                        context.endsNowhere(token, next: token.end < original.count ? original[token.end] : nil)
+                    {
+                        result += original[copied..<token.start]
+                        let rest = original[token.start...]
+                        for piece in rest.split(whereSeparator: Lexer.isSpace) { found.add(literal: piece) }
+                        // As the server's message may quote them: a token of it, a name in small letters.
+                        for piece in rest.split(whereSeparator: { !Lexer.isNamePart($0) }) where piece.count >= 3 {
+                            found.add(piece)
+                            found.add(piece.map(Keyword.folded))
+                        }
+                        result += Array(SecretRedaction.mark.utf8)
+                        copied = original.count
+                        break
+                    }
+                    if isSecret {
                         if token.kind == .parameter {
                             if let number = Int(String(decoding: slice.dropFirst(), as: UTF8.self)) {
                                 parameters.insert(number)
@@ -139,17 +160,17 @@ package enum SecretRedaction {
                             if token.start > copied || !result.suffix(mark.count).elementsEqual(mark) { result += mark }
                             copied = token.end
                         }
+                    } else if context.namesLiteralBefore(slice, token), let before = literal {
+                        // 'secret' AS password
+                        found.add(literal: result[before])
+                        result.replaceSubrange(before, with: Array(SecretRedaction.mark.utf8))
+                        literal = nil
                     } else if token.isString || token.kind == .quotedName || token.kind == .unicodeName {
                         result += original[copied..<token.start]
                         let start = result.count
                         result += inner(slice, token, depth)
                         if token.isString { literal = start..<result.count }
                         copied = token.end
-                    } else if context.namesLiteralBefore(slice, token), let before = literal {
-                        // 'secret' AS password
-                        found.add(literal: result[before])
-                        result.replaceSubrange(before, with: Array(SecretRedaction.mark.utf8))
-                        literal = nil
                     }
                     context.take(token, word, slice)
                 }
@@ -164,14 +185,24 @@ package enum SecretRedaction {
         private mutating func inner(_ literal: ArraySlice<UInt8>, _ token: Token, _ depth: Int) -> [UInt8] {
             guard token.kind == .dollarString, depth < SecretRedaction.depthLimit,
                 let tagEnd = literal.dropFirst().firstIndex(of: UInt8(ascii: "$"))
-            else { return FreeText.redacted(literal, &found) }
+            else {
+                guard token.isQuotedLiteral else { return FreeText.redacted(literal, &found) }
+                let reading = ReadLiteral(
+                    literal, backslashes: token.kind == .escapeString, unicode: token.kind == .unicodeString)
+                if let connection = reading?.redactedConnection(&found) { return connection }
+                let shown = FreeText.redacted(literal, &found)
+                return reading?.redactedMeaning(of: shown, &found) ?? shown
+            }
             let tag = literal[literal.startIndex...tagEnd]
             let closing = token.isUnterminated ? [] : tag
             guard literal.count >= tag.count + closing.count else { return FreeText.redacted(literal, &found) }
             let body = literal[(tagEnd + 1)..<(literal.endIndex - closing.count)]
             var inside = redacted(Array(body), depth: depth + 1)
             // Without a semicolon it may as well be a connection string.
-            if !body.contains(UInt8(ascii: ";")) { inside = FreeText.redacted(inside[...], &found) }
+            if isForeign || !body.contains(UInt8(ascii: ";")) {
+                inside = FreeText.redacted(inside[...], &found)
+                inside = ConnectionSecrets.redacted(inside, &found) ?? inside
+            }
             return Array(tag) + inside + Array(closing)
         }
     }

@@ -10,6 +10,7 @@ struct StatementDraft {
     var prepared = PreparedStatementUse.none
     var isConditional = false
     var mustRunAlone = false
+    var mayCommit = false
     var remarks: [String] = []
     /// A DELETE or UPDATE in it has a condition that chooses rows.
     var choosesRows = false
@@ -58,6 +59,7 @@ struct StatementDraft {
             range: range, command: command, classes: classes, effects: effects, transaction: transaction,
             prepared: prepared, isConditional: isConditional, remarks: remarks)
         facts.mustRunAlone = mustRunAlone
+        facts.mayCommit = mayCommit
         facts.runsStoredCode = runsStoredCode
         return facts
     }

@@ -76,6 +76,8 @@ package struct StatementFacts: Sendable, Hashable {
     package var isConditional: Bool
     /// The server runs it in no transaction block (`PreventInTransactionBlock`, xact.c): DROP DATABASE, CONCURRENTLY.
     package var mustRunAlone = false
+    /// It may commit on its way, and go on: a procedure, or a DO block with COMMIT in it. Not within a transaction block.
+    package var mayCommit = false
     /// Some of it is done by code that is in the database already: where names lead there, the session cannot tell.
     package var runsStoredCode = false
     /// What it would take along, once the server was asked.

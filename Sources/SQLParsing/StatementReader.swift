@@ -226,6 +226,7 @@ struct StatementReader {
             }
         case T_DropTableSpaceStmt:
             name("DROP TABLESPACE")
+            draft.mustRunAlone = true
             draft.isConditional = node.node(DropTableSpaceStmt.self).pointee.missing_ok
             add(
                 .dropOther,
@@ -297,6 +298,7 @@ struct StatementReader {
         case T_ExplainStmt: decideExplain(node.node(ExplainStmt.self))
         case T_CallStmt:
             name("CALL")
+            draft.mayCommit = true
             worklist.add(node.node(CallStmt.self).pointee.funccall)
         case T_DoStmt: decideDo(node.node(DoStmt.self))
         case T_LoadStmt:

@@ -39,6 +39,8 @@ final class AuditedStatement {
     var commandTag: String?
     var sqlState: String?
     var message: String?
+    /// It may have committed before it ended or failed (``StatementFacts/mayCommit``).
+    var mayCommit = false
     /// What was taken out of its text; never written anywhere, but looked for in the server's error.
     let secrets: [String]
 

@@ -109,7 +109,9 @@ extension SessionMachine {
             let part = isAlone ? text : UnsafeRawBufferPointer(rebasing: text[range])
             let shown = withoutSecrets(part)
             let secrets = shown.secrets + ofOthers + (remembered?.secrets ?? [])
-            note.audited.append((index, AuditedStatement(id: id, startedAt: startedAt, secrets: secrets)))
+            let audited = AuditedStatement(id: id, startedAt: startedAt, secrets: secrets)
+            audited.mayCommit = statement.mayCommit
+            note.audited.append((index, audited))
             intents.append(
                 StatementNote(
                     event: .intent, id: id, command: statement.command, sql: shown.text,

@@ -251,6 +251,7 @@ extension SessionMachine {
             audited.finishedAt = now()
             transactions.finished(audited)
         }
+        if facts?.mustRunAlone == true { outcomes += transactions.ranAlone() }
         switch facts?.prepared ?? .none {
         case .prepare(let name):
             statements.confirm(Array(name.utf8.prefix(63)), note.remembered)

@@ -48,8 +48,22 @@ struct TransactionLog: ~Copyable {
     /// - Returns: what became of it; nothing if nothing is open.
     mutating func readyIdle() -> [OutcomeNote] {
         defer { hasFailed = false }
-        return open.isEmpty ? [] : end(hasFailed ? .rolledBack : .committed)
+        guard !open.isEmpty else { return [] }
+        guard hasFailed else { return end(.committed) }
+        // A COMMIT in a procedure or DO block, which only an implicit transaction lets it do, ends that for all before it.
+        let doubtful = open.lastIndex(where: \.mayCommit).map { open[...$0] } ?? []
+        let outcomes = doubtful.map { statement in
+            var outcome = statement.outcome(.unknown)
+            if outcome.message == nil { outcome.message = "COMMIT may have come before the error" }
+            return outcome
+        }
+        open.removeFirst(doubtful.count)
+        return outcomes + end(.rolledBack)
     }
+
+    /// The server completed a statement that it runs in no transaction block: it has committed, also where a pipeline goes on
+    /// (`XACT_FLAGS_NEEDIMMEDIATECOMMIT`, xact.h). Nothing else can be open then.
+    mutating func ranAlone() -> [OutcomeNote] { end(.committed) }
 
     /// The server is ready inside a transaction, or nothing is open.
     mutating func ready() { hasFailed = false }

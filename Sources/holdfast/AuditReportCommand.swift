@@ -58,14 +58,37 @@ struct AuditReportCommand: ParsableCommand {
         if output.isIncomplete { throw ExitCode(2) }
     }
 
-    /// Whole or not at all.
+    /// Whole or not at all. A new file is nobody else's (0600), as the trail is not.
     private func write(_ text: String, to path: String) throws(AuditFault) {
-        do {
-            try Data(text.utf8).write(to: URL(fileURLWithPath: path), options: .atomic)
-        } catch {
-            throw AuditFault(
-                description: "the report cannot be written to \(path): \(error.localizedDescription); name a file in a "
-                    + "folder that you may write to")
+        var information = stat()
+        let isThere = stat(path, &information) == 0
+        // A pipe or a device is written to; a file is replaced.
+        let isReplaced = !isThere || information.st_mode & S_IFMT == S_IFREG
+        let unfinished = isReplaced ? path + ".part" : path
+        let flags = O_WRONLY | O_CREAT | O_CLOEXEC | (isReplaced ? O_TRUNC | O_NOFOLLOW : 0)
+        let descriptor = open(unfinished, flags, 0o600)
+        guard descriptor >= 0 else { throw unwritten(path) }
+        if isReplaced { _ = fchmod(descriptor, isThere ? information.st_mode & 0o777 : 0o600) }
+        let bytes = Array(text.utf8)
+        var written = 0
+        while written < bytes.count {
+            let count = bytes[written...].withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            written += count
         }
+        let fault = unwritten(path)
+        close(descriptor)
+        guard written == bytes.count, !isReplaced || rename(unfinished, path) == 0 else {
+            if isReplaced { unlink(unfinished) }
+            throw fault
+        }
+    }
+
+    private func unwritten(_ path: String) -> AuditFault {
+        AuditFault(
+            description:
+                "the report cannot be written to \(path): \(String(cString: strerror(errno))); name a file in a "
+                + "folder that you may write to")
     }
 }

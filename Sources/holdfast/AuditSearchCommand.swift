@@ -65,7 +65,9 @@ struct AuditSearchCommand: ParsableCommand {
     func run() throws {
         let filter = filters.filter
         var output = RowOutput(
-            RowWriter(chosenFormat, events: Set(filters.events.map(\.event)), showsSQL: sql))
+            RowWriter(
+                chosenFormat, events: Set(filters.events.map(\.event)), showsSQL: sql,
+                isTerminal: isatty(STDOUT_FILENO) == 1))
         do throws(AuditFault) {
             if follow {
                 try runFollowing(filter, &output)

@@ -29,7 +29,7 @@ struct AuditShowCommand: ParsableCommand {
     func run() throws {
         var complaints: [TrailCursor.Complaint] = []
         let story: StatementStory?
-        var output = RowOutput(RowWriter(format))
+        var output = RowOutput(RowWriter(format, isTerminal: isatty(STDOUT_FILENO) == 1))
         do throws(AuditFault) {
             let trails = try trail.trails()
             output.introduce(trails)

@@ -79,7 +79,14 @@ struct AuditVerifyCommand: ParsableCommand {
         if let first = paths.first { verifier.expect(trailOf: first) }
         for path in checkpoints { try verifier.expect(checkpointsIn: path) }
         for path in paths { verifier.take(path) }
-        return verifier.finish()
+        let result = verifier.finish(isAll: files.isEmpty)
+        // Emptied files prove nothing.
+        guard result.records > 0 || result.unsealed > 0 || !result.isWhole else {
+            throw AuditFault(
+                description: "there is no record in \(paths.joined(separator: ", ")): of a trail that was emptied only "
+                    + "checkpoints tell (--checkpoints)")
+        }
+        return result
     }
 
     private func printText(_ result: AuditVerifier.Result) {

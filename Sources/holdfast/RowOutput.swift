@@ -8,7 +8,7 @@ struct RowOutput {
     private var hasPrinted = false
     /// Nobody reads any more.
     private(set) var isClosed = false
-    /// Part of a file could not be read.
+    /// Part of a file could not be read, or what was found not be written.
     private(set) var isIncomplete = false
     private var toldLineCount = 0
     /// Lines that are no records, told or not.
@@ -51,6 +51,11 @@ struct RowOutput {
             let count = rest.withUnsafeBytes { write(STDOUT_FILENO, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
             guard count > 0 else {
+                // Half a list that a full disk has cut must not look like a whole one.
+                if errno != EPIPE {
+                    Self.say("standard output: \(String(cString: strerror(errno))): the rest is missing there")
+                    isIncomplete = true
+                }
                 isClosed = true
                 break
             }

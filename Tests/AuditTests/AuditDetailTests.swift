@@ -38,7 +38,8 @@ import Testing
                 fault: AuditRecord.Fault(.catalog, isOver: true, text: "again")),
             AuditRecord.recovery(
                 AuditRecord.RecoveryStep(
-                    action: .statement, watch: "shop", recovery: "1f", step: 2, statement: "CREATE TABLE \"a\" ()", text: "x"),
+                    action: .statement, watch: "shop", recovery: "1f", step: 2, statement: "CREATE TABLE \"a\" ()",
+                    text: "x"),
                 database: "shop", user: "root", time: 1_000, id: "y"),
             AuditRecord.recovery(
                 AuditRecord.RecoveryStep(

@@ -19,6 +19,16 @@ import Testing
         #expect(text(RowCSV.header).split(separator: ",").count == RowCSV.columns.count)
     }
 
+    @Test("on a terminal CSV has nothing that it would obey")
+    func csvOnTerminal() {
+        let row = AuditRow(record: Sample.intent("a", sql: "DROP TABLE \"\u{1B}[2J\u{202E}\""))
+        var writer = RowWriter(.csv, isTerminal: true)
+        let shown = text(writer.bytes(row))
+        #expect(shown.contains(#"DROP TABLE ""\u{1b}[2J\u{202e}"""#) && !shown.contains("\u{1B}"))
+        writer = RowWriter(.csv)
+        #expect(text(writer.bytes(row)).contains("\u{1B}[2J"))
+    }
+
     private func row(_ intent: String, _ outcome: String?) -> AuditRow {
         var row = AuditRow(record: Sample.intent("a"), state: .pending)
         row.line = Array(intent.utf8)

@@ -115,6 +115,7 @@ TAMPERING: dict[str, tuple[Damage, str]] = {
     "its end cut off": (lambda lines: lines[:-3], "seam"),
     "its last line cut in half": (lambda lines: [*lines[:-1], lines[-1][:50]], "torn"),
     "emptied": (lambda lines: [], "missing"),
+    "its beginning made something else": (lambda lines: [line.replace("file_start", "intent") if n == 0 else line for n, line in enumerate(lines)], "changed"),
 }  # fmt: skip
 
 
@@ -187,6 +188,37 @@ def test_a_closed_file_that_is_gone_is_named(copy: Path) -> None:
     assert code == 1 and findings[0]["kind"] == "missing" and "file" in str(findings[0]["text"])
 
 
+def without_start(path: Path) -> None:
+    """The first line no longer says that a file begins, and with which key; then a record is changed."""
+    lines = text_of(path).splitlines()
+    lines[0] = lines[0].replace('"event":"file_start"', '"event":"session_start"')
+    number = next(number for number, line in enumerate(lines) if '"event":"intent"' in line)
+    lines[number] = lines[number].replace('"user":"postgres"', '"user":"somebody"')
+    if path.suffix == ".zst":
+        rewrite(path, lines)
+    else:
+        path.write_text("".join(line + "\n" for line in lines))
+
+
+@pytest.mark.parametrize("place", ["the first", "the second", "the one that is written", "all"])
+def test_a_file_whose_beginning_is_no_longer_one_proves_nothing(copy: Path, place: str) -> None:
+    files = [*closed_files(copy), copy / "audit.jsonl"]
+    chosen = {"the first": files[:1], "the second": files[1:2], "the one that is written": files[-1:], "all": files}[place]
+    for path in chosen:
+        without_start(path)
+    code, findings = verified(copy)
+    assert code == 1 and findings[0]["kind"] == "changed" and str(findings[0]["path"]) == str(chosen[0]), findings[:3]
+
+
+def test_an_oldest_file_that_is_gone_is_named_unless_the_trail_says_that_it_was_deleted(copy: Path) -> None:
+    closed_files(copy)[0].unlink()
+    code, findings = verified(copy)
+    assert code == 1 and findings[0]["kind"] == "missing" and "no record says" in str(findings[0]["text"])
+    # Who names the files himself knows which.
+    named = [argument for path in (*closed_files(copy), copy / "audit.jsonl") for argument in ("--file", str(path))]
+    assert verified(copy, *named) == (0, [])
+
+
 def test_files_that_have_exchanged_their_names_are_named(copy: Path) -> None:
     one, other = closed_files(copy)[:2]
     one.rename(copy / "aside")
@@ -206,6 +238,18 @@ def test_an_end_that_is_cut_off_is_named_by_a_checkpoint(copy: Path) -> None:
     ).stdout.strip()
     code, findings = verified(copy, "--checkpoints", str(copy / "heads.jsonl"), "--public-key", key)
     assert code == 1 and findings[0]["kind"] == "checkpoint" and "cut off" in str(findings[0]["text"])
+
+
+def test_a_trail_that_was_emptied_is_not_called_whole(copy: Path) -> None:
+    for path in closed_files(copy):
+        path.unlink()
+    (copy / "audit.jsonl").write_text("")
+    result = subprocess.run(
+        [binary(), "audit", "verify", "--config", copy / "proxy.conf"], capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 2 and "there is no record in" in result.stderr
+    code, findings = verified(copy, "--checkpoints", str(copy / "heads.jsonl"))
+    assert code == 1 and findings[0]["kind"] == "checkpoint"
 
 
 def test_the_newest_file_that_is_gone_is_named_by_a_checkpoint(copy: Path) -> None:

@@ -379,6 +379,12 @@ def test_options_that_make_no_sense_are_refused(searched: Searched, options: lis
     run("search", "--config", searched.configuration, *options, status=64)
 
 
+def test_a_list_that_cannot_be_written_to_its_end_is_no_success(searched: Searched) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([binary(), "audit", "search", searched.folder], stdout=full, stderr=subprocess.PIPE, timeout=60)
+    assert done.returncode == 2 and b"No space left on device" in done.stderr
+
+
 def test_a_file_that_is_not_there_is_named(searched: Searched) -> None:
     done = subprocess.run([binary(), "audit", "search", "/nowhere/audit.jsonl"], capture_output=True, text=True)
     assert done.returncode == 1
@@ -542,6 +548,16 @@ def test_a_report_in_markdown_and_in_html_counts_and_names(searched: Searched, t
     assert re.findall(r"https?://", page) == []
     assert "<script" not in text and "<img" not in text
     assert run("report", "--config", searched.configuration).startswith("# What the audit trail holds")
+
+
+def test_a_new_report_is_nobody_elses_and_one_that_is_there_keeps_its_rights(searched: Searched, tmp_path: Path) -> None:
+    new, there = tmp_path / "new.html", tmp_path / "there.md"
+    there.write_text("old")
+    there.chmod(0o644)
+    run("report", searched.folder, "--html", new, "--markdown", there)
+    assert new.stat().st_mode & 0o777 == 0o600
+    assert there.stat().st_mode & 0o777 == 0o644 and there.read_text().startswith("# What the audit trail holds")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.html", "there.md"]
 
 
 def test_a_report_of_nothing_says_so(searched: Searched, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from support.audit_schema import assert_valid
 from support.postgres import PostgresServer
 from support.proxy import Holdfast
 from support.secrets import SecretStatement, forms, harmless_statements, new_secret, secret_statements, written_files
-from support.wire import SYNC, Message, WireClient, bind, execute, parse, query
+from support.wire import SYNC, Message, WireClient, bind, execute, parse, query, startup
 
 STATEMENTS = secret_statements()
 # Files that are closed and compressed, and the most talkative log.
@@ -145,6 +145,26 @@ def test_a_secret_that_is_cut_does_not_become_visible(
         for secret in made:
             # Four random characters in order are no accident in a text of this length.
             assert secret[:5] not in content and secret[-5:] not in content, f"{path.name} shows {secret}"
+
+
+def test_a_connection_string_as_the_applications_name_is_not_shown(
+    start_holdfast: StartHoldfast, test_database: str
+) -> None:
+    holdfast = start_holdfast(**WRITES_EVERYTHING)
+    uri, pair = new_secret(), new_secret()
+    for name in (f"job postgresql://u:{uri}@db/shop", f"host=db password={pair}"):
+        with WireClient(holdfast.host, holdfast.port) as client:
+            client.login(test_database, application_name=name)
+            client.ask(query("CREATE TABLE IF NOT EXISTS named ()"))
+    # A driver that reads no URI takes it for a name.
+    with WireClient(holdfast.host, holdfast.port) as client:
+        client.send(startup({"user": "postgres", "database": f"postgresql://u:{uri}@db/shop"}))
+        client.rest()
+    holdfast.stop()
+    for path, content in written_files(holdfast.folder):
+        assert uri not in content and pair not in content, path.name
+    names = {record.get("application_name") for record in holdfast.trail.records(event="intent")}
+    assert names == {"job postgresql://u:***@db/shop", "host=db password=***"}
 
 
 def test_a_parameter_where_a_secret_would_stand_is_not_shown(

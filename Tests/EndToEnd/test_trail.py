@@ -55,6 +55,65 @@ def test_the_outcome_waits_for_the_end_of_the_transaction(holdfast: Holdfast, te
     assert [outcome["transaction"] for outcome in outcomes] == ["committed", "rolled_back", "committed"]
 
 
+def extended(*statements: str) -> list[bytes]:
+    """A pipeline of them, and one Sync."""
+    return [part for statement in statements for part in (parse(statement), bind(), execute())] + [SYNC]
+
+
+def test_what_commits_at_once_is_committed_although_its_pipeline_fails(
+    holdfast: Holdfast, postgres: PostgresServer, test_database: str
+) -> None:
+    name = f"{test_database}_made"
+    with WireClient(holdfast.host, holdfast.port) as client:
+        client.login(test_database)
+        client.ask(query("CREATE TABLE kept (n int)"))
+        for statement in (f'CREATE DATABASE "{name}"', "CREATE INDEX CONCURRENTLY kept_n ON kept (n)"):
+            assert transcript(client.ask(*extended(statement, "SELECT 1/0")), "12nTD")[1:] == ["E(22012)", "ZI"]
+    postgres.execute(f'DROP DATABASE "{name}"')
+    assert postgres.value("SELECT count(*) FROM pg_class WHERE relname = 'kept_n'", test_database) == 1
+    outcomes = holdfast.trail.wait(3, event="outcome")
+    assert [outcome["transaction"] for outcome in outcomes] == ["committed"] * 3
+
+
+def test_a_block_that_may_have_committed_before_it_failed_is_not_called_rolled_back(
+    holdfast: Holdfast, postgres: PostgresServer, test_database: str
+) -> None:
+    block = "DO $$ BEGIN DROP TABLE lost; COMMIT; RAISE EXCEPTION 'done'; END $$"
+    with WireClient(holdfast.host, holdfast.port) as client:
+        client.login(test_database)
+        client.ask(query("CREATE TABLE lost ()"))
+        client.ask(query(block))
+        # Its COMMIT takes what stands before it along.
+        client.ask(*extended("CREATE TABLE before ()", block.replace("DROP TABLE lost; ", "")))
+        # In a transaction block it can commit nothing.
+        for statement in ("BEGIN", "CREATE TABLE inside ()", block.replace("DROP TABLE lost; ", ""), "ROLLBACK"):
+            client.ask(query(statement))
+    tables = postgres.rows("SELECT relname FROM pg_class WHERE relname IN ('lost', 'before', 'inside')", test_database)
+    assert tables == [("before",)]
+    outcomes = [
+        (outcome.get("sqlstate"), outcome["transaction"]) for outcome in holdfast.trail.wait(6, event="outcome")[1:]
+    ]
+    assert outcomes == [
+        ("P0001", "unknown"), (None, "unknown"), ("P0001", "unknown"), (None, "rolled_back"), ("2D000", "rolled_back"),
+    ]  # fmt: skip
+    listed = command("audit", "--config", holdfast.configuration).stdout
+    assert "failed P0001: done, in doubt: it may have committed before" in listed
+    report = command("audit", "report", "--config", holdfast.configuration).stdout
+    section = report.split("## Nobody knows how it ended")[1].split("##")[0]
+    assert "P0001" in section and "table lost" in section
+
+
+def test_what_the_last_run_left_open_is_said_to_be_so(holdfast: Holdfast, test_database: str) -> None:
+    with WireClient(holdfast.host, holdfast.port) as client:
+        client.login(test_database)
+        client.ask(query("BEGIN"))
+        client.ask(query("CREATE TABLE half ()"))
+        holdfast.kill()
+    holdfast.restart()
+    holdfast.trail.wait(event="outcome", transaction="unknown")
+    assert "in doubt: the proxy ended first" in command("audit", "--config", holdfast.configuration).stdout
+
+
 def test_a_transaction_whose_client_vanishes_is_not_called_committed(holdfast: Holdfast, test_database: str) -> None:
     with WireClient(holdfast.host, holdfast.port) as client:
         client.login(test_database)
@@ -124,6 +183,8 @@ def test_with_a_full_disk_ddl_is_refused_and_reads_go_on_until_there_is_room_aga
         assert [item.kind for item in refused] == ["E", "Z"]
         assert "audit" in refused[0].fields["M"] + refused[0].fields.get("D", "")
         assert transcript(client.ask(query("SELECT 1"))) == ["T", "D", "C(SELECT 1)", "ZI"]
+        assert holdfast.counters()["audit_failures"] >= 1
+        assert "critical audit trail" in holdfast.log_text()
 
         ballast.unlink()
         again = query("CREATE TABLE IF NOT EXISTS after ()")

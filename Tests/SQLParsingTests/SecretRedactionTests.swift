@@ -110,7 +110,11 @@ struct SecretRedactionTests {
         #expect(once.contains("***"))
         #expect(Array(once.utf8).withUnsafeBytes { SecretRedaction.redacted($0, settings: settings) } == once)
         // However little of it is there: nothing is shown of a secret that was cut. Unless only what follows says what it is.
-        if statement.contains("AS password") || statement.contains("DECLARE fresh") { return }
+        if statement.contains("AS password") || statement.contains("AS \"password\"")
+            || statement.contains("DECLARE fresh")
+        {
+            return
+        }
         // Of `://user:a@b` nobody can tell that b is no host.
         if statement.contains("@{secret}@") { return }
         for end in sql.indices {

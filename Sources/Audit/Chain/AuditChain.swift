@@ -311,30 +311,29 @@ final class AuditChain {
         compressing.sync {}
     }
 
-    /// Deletes the oldest closed files, if there are more than are kept.
-    ///
-    /// - Returns: lines that say so.
-    func retire() -> [UInt8] {
-        guard settings.keptFileCount > 0 else { return [] }
+    /// The oldest closed files, if there are more than are kept, and lines that say that they are deleted. Those are written
+    /// first, and then the files go (``delete(_:)``): one that is gone and no record says so was taken by somebody else.
+    func retire() -> (lines: [UInt8], paths: [String]) {
+        guard settings.keptFileCount > 0 else { return ([], []) }
         let closed = files.members().filter { $0.number != nil }
         var lines: [UInt8] = []
+        var paths: [String] = []
         for (member, next) in zip(closed, closed.dropFirst()).prefix(max(0, closed.count - settings.keptFileCount)) {
             if let number = member.number, let name = following?.whoNeeds(number) {
-                let count = closed.count - settings.keptFileCount - lines.count(where: { $0 == UInt8(ascii: "\n") })
+                let count = closed.count - settings.keptFileCount - paths.count
                 following?.countHeld(count)
                 warn(
                     "\(count) closed file\(count == 1 ? "" : "s") of the audit trail beyond keep_files = "
                         + "\(settings.keptFileCount) stay until the sink \"\(name)\" has read them, from \(member.path) on"
                 )
-                return lines
+                return (lines, paths)
             }
             // Where the file ended stands at the beginning of the next one.
-            guard let start = try? AuditFileContents.start(of: next.path), unlink(member.path) == 0
-            else {
+            guard let start = try? AuditFileContents.start(of: next.path) else {
                 warn("an old file of the audit trail is not deleted: \(member.path)")
                 break
             }
-            _ = unlink(SearchIndex.path(of: member.path))
+            paths.append(member.path)
             var mark = AuditRecord.Mark()
             mark.file = member.number
             mark.headSequence = start.headSequence
@@ -343,7 +342,19 @@ final class AuditChain {
             AuditEncoder.append(.mark(.retired, mark, time: linux_clock_realtime()), to: &lines)
         }
         following?.countHeld(0)
-        return lines
+        return (lines, paths)
+    }
+
+    /// Files that the trail says are deleted.
+    func delete(_ paths: [String]) {
+        for path in paths {
+            guard unlink(path) == 0 else {
+                warn(
+                    "an old file of the audit trail is not deleted: \(path): \(String(cString: strerror(errno)))")
+                continue
+            }
+            _ = unlink(SearchIndex.path(of: path))
+        }
     }
 
     // MARK: - Keys and checkpoints

@@ -66,7 +66,14 @@ package struct AuditVerifier {
     private let keys: AuditKeys?
     private let publicKey: String?
     private var seals: [String: AuditSeal] = [:]
+    /// As the latest `file_start` says. It holds on in a file that has none (copytruncate): were it given up there, nobody
+    /// would look at the records of a file whose `file_start` somebody has made something else.
     private var seal: AuditSeal?
+    /// That nothing is proven from here on has been said.
+    private var isUnprovenSaid = false
+    /// The latest file that the trail itself says was deleted, and the first one that is here.
+    private var lastRetired: Int64 = 0
+    private var firstStart: (file: Int64, finding: Finding)?
     private var result = Result()
     private var path = ""
     private var code: [UInt8]?
@@ -144,7 +151,6 @@ package struct AuditVerifier {
     package mutating func take(_ path: String) {
         self.path = path
         result.files += 1
-        seal = nil
         do throws(AuditFault) {
             var reader = try AuditReader(path: path)
             try reader.readLines { number, line in takeLine(number, line) }
@@ -156,7 +162,10 @@ package struct AuditVerifier {
     }
 
     /// All files have been taken.
-    package mutating func finish() -> Result {
+    ///
+    /// - Parameter isAll: they are all that there are: of older ones a record must say that `keep_files` deleted them.
+    package mutating func finish(isAll: Bool = false) -> Result {
+        if isAll, let firstStart, firstStart.file - 1 > lastRetired { find(firstStart.finding) }
         for (sequence, checkpoints) in wanted.sorted(by: { $0.key < $1.key }) where sequence > self.sequence ?? 0 {
             for checkpoint in checkpoints {
                 find(
@@ -177,6 +186,7 @@ package struct AuditVerifier {
         let record = Self.marks.contains(event) ? try? AuditDecoder.decode(line) : nil
         if record?.event == .recovered { settleTorn(record?.mark) } else { settleTorn() }
         if record?.event == .fileStart { takeStart(number, sealed, record?.mark) }
+        if record?.event == .retired { lastRetired = max(lastRetired, record?.mark?.file ?? 0) }
         defer {
             sequence = max(sequence ?? 0, sealed.sequence)
             code = sealed.code
@@ -185,7 +195,11 @@ package struct AuditVerifier {
         }
         guard let last = sequence, let previous = code else {
             // The first record there is: nothing before it can be held against it, but a trail's very first.
-            if sealed.sequence == 1 { prove(number, sealed, after: [UInt8](repeating: 0, count: AuditHash.byteCount)) }
+            if sealed.sequence == 1 {
+                prove(number, sealed, after: [UInt8](repeating: 0, count: AuditHash.byteCount))
+            } else {
+                unproven(number, sealed)
+            }
             return takeCheckpoint(number, sealed, record)
         }
         if sealed.sequence == last + 1 {
@@ -201,12 +215,21 @@ package struct AuditVerifier {
     }
 
     private mutating func prove(_ number: Int, _ sealed: SealedLine, after previous: [UInt8]) {
-        guard let seal else { return }
+        guard let seal else { return unproven(number, sealed) }
         if seal.code(after: previous, of: sealed.bytes) != sealed.code {
             find(
                 .changed, number, sealed.sequence,
                 "this record, or the code of the one before, is not what was written")
         }
+    }
+
+    /// Nothing before the record says which key it is sealed with.
+    private mutating func unproven(_ number: Int, _ sealed: SealedLine) {
+        guard keys != nil, !isUnprovenSaid else { return }
+        isUnprovenSaid = true
+        find(
+            .changed, number, sealed.sequence,
+            "no file_start stands before this record and says what it is sealed with: nothing from here on is proven")
     }
 
     private mutating func takeUnsealed(_ number: Int, _ line: UnsafeBufferPointer<UInt8>) {
@@ -252,15 +275,25 @@ package struct AuditVerifier {
             seals[id] = made
             return made
         }
-        if keys != nil, seal == nil {
+        isUnprovenSaid = keys != nil && seal == nil
+        if isUnprovenSaid {
             find(
                 .key, number, sealed.sequence,
                 "sealed with key \(mark.key ?? ""), which is not in the key file: nothing of this file is proven")
         }
         defer { fileNumber = mark.file }
         guard let sequence, let code else {
-            // Older files are not here.
-            if let file = mark.file, file > 1 { result.retired = Int(clamping: file - 1) }
+            // Older files are not here; what stood before the chain is none of it.
+            if let file = mark.file, file > 1, mark.headSequence != nil {
+                result.retired = Int(clamping: file - 1)
+                firstStart = (
+                    file,
+                    Finding(
+                        kind: .missing, path: path, line: 0, sequence: sealed.sequence,
+                        text: "files 1 to \(file - 1) of the trail are not here, and no record says that keep_files "
+                            + "deleted the last of them (if they were moved, name all files with --file)")
+                )
+            }
             self.sequence = mark.headSequence
             self.code = mark.headCode.flatMap { AuditHash.bytes(hex: $0) }
             return

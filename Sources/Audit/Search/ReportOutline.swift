@@ -25,7 +25,8 @@ struct ReportOutline {
         rows(
             "Nobody knows how it ended", report.unknown,
             none: "The outcome of every statement is known, or still to come.",
-            some: "The connection or the proxy ended first. The server's catalog tells.")
+            some: "The connection or the proxy ended first, or what failed may have committed before. "
+                + "The server's catalog tells.")
         rows("Failed", report.failures, none: "No executed statement failed.")
         rows(
             "DDL that did not come through Holdfast, or did not happen", report.findings,

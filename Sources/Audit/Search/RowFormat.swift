@@ -15,12 +15,17 @@ package struct RowWriter {
     private let format: RowFormat
     private let events: Set<AuditRecord.Event>
     private var text: AuditRowText
+    private let isTerminal: Bool
     private var hasHeader = false
 
     /// - Parameters:
     ///   - events: of these alone the lines are shown, where the lines themselves are; empty for all.
     ///   - showsSQL: a table with the statements' texts.
-    package init(_ format: RowFormat, events: Set<AuditRecord.Event> = [], showsSQL: Bool = false) {
+    ///   - isTerminal: what is written is shown by one, which would obey control characters in CSV.
+    package init(
+        _ format: RowFormat, events: Set<AuditRecord.Event> = [], showsSQL: Bool = false, isTerminal: Bool = false
+    ) {
+        self.isTerminal = isTerminal
         self.format = format
         self.events = events
         text = AuditRowText(showsSQL: showsSQL)
@@ -37,7 +42,7 @@ package struct RowWriter {
         switch format {
         case .table: return Array(text.text(row).utf8)
         case .json: return RowJSON.line(row)
-        case .csv: return header() + RowCSV.line(row)
+        case .csv: return header() + RowCSV.line(row, isTerminal: isTerminal)
         case .records:
             var bytes: [UInt8] = []
             func add(_ event: AuditRecord.Event, _ line: [UInt8]) {
@@ -113,7 +118,12 @@ enum RowCSV {
 
     static let header = line(columns)
 
-    static func line(_ row: AuditRow) -> [UInt8] {
+    static func line(_ row: AuditRow, isTerminal: Bool = false) -> [UInt8] {
+        let fields = fields(of: row)
+        return line(isTerminal ? fields.map(AuditRowText.shown) : fields)
+    }
+
+    private static func fields(of row: AuditRow) -> [String] {
         let record = row.record
         let (session, statement, outcome) = (record.session, record.statement, row.outcome)
         let state =
@@ -128,7 +138,7 @@ enum RowCSV {
             record.snapshot?.text, record.recovery?.text,
         ].compactMap(\.self)
         let remarks = statement?.remarks ?? others
-        return line([
+        return [
             AuditTime.text(record.time), record.event.rawValue, record.id, session.session, session.client,
             session.user, session.database, session.applicationName, session.tag, statement?.verdict ?? "",
             statement?.rule ?? "", statement?.command ?? "", statement?.fingerprint ?? "",
@@ -138,7 +148,7 @@ enum RowCSV {
             outcome?.rows.map(String.init) ?? "", outcome?.durationMicroseconds.map(String.init) ?? "",
             row.endTime.map { AuditTime.text($0) } ?? "", remarks.joined(separator: "; "),
             statement?.sql ?? record.recovery?.statement ?? "",
-        ])
+        ]
     }
 
     static func line(_ fields: [String]) -> [UInt8] {

@@ -124,12 +124,13 @@ package struct TrailReport: Sendable {
         }
         endings.add(ending(of: row))
         let outcome = row.outcome
-        if outcome?.sqlState != nil {
-            failures.add(row)
-        } else if outcome?.transaction == .unknown || row.state == .inDoubt {
+        // A procedure that failed may have committed before.
+        if outcome?.transaction == .unknown || row.state == .inDoubt {
             unknown.add(row)
+        } else if outcome?.sqlState != nil {
+            failures.add(row)
         }
-        guard outcome?.sqlState == nil, outcome?.transaction != .rolledBack,
+        guard outcome?.sqlState == nil || outcome?.transaction == .unknown, outcome?.transaction != .rolledBack,
             outcome?.transaction != .rolledBackToSavepoint, outcome?.transaction != .lost
         else { return }
         if statement.classes.contains(where: lossClasses.contains) { losses.add(row) }
@@ -138,7 +139,8 @@ package struct TrailReport: Sendable {
 
     private func ending(of row: AuditRow) -> String {
         guard let outcome = row.outcome else { return row.state == .inDoubt ? "unknown" : "no outcome yet" }
-        return outcome.sqlState != nil ? "failed" : outcome.transaction.rawValue.replacing("_", with: " ")
+        return outcome.sqlState != nil && outcome.transaction != .unknown
+            ? "failed" : outcome.transaction.rawValue.replacing("_", with: " ")
     }
 
     private static let hour: Int64 = 3600 * 1_000_000_000

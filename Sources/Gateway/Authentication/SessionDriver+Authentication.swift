@@ -1,6 +1,7 @@
 import Authentication
 import Logging
 import PostgresWire
+import SQLParsing
 import Session
 import Transport
 
@@ -183,7 +184,7 @@ extension SessionDriver {
     private func loginMetadata(_ authentication: SessionAuthentication) -> Logger.Metadata {
         [
             "session": "\(id)", "client": "\(peer.text)", "user": "\(authentication.parameters.user)",
-            "database": "\(authentication.parameters.database)",
+            "database": "\(SecretRedaction.redacted(text: authentication.parameters.database))",
         ]
     }
 }
