@@ -16,6 +16,7 @@ from support.postgres import PostgresServer, free_port, open_folder
 from support.programs import eventually
 from support.proxy import binary
 from support.recovery import Shop, url
+from support.snapshots import rules
 
 ROLES = {"recover_owner": "LOGIN", "recover_maker": "LOGIN CREATEDB"}
 
@@ -300,6 +301,29 @@ def test_the_newest_snapshot_of_each_table_is_taken(shop: Shop) -> None:
     shop.lose("notes", "invoices")
     shop.recover("--yes")
     assert shop.rows("SELECT count(*) FROM notes") == [(2,)] and shop.rows("SELECT count(*) FROM invoices") == [(2,)]
+
+
+CHILDREN_FIRST = [
+    "notes", "invoices", "order_lines", "orders", "products", "campaign_leads", "campaigns", "contacts", "leads", "users",
+    "accounts",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [CHILDREN_FIRST, CHILDREN_FIRST[::-1]], ids=["children first", "parents first"])
+def test_what_statement_after_statement_took_comes_back_as_it_was(
+    shop: Shop, start_holdfast: StartHoldfast, order: list[str]
+) -> None:
+    """As drop_all does it, by a user who may: each statement has a snapshot of its own."""
+    snapshots = {**shop.snapshots, "folder": str(shop.folder / "snapshots")}
+    holdfast = start_holdfast(rules=rules(), snapshots=snapshots)
+    before = shop.dump()
+    with holdfast.connect(shop.database) as connection:
+        for table in order:
+            connection.execute(f"DROP TABLE {table} CASCADE")
+    assert len(shop.look()["missing_tables"]) == 11
+    done = shop.recover("--yes")
+    assert "before DROP TABLE" in done.stdout and "scratch" not in done.stdout
+    assert shop.dump() == before
 
 
 def test_a_snapshot_that_was_changed_is_named_and_not_used(shop: Shop) -> None:

@@ -101,7 +101,9 @@ private func manifest(_ id: String, at time: String, bytes: Int = 100) -> Snapsh
 
     @Test func `gives ids that sort by time and that it takes`() {
         let early = SnapshotFolder.newID(now: Date(timeIntervalSince1970: 1_790_000_000))
+        let between = SnapshotFolder.newID(now: Date(timeIntervalSince1970: 1_790_000_000.001))
         let late = SnapshotFolder.newID(now: Date(timeIntervalSince1970: 1_790_000_001))
+        #expect(early < between && between < late && SnapshotFolder.isID(between))
         #expect(early < late)
         #expect(SnapshotFolder.isID(early) && SnapshotFolder.isID(late))
     }
