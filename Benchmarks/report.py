@@ -97,10 +97,10 @@ def report(results: Results, pictures: Sequence[str] = ()) -> str:
     ]
     if REMARKS.exists():
         lines += [REMARKS.read_text().strip(), ""]
-    lines += ["## The run", "", *(f"- {name}: {text}" for name, text in results.facts.items()), ""]
+    lines += ["## The run", "", *(f"- {name}:{'' if text.startswith(chr(10)) else ' '}{text}" for name, text in results.facts.items()), ""]
     lines += [
-        "Made by `Benchmarks/run --markdown docs/benchmarks.md --json docs/benchmarks.json`; made again from its data by"
-        " `Benchmarks/run --report docs/benchmarks.json`. `Benchmarks/run --scenarios select-tcp --rounds 3` repeats a part.",
+        "Made by `Benchmarks/run`; made again from its data by `Benchmarks/run --report docs/benchmarks/*.json`."
+        " `Benchmarks/run --scenarios select-tcp --rounds 3` repeats a part.",
         "",
         "CPU is user and system time of the proxy's process, all threads. Added latencies are on top of `direct`, of all"
         " transactions in pgbench's log; a negative one means that the proxy kept clients from crowding the server. All of these"

@@ -98,7 +98,8 @@ def merged(parts: Sequence[Results]) -> Results:
     order = list(dict.fromkeys(cell.group for part in parts for cell in part.cells))
     facts = {}
     for name in dict.fromkeys(name for part in parts for name in part.facts):
-        facts[name] = "; then ".join(dict.fromkeys(part.facts[name] for part in parts if name in part.facts))
+        values = list(dict.fromkeys(part.facts[name] for part in parts if name in part.facts))
+        facts[name] = values[0] if len(values) == 1 else "".join(f"\n  - {value}" for value in values)
     failures = [
         one for index, part in enumerate(parts) for one in part.failures
         if not any(later.cell(one.scenario) for later in parts[index + 1 :])
