@@ -116,10 +116,9 @@ struct AuditVerifyCommand: ParsableCommand {
             let before = FileState(next.path)
             var attempt = verifier
             attempt.take(next.path)
-            if attempt.findingCount > verifier.findingCount, FileState(next.path) != before || before == nil, repeats()
-            {
-                continue
-            }
+            // The writer may have been stopped within a line, too: a finding in its file is looked at for a tenth of a second.
+            let mayChange = FileState(next.path) != before || before == nil || (next.number == nil && repetitions < 5)
+            if attempt.findingCount > verifier.findingCount, mayChange, repeats() { continue }
             // What was written when the files were listed has been closed since, and something else is written now.
             if next.number == nil, trail.members().contains(where: { $0.number ?? 0 > last }), repeats() { continue }
             verifier = attempt

@@ -42,6 +42,17 @@ package struct AuditFiles: Sendable, Equatable {
     /// The closed files by their numbers, and the one that is written, if it is there. Of a file that is there twice (a
     /// crash while it was compressed) the plain one, which is whole.
     package func members() -> [Member] {
+        // Compressing replaces a name by another, and a listing may see neither (POSIX, readdir): one that the next confirms.
+        var members = listed()
+        for _ in 0..<50 {
+            let again = listed()
+            if again == members { break }
+            members = again
+        }
+        return members
+    }
+
+    private func listed() -> [Member] {
         var paths: [Int64: String] = [:]
         for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
             guard let (number, isCompressed) = number(of: name) else { continue }
