@@ -308,7 +308,7 @@ def test_of_several_runs_the_last_ones_figures_count():
     first.failures = [Failure("select-tcp-simple-1", "holdfast", 1, "was repeated"), Failure("ddl-1", "", 1, "stays")]
     second.facts = {"date": "tomorrow"}
     both = merged([first, second])
-    assert both.facts == {"date": "today; then tomorrow"}
+    assert both.facts == {"date": "\n  - today\n  - tomorrow"}
     assert both.cells == [other, second.cells[0]]
     assert [one.text for one in both.failures] == ["stays"]
 
