@@ -5,6 +5,7 @@
 /// (within text that is no SQL). Linear in the text, never fails, and what is redacted twice stays as it is.
 package enum SecretRedaction {
     static let mark = "'***'"
+    private static let markBytes = Array(mark.utf8)
     private static let depthLimit = 8
 
     /// A text without its secrets, and what they were.
@@ -146,7 +147,7 @@ package enum SecretRedaction {
                     {
                         result += original[copied..<token.start]
                         found.add(rest: original[token.start...])
-                        result += Array(SecretRedaction.mark.utf8)
+                        result += SecretRedaction.markBytes
                         copied = original.count
                         break
                     }
@@ -159,14 +160,14 @@ package enum SecretRedaction {
                             found.add(literal: slice)
                             result += original[copied..<token.start]
                             // N'…' is a name and a literal: one mark for both, or they would read as a quote that was doubled.
-                            let mark = Array(SecretRedaction.mark.utf8)
+                            let mark = SecretRedaction.markBytes
                             if token.start > copied || !result.suffix(mark.count).elementsEqual(mark) { result += mark }
                             copied = token.end
                         }
                     } else if context.namesLiteralBefore(slice, token), let before = literal {
                         // 'secret' AS password
                         found.add(literal: result[before])
-                        result.replaceSubrange(before, with: Array(SecretRedaction.mark.utf8))
+                        result.replaceSubrange(before, with: SecretRedaction.markBytes)
                         literal = nil
                     } else if token.isString || token.kind == .quotedName || token.kind == .unicodeName {
                         result += original[copied..<token.start]

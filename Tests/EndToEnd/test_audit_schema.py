@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,8 @@ from conftest import StartHoldfast
 from support.audit import Record
 from support.audit_schema import BASE, BRANCHES, SCHEMA, all_records, assert_valid, invalid
 from support.certificates import Certificates
-from support.postgres import PostgresServer, free_port, open_folder
+from support.disk import disk_of
+from support.postgres import PostgresServer, free_port
 from support.programs import eventually
 from support.proxy import REPOSITORY, RULES, Holdfast, command
 from support.wire import SYNC, WireClient, bind, execute, parse, query
@@ -78,13 +78,8 @@ def ddl(client: WireClient, *statements: str) -> None:
 @pytest.fixture
 def disk() -> Iterator[Path]:
     """A file system of its own, which can be filled."""
-    folder = open_folder("holdfast-disk-")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=80m,mode=755", "tmpfs", str(folder)], check=True)
-    try:
+    with disk_of("80m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        folder.rmdir()
 
 
 def of_statements(

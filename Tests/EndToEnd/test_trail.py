@@ -1,7 +1,6 @@
 """The audit trail: what is written, when, and what happens when it cannot be written."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,8 @@ import psycopg
 import pytest
 
 from conftest import StartHoldfast
-from support.postgres import PostgresServer, open_folder
+from support.disk import disk_of
+from support.postgres import PostgresServer
 from support.programs import eventually
 from support.proxy import Holdfast, command
 from support.wire import SYNC, WireClient, bind, execute, parse, query, transcript
@@ -157,13 +157,8 @@ def test_a_statement_that_holds_newlines_and_quotes_is_one_line_of_the_trail(
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A file system of one megabyte."""
-    folder = open_folder("holdfast-disk-")
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=755", "tmpfs", str(folder)], check=True)
-    try:
+    with disk_of("1m") as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
-        folder.rmdir()
 
 
 def test_with_a_full_disk_ddl_is_refused_and_reads_go_on_until_there_is_room_again(
